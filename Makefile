@@ -1,0 +1,103 @@
+# One command per thing to do; `make help` lists them. Tools are built from their modules, by version, into bin/tools.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+GOLANGCI_LINT_VERSION := v2.15.0
+HELM_VERSION := v4.3.1
+KUSTOMIZE_VERSION := v5.8.3
+
+TOOLS := $(CURDIR)/bin/tools
+GOLANGCI_LINT := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)
+KUSTOMIZE := $(TOOLS)/kustomize-$(KUSTOMIZE_VERSION)
+export HELM := $(TOOLS)/helm-$(HELM_VERSION)
+
+LAB := hack/lab/lab
+# Modules with code of ours; the lab's have their own dependencies, which the operator must not get.
+MODULES := . hack/lab hack/lab/kube
+
+##@ The two commands to begin with
+
+.PHONY: demo
+demo: ## Watch cupdomain.com federate with gmail.com on a real cluster on this machine (needs root)
+	hack/demo.sh
+
+.PHONY: test
+test: $(HELM) ## Run every test; without root, those that need it are skipped and the summary says so
+	hack/test.sh all
+
+##@ Develop
+
+.PHONY: test-unit
+test-unit: ## Run the quick tests: no server, no root, under a minute
+	hack/test.sh unit
+
+.PHONY: test-envtest
+test-envtest: ## Run the tests against a real API server (builds one the first time, 9 minutes)
+	hack/test.sh envtest
+
+.PHONY: test-integration
+test-integration: ## Run the tests against real BIND and Prosody (needs root)
+	hack/test.sh integration
+
+.PHONY: e2e
+e2e: $(HELM) ## Run the lab tests, or those whose names match RUN=regexp (needs root)
+	hack/test.sh e2e
+
+.PHONY: build
+build: ## Build the operator into bin/xmppfed-operator
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/xmppfed-operator ./cmd/operator
+
+.PHONY: generate
+generate: ## Write what is generated: deep copies, CRDs, RBAC, the chart's part of them, reference pages
+	go tool controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
+	go tool controller-gen crd paths=./api/... output:crd:artifacts:config=config/crd/bases
+	go tool controller-gen rbac:roleName=xmppfed-operator,fileName=role.yaml paths=./controllers/... output:rbac:artifacts:config=config/rbac
+	go run ./hack/tools/generate
+
+.PHONY: verify
+verify: $(HELM) $(KUSTOMIZE) ## Check that what is generated is up to date, modules are tidy, scripts and chart are clean
+	HELM=$(HELM) KUSTOMIZE=$(KUSTOMIZE) hack/verify.sh
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Check code against the gates of .golangci.yml
+	for module in $(MODULES); do \
+		echo "golangci-lint in $$module"; \
+		(cd $$module && $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...); \
+	done
+
+.PHONY: format
+format: $(GOLANGCI_LINT) ## Format code
+	for module in $(MODULES); do (cd $$module && $(GOLANGCI_LINT) fmt --config $(CURDIR)/.golangci.yml); done
+
+##@ Lab
+
+.PHONY: lab-up
+lab-up: ## Start the lab: a real cluster and a small internet on this machine (needs root)
+	$(LAB) up
+
+.PHONY: lab-down
+lab-down: ## End the lab and everything in it
+	$(LAB) down
+
+.PHONY: lab-status
+lab-status: ## Say what of the lab runs
+	$(LAB) status
+
+.PHONY: deploy
+deploy: $(HELM) ## Build the operator's image from this tree and install it in the lab with the chart
+	hack/deploy.sh
+
+##@ Help
+
+.PHONY: help
+help: ## Print this list
+	@awk 'BEGIN { FS = ":.*## " } /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# A tool appears under its version whole or not at all, and is built again only when its version changes.
+$(GOLANGCI_LINT): ; hack/install-tool.sh github.com/golangci/golangci-lint/v2/cmd/golangci-lint $(GOLANGCI_LINT_VERSION) $@
+$(HELM): ; hack/install-tool.sh helm.sh/helm/v4/cmd/helm $(HELM_VERSION) $@
+$(KUSTOMIZE): ; hack/install-tool.sh sigs.k8s.io/kustomize/kustomize/v5 $(KUSTOMIZE_VERSION) $@

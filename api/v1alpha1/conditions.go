@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Every condition type and reason of this API stands here and nowhere else; docs/reference/conditions.md is generated
+// from the comments. Conditions are of positive polarity (True is good) unless their comment says otherwise.
+//
+// A message says what is missing or wrong, who provides it, and what to run or change next. It names the object or
+// record and holds nothing that changes from try to try, so that status stays still while nothing changes.
+
+// Condition types of a Federation.
+const (
+	// ConditionAccepted is true when the spec can be carried out: no older Federation in the cluster claims one of its
+	// names, and a DNSZone covers every name and allows the namespace. Always present. Nothing is created, changed or
+	// published while it is false.
+	//
+	// True: Accepted. False: DomainClaimed, DomainNotAllowed, ZoneNotFound, UnsupportedByEngine.
+	ConditionAccepted = "Accepted"
+
+	// ConditionCertificateReady is true when the server has a key pair whose certificate names every domain and is
+	// within its dates. Always present once accepted.
+	//
+	// True: Valid, SelfSigned. False: SecretNotFound, KeyPairInvalid, NameMismatch, Expired, NotYetValid,
+	// TrustedCAsInvalid.
+	ConditionCertificateReady = "CertificateReady"
+
+	// ConditionServerReady is true when every pod runs the configuration of this generation. Failures of the pods
+	// themselves, as Kubernetes reports them, are in the message. Always present once accepted.
+	//
+	// True: Running. False: Unschedulable, ImagePullFailed, ContainerCrashing, VolumePending, PodsRejected,
+	// ConfigRejected, AccountsInvalid, NameTaken, RollingOut.
+	ConditionServerReady = "ServerReady"
+
+	// ConditionAddressAssigned is true when there is a public address: the load balancer's, or those of
+	// spec.exposure.publicAddresses. Events of the Service are in the message. Always present once accepted.
+	//
+	// True: Assigned. False: AddressPending, AddressIsHostname, NameTaken.
+	ConditionAddressAssigned = "AddressAssigned"
+
+	// ConditionDNSPublished is true when every record is served by every authoritative server of its zone. Always
+	// present once accepted. Unknown: WaitingForAddress.
+	//
+	// True: Published. False: OwnershipConflict, OwnershipLost, RecordExistsUnowned, CNAMEConflict, SecretNotFound,
+	// TSIGKeyUnknown, TSIGBadSignature, ClockSkew, UnauthenticatedResponse, UpdateRefused, UpdateRejected,
+	// NotAuthoritative, NameOutsideZone, NotApplied, PropagationPending, ServerUnavailable, ZoneNotFound, ZoneNotProbed.
+	ConditionDNSPublished = "DNSPublished"
+
+	// ConditionInboundReachable is true when the way a partner takes works: public DNS, address, TCP, stream, STARTTLS,
+	// certificate that names the domain. Always present once accepted. Unknown: NotChecked, ResolverUnavailable.
+	//
+	// True: Reachable. False: SRVMissing, SRVMismatch, AddressMismatch, ConnectionRefused, ConnectionTimeout, NotXMPP,
+	// StreamRefused, TLSNotOffered, TLSFailed, CertificateNameMismatch, CertificateExpired.
+	ConditionInboundReachable = "InboundReachable"
+
+	// ConditionReady is true when all of the above are. Otherwise reason and message are those of the first that is not.
+	// Always present.
+	//
+	// True: Ready. False and Unknown: the reasons of the other conditions, Deleting, ReconcileFailed.
+	ConditionReady = "Ready"
+
+	// ConditionReconciling is true while the operator works on, or waits for, what is missing. Only present when true;
+	// never together with Stalled (kstatus). Negative polarity.
+	//
+	// True: the reason of Ready.
+	ConditionReconciling = "Reconciling"
+
+	// ConditionStalled is true when nothing will get better until somebody changes something; the message says who and
+	// what. Only present when true. Negative polarity.
+	//
+	// True: the reason of Ready.
+	ConditionStalled = "Stalled"
+
+	// ConditionSuspended is true while spec.suspend is. Only present when true. Neutral polarity.
+	//
+	// True: Suspended.
+	ConditionSuspended = "Suspended"
+)
+
+// Reasons that several conditions share.
+const (
+	// ReasonReady: everything works.
+	ReasonReady = "Ready"
+	// ReasonDeleting: the object is being deleted; the message says what deletion waits for.
+	ReasonDeleting = "Deleting"
+	// ReasonReconcileFailed: talking to the Kubernetes API went wrong; the operator tries again.
+	ReasonReconcileFailed = "ReconcileFailed"
+	// ReasonSuspended: spec.suspend is true.
+	ReasonSuspended = "Suspended"
+	// ReasonNameTaken: an object that does not belong to the Federation has a name that its objects need.
+	ReasonNameTaken = "NameTaken"
+	// ReasonSecretNotFound: a Secret that the spec names, or a key in it, does not exist.
+	ReasonSecretNotFound = "SecretNotFound"
+)
+
+// Reasons of Accepted.
+const (
+	// ReasonAccepted: the spec can be carried out.
+	ReasonAccepted = "Accepted"
+	// ReasonDomainClaimed: an older Federation in the cluster has one of the names.
+	ReasonDomainClaimed = "DomainClaimed"
+	// ReasonDomainNotAllowed: the DNSZone of one of the names does not allow this namespace.
+	ReasonDomainNotAllowed = "DomainNotAllowed"
+	// ReasonZoneNotFound: no DNSZone covers one of the names.
+	ReasonZoneNotFound = "ZoneNotFound"
+	// ReasonUnsupportedByEngine: the server software can't do what the spec asks for.
+	ReasonUnsupportedByEngine = "UnsupportedByEngine"
+)
+
+// Reasons of CertificateReady.
+const (
+	// ReasonValid: the certificate names every domain and is within its dates.
+	ReasonValid = "Valid"
+	// ReasonSelfSigned: the operator's own CA issued the certificate; partners don't trust it unless told to.
+	ReasonSelfSigned = "SelfSigned"
+	// ReasonKeyPairInvalid: certificate or key can't be read, or don't belong together.
+	ReasonKeyPairInvalid = "KeyPairInvalid"
+	// ReasonNameMismatch: the certificate lacks the name of a domain (RFC 6125, RFC 9525).
+	ReasonNameMismatch = "NameMismatch"
+	// ReasonExpired: the certificate's validity has ended.
+	ReasonExpired = "Expired"
+	// ReasonNotYetValid: the certificate's validity has not begun.
+	ReasonNotYetValid = "NotYetValid"
+	// ReasonTrustedCAsInvalid: a ConfigMap of spec.tls.trustedCAs is missing or holds no CA certificate.
+	ReasonTrustedCAsInvalid = "TrustedCAsInvalid"
+)
+
+// Reasons of ServerReady.
+const (
+	// ReasonRunning: every pod runs the configuration of this generation.
+	ReasonRunning = "Running"
+	// ReasonUnschedulable: no node can take the pod.
+	ReasonUnschedulable = "Unschedulable"
+	// ReasonImagePullFailed: the server image can't be pulled.
+	ReasonImagePullFailed = "ImagePullFailed"
+	// ReasonContainerCrashing: the server starts and ends again.
+	ReasonContainerCrashing = "ContainerCrashing"
+	// ReasonVolumePending: the volume is not bound or can't be mounted.
+	ReasonVolumePending = "VolumePending"
+	// ReasonPodsRejected: Kubernetes refuses to create the pod, for example because of a quota.
+	ReasonPodsRejected = "PodsRejected"
+	// ReasonConfigRejected: the server refused its configuration and goes on with the one before.
+	ReasonConfigRejected = "ConfigRejected"
+	// ReasonAccountsInvalid: the Secret of spec.server.accounts is missing or has a key that is no localpart.
+	ReasonAccountsInvalid = "AccountsInvalid"
+	// ReasonRollingOut: pods start, or have not taken up the newest configuration yet.
+	ReasonRollingOut = "RollingOut"
+)
+
+// Reasons of AddressAssigned.
+const (
+	// ReasonAssigned: there is a public address.
+	ReasonAssigned = "Assigned"
+	// ReasonAddressPending: the load balancer has no address yet.
+	ReasonAddressPending = "AddressPending"
+	// ReasonAddressIsHostname: the load balancer has only a host name, but address records need addresses.
+	ReasonAddressIsHostname = "AddressIsHostname"
+)
+
+// Reasons of DNSPublished, and of a DNSZone's Ready.
+const (
+	// ReasonPublished: every authoritative server serves every record.
+	ReasonPublished = "Published"
+	// ReasonWaitingForAddress: there is nothing to publish before there is an address.
+	ReasonWaitingForAddress = "WaitingForAddress"
+	// ReasonOwnershipConflict: the ownership record of another owner stands at the name.
+	ReasonOwnershipConflict = "OwnershipConflict"
+	// ReasonOwnershipLost: the ownership record was there and is gone or changed by somebody else.
+	ReasonOwnershipLost = "OwnershipLost"
+	// ReasonRecordExistsUnowned: a record that the operator did not write stands at the name.
+	ReasonRecordExistsUnowned = "RecordExistsUnowned"
+	// ReasonCNAMEConflict: an alias stands at the name, which excludes other records (RFC 1034 section 3.6.2).
+	ReasonCNAMEConflict = "CNAMEConflict"
+	// ReasonTSIGKeyUnknown: the DNS server does not know the key (BADKEY).
+	ReasonTSIGKeyUnknown = "TSIGKeyUnknown"
+	// ReasonTSIGBadSignature: the key's secret differs from the DNS server's (BADSIG).
+	ReasonTSIGBadSignature = "TSIGBadSignature"
+	// ReasonClockSkew: the clocks of operator and DNS server differ too much (BADTIME).
+	ReasonClockSkew = "ClockSkew"
+	// ReasonUnauthenticatedResponse: an answer lacks the signature, so it may be forged.
+	ReasonUnauthenticatedResponse = "UnauthenticatedResponse"
+	// ReasonUpdateRefused: the DNS server's policy refuses the key this update (REFUSED).
+	ReasonUpdateRefused = "UpdateRefused"
+	// ReasonUpdateRejected: the DNS server can't process the update (FORMERR, NOTIMP).
+	ReasonUpdateRejected = "UpdateRejected"
+	// ReasonNotAuthoritative: the DNS server is not the primary of the zone (NOTAUTH).
+	ReasonNotAuthoritative = "NotAuthoritative"
+	// ReasonNameOutsideZone: a name does not lie in the zone (NOTZONE).
+	ReasonNameOutsideZone = "NameOutsideZone"
+	// ReasonNotApplied: the DNS server accepted an update but does not serve its result.
+	ReasonNotApplied = "NotApplied"
+	// ReasonPropagationPending: an authoritative server does not serve the newest records yet.
+	ReasonPropagationPending = "PropagationPending"
+	// ReasonZoneNotProbed: the operator has not asked the zone's servers yet.
+	ReasonZoneNotProbed = "ZoneNotProbed"
+	// ReasonServerUnavailable: no DNS server answers, or only with SERVFAIL.
+	ReasonServerUnavailable = "ServerUnavailable"
+)
+
+// Reasons of InboundReachable.
+const (
+	// ReasonReachable: the way a partner takes works.
+	ReasonReachable = "Reachable"
+	// ReasonNotChecked: what comes before is not ready.
+	ReasonNotChecked = "NotChecked"
+	// ReasonResolverUnavailable: none of the resolvers answers, so nothing is known.
+	ReasonResolverUnavailable = "ResolverUnavailable"
+	// ReasonSRVMissing: public DNS has no service record (RFC 6120 section 3.2.1) for a domain.
+	ReasonSRVMissing = "SRVMissing"
+	// ReasonSRVMismatch: public DNS has another service record than the published one.
+	ReasonSRVMismatch = "SRVMismatch"
+	// ReasonAddressMismatch: public DNS has another address for the host name than the published one.
+	ReasonAddressMismatch = "AddressMismatch"
+	// ReasonConnectionRefused: nothing listens at the public address and port.
+	ReasonConnectionRefused = "ConnectionRefused"
+	// ReasonConnectionTimeout: packets to the public address and port are dropped.
+	ReasonConnectionTimeout = "ConnectionTimeout"
+	// ReasonNotXMPP: what answers at the public address is not an XMPP server.
+	ReasonNotXMPP = "NotXMPP"
+	// ReasonStreamRefused: an XMPP server answers but refuses the stream (RFC 6120 section 4.9.3).
+	ReasonStreamRefused = "StreamRefused"
+	// ReasonTLSNotOffered: the server does not offer STARTTLS (RFC 6120 section 5).
+	ReasonTLSNotOffered = "TLSNotOffered"
+	// ReasonTLSFailed: the TLS handshake fails.
+	ReasonTLSFailed = "TLSFailed"
+	// ReasonCertificateNameMismatch: the certificate served does not name the domain.
+	ReasonCertificateNameMismatch = "CertificateNameMismatch"
+	// ReasonCertificateExpired: the certificate served is outside its dates.
+	ReasonCertificateExpired = "CertificateExpired"
+)

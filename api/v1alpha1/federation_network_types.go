@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// ExposureSpec is how the rest of the network reaches the server.
+type ExposureSpec struct {
+	// Port is the public TCP port. The service records carry it, so any port works (port address translation); 5269 is
+	// the one that partners' firewalls know (RFC 6120 section 14.7).
+	//
+	// +optional
+	// +kubebuilder:default=5269
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+
+	// LoadBalancer shapes the Service that gets the public address. That Service is never deleted or created anew
+	// while the Federation lives, so that the address stays.
+	//
+	// +optional
+	// +kubebuilder:default={}
+	LoadBalancer LoadBalancerSpec `json:"loadBalancer,omitempty"`
+
+	// PublicAddresses are published instead of the load balancer's own, for a NAT device in front of it.
+	//
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=45
+	// +kubebuilder:validation:items:XValidation:rule="isIP(self)",message="must be an IP address, for example 203.0.113.5"
+	PublicAddresses []string `json:"publicAddresses,omitempty"`
+}
+
+// LoadBalancerSpec shapes the Service of type LoadBalancer.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.class) == has(oldSelf.class) && (!has(self.class) || self.class == oldSelf.class)",fieldPath=".class",message="spec.exposure.loadBalancer.class can't be changed, because the public address would be lost; create a new Federation"
+type LoadBalancerSpec struct {
+	// Class is the Service's loadBalancerClass. Absent: the cluster's default load balancer.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=316
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9A-Z]([a-z0-9A-Z._/-]*[a-z0-9A-Z])?$')",message="must be a load balancer class, for example service.k8s.aws/nlb"
+	Class *string `json:"class,omitempty"`
+
+	// Annotations added to the Service, for the cloud's load balancer.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxProperties=64
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('xmppfed.io/'))",message="keys under xmppfed.io/ are the operator's; use another prefix"
+	Annotations map[string]string `json:"annotations,omitempty"`
+
+	// SourceRanges that may connect, in CIDR form: the inbound access list of a firewall. Absent: everyone.
+	//
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=128
+	// +kubebuilder:validation:items:MaxLength=49
+	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self)",message="must be a network in CIDR form, for example 198.51.100.0/24"
+	SourceRanges []string `json:"sourceRanges,omitempty"`
+
+	// ExternalTrafficPolicy of the Service: Cluster, or Local to keep the partner's source address.
+	//
+	// +optional
+	// +kubebuilder:default=Cluster
+	// +kubebuilder:validation:Enum=Cluster;Local
+	ExternalTrafficPolicy corev1.ServiceExternalTrafficPolicy `json:"externalTrafficPolicy,omitempty"`
+}
+
+// DNSSpec shapes the records that are published.
+type DNSSpec struct {
+	// Hostname is the target of the service records and the owner of the address records. Defaults to xmpp.<first
+	// domain>.
+	//
+	// +optional
+	Hostname DomainName `json:"hostname,omitempty"`
+
+	// TTL of every record, in seconds.
+	//
+	// +optional
+	// +kubebuilder:default=300
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=86400
+	TTL int32 `json:"ttl,omitempty"`
+
+	// Priority of the service records (RFC 2782); lower is tried first.
+	//
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=65535
+	Priority int32 `json:"priority"`
+
+	// Weight of the service records (RFC 2782) among those of equal priority.
+	//
+	// +optional
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=65535
+	Weight int32 `json:"weight"`
+
+	// DeletionPolicy says what happens to the records when the Federation is deleted: Delete removes them, first the
+	// service records, then the addresses; Retain leaves them.
+	//
+	// +optional
+	// +kubebuilder:default=Delete
+	// +kubebuilder:validation:Enum=Delete;Retain
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+}
+
+// DeletionPolicy says what happens to DNS records when their Federation is deleted.
+type DeletionPolicy string
+
+const (
+	// DeletionPolicyDelete removes the records.
+	DeletionPolicyDelete DeletionPolicy = "Delete"
+	// DeletionPolicyRetain leaves the records.
+	DeletionPolicyRetain DeletionPolicy = "Retain"
+)
+
+// TLSSpec says where the certificate comes from and whom to trust.
+type TLSSpec struct {
+	// SecretRef names a Secret of type kubernetes.io/tls in the Federation's namespace. The certificate must name every
+	// domain, and the group chat subdomains, as dNSName. Absent: the operator issues one from a CA of its own.
+	//
+	// +optional
+	SecretRef *SecretName `json:"secretRef,omitempty"`
+
+	// TrustedCAs are trusted for partners' certificates in addition to the server image's own list of public CAs.
+	//
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	TrustedCAs []TrustedCA `json:"trustedCAs,omitempty"`
+}
+
+// TrustedCA is a source of CA certificates in PEM form.
+type TrustedCA struct {
+	// ConfigMapRef names a key of a ConfigMap in the Federation's namespace.
+	//
+	// +required
+	ConfigMapRef ConfigMapKey `json:"configMapRef"`
+}
+
+// VerificationSpec shapes the checks from the wire.
+type VerificationSpec struct {
+	// Interval between checks while nothing changes. After a failure checks come sooner.
+	//
+	// +optional
+	// +kubebuilder:default="5m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10s') && duration(self) <= duration('24h')",message="must be a duration from 10s to 24h, for example 5m"
+	Interval metav1.Duration `json:"interval,omitempty"`
+
+	// Resolvers stand for the public DNS that partners ask. Absent: the operator's own resolvers.
+	//
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	Resolvers []ServerAddress `json:"resolvers,omitempty"`
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// FederationStatus is what was reached. It is written only when its meaning changes.
+type FederationStatus struct {
+	// ObservedGeneration is the generation of the spec that this status speaks of.
+	//
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// Conditions; their types and reasons are documented in docs/reference/conditions.md.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// Addresses that are published for the host name.
+	//
+	// +optional
+	// +listType=atomic
+	Addresses []string `json:"addresses,omitempty"`
+
+	// Hostname is the target of the service records.
+	//
+	// +optional
+	Hostname string `json:"hostname,omitempty"`
+
+	// Records that the Federation wants in the DNS, with their state.
+	//
+	// +optional
+	// +listType=atomic
+	Records []RecordStatus `json:"records,omitempty"`
+
+	// Zones of the DNS in which the Federation may have records. A zone is listed before anything is written to it, so
+	// that nothing is left behind whatever happens in between.
+	//
+	// +optional
+	// +listType=set
+	Zones []string `json:"zones,omitempty"`
+
+	// Certificate that the server is given.
+	//
+	// +optional
+	Certificate *CertificateStatus `json:"certificate,omitempty"`
+
+	// Server that runs.
+	//
+	// +optional
+	Server *ServerStatus `json:"server,omitempty"`
+
+	// ServiceRecordsWithdrawn is when the service records were last seen gone from every name server during deletion.
+	// The address records stay for one TTL more, because partners may have cached the service records.
+	//
+	// +optional
+	ServiceRecordsWithdrawn *metav1.Time `json:"serviceRecordsWithdrawn,omitempty"`
+}
+
+// RecordStatus is one DNS record set.
+type RecordStatus struct {
+	// Name is the owner name, without trailing dot.
+	//
+	// +required
+	Name string `json:"name"`
+
+	// Type is the record type, for example SRV.
+	//
+	// +required
+	Type string `json:"type"`
+
+	// TTL in seconds.
+	//
+	// +required
+	TTL int32 `json:"ttl"`
+
+	// Data in presentation form, for example "0 0 5269 cup1.cupdomain.com.".
+	//
+	// +required
+	// +listType=atomic
+	Data []string `json:"data"`
+
+	// State is Published when every authoritative server serves the record, else Pending.
+	//
+	// +required
+	// +kubebuilder:validation:Enum=Published;Pending
+	State RecordState `json:"state"`
+}
+
+// RecordState is how far a record has come.
+type RecordState string
+
+const (
+	// RecordPublished means that every authoritative server serves the record.
+	RecordPublished RecordState = "Published"
+	// RecordPending means that at least one authoritative server does not serve the record yet.
+	RecordPending RecordState = "Pending"
+)
+
+// CertificateStatus is the certificate that the server is given.
+type CertificateStatus struct {
+	// Issuer is the distinguished name of the issuer.
+	//
+	// +required
+	Issuer string `json:"issuer"`
+
+	// NotAfter is the end of validity.
+	//
+	// +required
+	NotAfter metav1.Time `json:"notAfter"`
+
+	// Serial number in hexadecimal.
+	//
+	// +required
+	Serial string `json:"serial"`
+
+	// Names in the certificate (dNSName).
+	//
+	// +optional
+	// +listType=atomic
+	Names []string `json:"names,omitempty"`
+}
+
+// ServerStatus is the server that runs.
+type ServerStatus struct {
+	// Engine is the server software.
+	//
+	// +required
+	Engine EngineName `json:"engine"`
+
+	// Version as the running server tells it.
+	//
+	// +optional
+	Version string `json:"version,omitempty"`
+
+	// ReadyReplicas is the number of pods that serve.
+	//
+	// +required
+	ReadyReplicas int32 `json:"readyReplicas"`
+}

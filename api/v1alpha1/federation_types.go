@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Federation makes XMPP domains federate with the rest of the XMPP network: a server, the public address it is
+// reached by, its DNS records, its certificate, and the proof from the wire that it works.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=fed,categories=xmppfed
+// +kubebuilder:printcolumn:name="Domain",type=string,JSONPath=`.spec.domains[0]`
+// +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.status.addresses[0]`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].status`
+// +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].reason`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=='Ready')].message`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$')",message="metadata.name must start with a letter and have at most 40 lower-case letters, digits and '-', because Services are named after it"
+type Federation struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// Spec says what to federate and how.
+	//
+	// +required
+	Spec FederationSpec `json:"spec"`
+
+	// Status says what was reached and, if not everything, which side is wrong and what to do.
+	//
+	// +optional
+	Status FederationStatus `json:"status,omitempty"`
+}
+
+// FederationList is a list of Federations.
+//
+// +kubebuilder:object:root=true
+type FederationList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Federation `json:"items"`
+}
+
+// FederationSpec says what to federate and how.
+type FederationSpec struct {
+	// Domains are the XMPP domains, the part of a JID after the @, all served by the same pods. In the whole cluster a
+	// domain belongs to one Federation, the oldest that names it.
+	//
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Domains []DomainName `json:"domains"`
+
+	// Server is the XMPP server software and its surroundings.
+	//
+	// +optional
+	// +kubebuilder:default={}
+	Server ServerSpec `json:"server,omitempty"`
+
+	// Exposure is how the rest of the network reaches the server: what a firewall with NAT of TCP 5269 does elsewhere.
+	//
+	// +optional
+	// +kubebuilder:default={}
+	Exposure ExposureSpec `json:"exposure,omitempty"`
+
+	// DNS shapes the records that are published.
+	//
+	// +optional
+	// +kubebuilder:default={}
+	DNS DNSSpec `json:"dns,omitempty"`
+
+	// TLS says where the certificate comes from. Absent: the operator issues one from a CA of its own, which partners
+	// don't trust unless told to; status says so.
+	//
+	// +optional
+	TLS *TLSSpec `json:"tls,omitempty"`
+
+	// Verification shapes the checks from the wire.
+	//
+	// +optional
+	// +kubebuilder:default={}
+	Verification VerificationSpec `json:"verification,omitempty"`
+
+	// Suspend stops every change to objects and records until it is false again; what runs keeps running. Deletion is
+	// carried out all the same.
+	//
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
+}
+
+// ServerSpec is the XMPP server software and its surroundings.
+//
+// +kubebuilder:validation:XValidation:rule="self.engine != 'Prosody' || self.replicas == 1",fieldPath=".replicas",message="spec.server.replicas must be 1 for engine Prosody, which has no clustering; split the domains over several Federations instead"
+type ServerSpec struct {
+	// Engine is the server software.
+	//
+	// +optional
+	// +kubebuilder:default=Prosody
+	// +kubebuilder:validation:Enum=Prosody
+	Engine EngineName `json:"engine,omitempty"`
+
+	// Image of the server. Defaults to the image that the operator was installed with for this engine. Changing it
+	// restarts the server.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-zA-Z0-9][a-zA-Z0-9._/:@-]*$')",message="must be a container image reference, for example registry.example/prosody:13.0"
+	Image string `json:"image,omitempty"`
+
+	// Replicas is the number of server pods. Prosody has no clustering and runs as one.
+	//
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=16
+	Replicas int32 `json:"replicas,omitempty"`
+
+	// GroupChat adds multi-user chat (XEP-0045) under a subdomain of every domain, with service records of its own.
+	// Absent: no group chat.
+	//
+	// +optional
+	GroupChat *GroupChatSpec `json:"groupChat,omitempty"`
+
+	// Accounts are the users that the server itself knows, the same on every domain. Absent: none.
+	//
+	// +optional
+	Accounts *AccountsSpec `json:"accounts,omitempty"`
+
+	// Storage of rosters, offline messages and rooms. The volume outlives the Federation.
+	//
+	// +optional
+	// +kubebuilder:default={}
+	Storage StorageSpec `json:"storage,omitempty"`
+
+	// PodTemplate is merged into the pods; what it names wins, what it leaves out stays as it is.
+	//
+	// +optional
+	PodTemplate *PodTemplateSpec `json:"podTemplate,omitempty"`
+}
+
+// EngineName is the name of an XMPP server software.
+type EngineName string
+
+// EngineProsody is Prosody (https://prosody.im), version 0.12 or later.
+const EngineProsody EngineName = "Prosody"
+
+// GroupChatSpec is multi-user chat (XEP-0045).
+type GroupChatSpec struct {
+	// Subdomain is the label under which rooms live, for example conference for room@conference.cupdomain.com.
+	//
+	// +optional
+	// +kubebuilder:default=conference
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",message="must be one lower-case DNS label, for example conference"
+	Subdomain string `json:"subdomain,omitempty"`
+}
+
+// AccountsSpec tells where the server's users come from.
+type AccountsSpec struct {
+	// SecretRef names a Secret in the Federation's namespace. Its keys are localparts (lower case), its values
+	// passwords. Accounts can be added, changed and removed without a restart.
+	//
+	// +required
+	SecretRef SecretName `json:"secretRef"`
+}
+
+// StorageSpec is the server's volume.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",fieldPath=".storageClassName",message="spec.server.storage.storageClassName can't be changed; create a new Federation and move the data"
+// +kubebuilder:validation:XValidation:rule="quantity(self.size).compareTo(quantity(oldSelf.size)) == 0",fieldPath=".size",message="spec.server.storage.size can't be changed; enlarge the PersistentVolumeClaim itself if its storage class allows that"
+type StorageSpec struct {
+	// Size of the volume.
+	//
+	// +optional
+	// +kubebuilder:default="1Gi"
+	// +kubebuilder:validation:XValidation:rule="quantity(self).isGreaterThan(quantity('0'))",message="must be more than zero, for example 1Gi"
+	Size resource.Quantity `json:"size,omitempty"`
+
+	// StorageClassName of the volume. Absent: the cluster's default.
+	//
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')",message="must be the name of a StorageClass"
+	StorageClassName *string `json:"storageClassName,omitempty"`
+}
+
+// PodTemplateSpec is merged into the pods.
+type PodTemplateSpec struct {
+	// Labels added to the pods. Labels that the operator selects by can't be changed.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxProperties=64
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('app.kubernetes.io/') && !k.startsWith('xmppfed.io/'))",message="keys under app.kubernetes.io/ and xmppfed.io/ are the operator's; use another prefix"
+	Labels map[string]string `json:"labels,omitempty"`
+
+	// Annotations added to the pods.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxProperties=64
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('xmppfed.io/'))",message="keys under xmppfed.io/ are the operator's; use another prefix"
+	Annotations map[string]string `json:"annotations,omitempty"`
+
+	// Resources of the server container. Each request or limit that is named replaces the operator's default.
+	//
+	// +optional
+	Resources corev1.ResourceRequirements `json:"resources,omitempty"`
+
+	// NodeSelector of the pods.
+	//
+	// +optional
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+
+	// Tolerations of the pods.
+	//
+	// +optional
+	// +listType=atomic
+	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+
+	// Affinity of the pods.
+	//
+	// +optional
+	Affinity *corev1.Affinity `json:"affinity,omitempty"`
+
+	// PriorityClassName of the pods.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	PriorityClassName string `json:"priorityClassName,omitempty"`
+
+	// ImagePullSecrets name Secrets in the Federation's namespace for pulling the server image.
+	//
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/dns"
+	"github.com/xmppfed/xmppfed/internal/outcome"
+)
+
+const (
+	// probeInterval is how often a zone's servers are asked for its start of authority: one small query for each zone,
+	// however many Federations publish there.
+	probeInterval = 3 * time.Second
+	// probeTimeout bounds one probe.
+	probeTimeout = 5 * time.Second
+)
+
+// ZoneProvider is a provider that can be asked whether its servers answer and accept the credentials.
+type ZoneProvider interface {
+	dns.Provider
+	Probe(ctx context.Context) error
+}
+
+// NewZoneProvider makes the provider of a zone. The error names the field that is wrong.
+type NewZoneProvider func(spec v1alpha1.DNSZoneSpec, tsigSecret string) (ZoneProvider, error)
+
+// DNSZoneReconciler keeps Zones filled and the status of DNSZones true.
+type DNSZoneReconciler struct {
+	client.Client
+	// Reader reads Secrets from the API server; they are not cached.
+	Reader      client.Reader
+	Recorder    events.EventRecorder
+	Zones       *Zones
+	NewProvider NewZoneProvider
+	// Namespace of the Secrets with TSIG keys: the operator's own.
+	Namespace string
+	// Now is the clock.
+	Now func() time.Time
+	// Changed tells which zones got better or worse, so that the Federations in them are looked at.
+	Changed chan event.TypedGenericEvent[*v1alpha1.DNSZone]
+
+	mu    sync.Mutex
+	built map[string]builtProvider
+}
+
+// builtProvider is a provider and what it was made from.
+type builtProvider struct {
+	apex       string
+	generation int64
+	secret     string
+	provider   ZoneProvider
+}
+
+// +kubebuilder:rbac:groups=xmppfed.io,resources=dnszones,verbs=get;list;watch
+// +kubebuilder:rbac:groups=xmppfed.io,resources=dnszones/status,verbs=get;update;patch
+
+// Reconcile probes one zone and writes down how it is.
+func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	zone := &v1alpha1.DNSZone{}
+	if err := r.Get(ctx, req.NamespacedName, zone); apierrors.IsNotFound(err) {
+		r.forget(req.Name)
+		return ctrl.Result{}, nil
+	} else if err != nil {
+		return ctrl.Result{}, fmt.Errorf("reading DNSZone %s: %w", req.Name, err)
+	}
+	before := zone.DeepCopy()
+	provider, trouble, err := r.provider(ctx, zone)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if trouble == nil {
+		trouble = probe(ctx, provider)
+	}
+	if r.Zones.set(string(zone.Spec.Zone), provider, trouble) {
+		select {
+		case r.Changed <- event.TypedGenericEvent[*v1alpha1.DNSZone]{Object: zone.DeepCopy()}:
+		case <-ctx.Done():
+			return ctrl.Result{}, ctx.Err()
+		}
+	}
+	updateZoneStatus(zone, trouble, r.Now())
+	if !equality.Semantic.DeepEqual(before.Status, zone.Status) {
+		if err := r.Status().Patch(ctx, zone.DeepCopy(), client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+			return ctrl.Result{}, fmt.Errorf("writing status: %w", err)
+		}
+		recordEvents(r.Recorder, zone, before.Status.Conditions, zone.Status.Conditions)
+	}
+	return ctrl.Result{RequeueAfter: probeInterval}, nil
+}
+
+func probe(ctx context.Context, provider ZoneProvider) *outcome.Error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	err := dnsOutcome(provider.Probe(ctx))
+	if err == nil {
+		return nil
+	}
+	return outcome.From(err, v1alpha1.ReasonServerUnavailable)
+}
+
+// provider returns the zone's provider, made anew only when the spec or the key changed.
+func (r *DNSZoneReconciler) provider(ctx context.Context, zone *v1alpha1.DNSZone) (ZoneProvider, *outcome.Error, error) {
+	ref := zone.Spec.Provider.RFC2136.TSIG.SecretRef
+	key := client.ObjectKey{Namespace: r.Namespace, Name: ref.Name}
+	var secret corev1.Secret
+	if err := r.Reader.Get(ctx, key, &secret); client.IgnoreNotFound(err) != nil {
+		return nil, nil, fmt.Errorf("reading Secret %s: %w", key, err)
+	}
+	value, found := secret.Data[ref.Key]
+	if !found {
+		return nil, outcome.Stalled(v1alpha1.ReasonSecretNotFound,
+			"Secret %s, named by spec.provider.rfc2136.tsig.secretRef of DNSZone %s, has no key %s or does not exist; "+
+				"the platform team has to put the TSIG secret there", key, zone.Name, ref.Key), nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	built, found := r.built[zone.Name]
+	if found && built.generation == zone.Generation && built.secret == string(value) {
+		return built.provider, nil, nil
+	}
+	provider, err := r.NewProvider(zone.Spec, string(value))
+	if err != nil {
+		trouble, ok := dnsOutcome(err).(*outcome.Error)
+		if !ok {
+			trouble = outcome.Stalled(v1alpha1.ReasonTSIGBadSignature, "DNSZone %s can't be used: %v; the platform team "+
+				"has to correct it, or key %s of Secret %s", zone.Name, err, ref.Key, key)
+		}
+		return nil, trouble, nil
+	}
+	if r.built == nil {
+		r.built = map[string]builtProvider{}
+	}
+	r.built[zone.Name] = builtProvider{string(zone.Spec.Zone), zone.Generation, string(value), provider}
+	return provider, nil, nil
+}
+
+func (r *DNSZoneReconciler) forget(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Zones.remove(r.built[name].apex)
+	delete(r.built, name)
+}
+
+func updateZoneStatus(zone *v1alpha1.DNSZone, trouble *outcome.Error, now time.Time) {
+	status := &zone.Status
+	status.ObservedGeneration = zone.Generation
+	ready := metav1.Condition{
+		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady,
+		Message: "the primary of " + string(zone.Spec.Zone) + " answers and accepts the key",
+	}
+	abnormal := ""
+	if trouble != nil {
+		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, trouble.Reason, trouble.Message
+		abnormal = v1alpha1.ConditionReconciling
+		if trouble.Policy == outcome.Stall {
+			abnormal = v1alpha1.ConditionStalled
+		}
+	}
+	set := func(condition metav1.Condition) {
+		condition.ObservedGeneration = zone.Generation
+		condition.LastTransitionTime = metav1.NewTime(now)
+		meta.SetStatusCondition(&status.Conditions, condition)
+	}
+	set(ready)
+	for _, conditionType := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
+		if conditionType != abnormal {
+			meta.RemoveStatusCondition(&status.Conditions, conditionType)
+			continue
+		}
+		set(metav1.Condition{Type: conditionType, Status: metav1.ConditionTrue, Reason: ready.Reason, Message: ready.Message})
+	}
+}

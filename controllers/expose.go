@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/desired"
+	"github.com/xmppfed/xmppfed/internal/observe"
+	"github.com/xmppfed/xmppfed/internal/outcome"
+)
+
+// recheckPending is how often to look for events that tell why something that Kubernetes provides is late.
+const recheckPending = 5 * time.Second
+
+// expose gets the public address.
+func (r *FederationReconciler) expose(ctx context.Context, s *scope) (finding, error) {
+	wanted := desired.PublicService(s.fed)
+	if err := r.Applier.Apply(ctx, wanted); err != nil {
+		return finding{}, err
+	}
+	if fixed := s.fed.Spec.Exposure.PublicAddresses; len(fixed) > 0 {
+		s.addresses = parseAddresses(fixed)
+		return r.noteAddresses(s, "of spec.exposure.publicAddresses")
+	}
+	var service corev1.Service
+	if err := r.Get(ctx, client.ObjectKeyFromObject(wanted), &service); client.IgnoreNotFound(err) != nil {
+		return finding{}, fmt.Errorf("reading Service %s: %w", client.ObjectKeyFromObject(wanted), err)
+	}
+	var hostnames, addresses []string
+	for _, ingress := range service.Status.LoadBalancer.Ingress {
+		if ingress.IP != "" {
+			addresses = append(addresses, ingress.IP)
+		} else if ingress.Hostname != "" {
+			hostnames = append(hostnames, ingress.Hostname)
+		}
+	}
+	s.addresses = parseAddresses(addresses)
+	switch {
+	case len(s.addresses) > 0:
+		return r.noteAddresses(s, "from the load balancer of Service "+service.Name)
+	case len(hostnames) > 0:
+		return finding{}, outcome.Stalled(v1alpha1.ReasonAddressIsHostname,
+			"the load balancer of Service %s has the host name %s but no address, and address records need addresses; "+
+				"give the load balancer static addresses and write them to spec.exposure.publicAddresses",
+			service.Name, strings.Join(hostnames, ", "))
+	}
+	why, err := observe.Warning(ctx, r.Reader, &service)
+	if err != nil {
+		return finding{}, err
+	}
+	if why == "" {
+		why = "the cluster's load balancer has to assign one; if none does, install a load balancer controller " +
+			"or write spec.exposure.publicAddresses"
+	}
+	return finding{}, outcome.Waiting(v1alpha1.ReasonAddressPending, recheckPending,
+		"Service %s has no public address yet: %s", wanted.Name, why)
+}
+
+func (r *FederationReconciler) noteAddresses(s *scope, source string) (finding, error) {
+	s.fed.Status.Addresses = nil
+	for _, address := range s.addresses {
+		s.fed.Status.Addresses = append(s.fed.Status.Addresses, address.String())
+	}
+	return finding{
+		reason:  v1alpha1.ReasonAssigned,
+		message: fmt.Sprintf("%s %s", strings.Join(s.fed.Status.Addresses, ", "), source),
+	}, nil
+}
+
+// parseAddresses sorts addresses and leaves out what is none.
+func parseAddresses(texts []string) []netip.Addr {
+	var addresses []netip.Addr
+	for _, text := range texts {
+		if address, err := netip.ParseAddr(text); err == nil {
+			addresses = append(addresses, address.Unmap())
+		}
+	}
+	slices.SortFunc(addresses, netip.Addr.Compare)
+	return slices.Compact(addresses)
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/apply"
+	"github.com/xmppfed/xmppfed/internal/check"
+	"github.com/xmppfed/xmppfed/internal/dns"
+	"github.com/xmppfed/xmppfed/internal/engine"
+)
+
+// Finalizer keeps a Federation until its records are gone from the DNS and its address is given back.
+const Finalizer = "xmppfed.io/federation"
+
+// Server is an XMPP server software and the image it runs from unless a Federation names another.
+type Server struct {
+	engine.Engine
+	Image string
+}
+
+// InboundChecker tries the way that partners take.
+type InboundChecker interface {
+	Inbound(ctx context.Context, target check.InboundTarget) check.Verdict
+}
+
+// LiveStatus asks a running server what it runs.
+type LiveStatus func(ctx context.Context, podIP, token string) (engine.LiveStatus, error)
+
+// FederationReconciler brings Federations into being and keeps proving that they work.
+type FederationReconciler struct {
+	client.Client
+	// Reader reads from the API server what is not cached: Secrets, ConfigMaps, Events.
+	Reader   client.Reader
+	Applier  *apply.Applier
+	Recorder events.EventRecorder
+	Servers  map[v1alpha1.EngineName]Server
+	Zones    *Zones
+	Verifier Verifier
+	Signer   dns.Signer
+	Inbound  InboundChecker
+	Live     LiveStatus
+	// Cluster tells this cluster from every other; it is part of the owner in ownership records.
+	Cluster string
+	// Namespace that the operator runs in.
+	Namespace string
+	// Now is the clock.
+	Now func() time.Time
+
+	verdicts verdicts
+}
+
+// +kubebuilder:rbac:groups=xmppfed.io,resources=federations,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=xmppfed.io,resources=federations/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=xmppfed.io,resources=federations/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=configmaps;secrets,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups="",resources=events,verbs=get;list
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups=apps,resources=statefulsets,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=xmppfed-system,resources=leases,verbs=get;create;update
+
+// Reconcile does what is missing for one Federation and writes down, whatever happened, how far it came.
+func (r *FederationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
+	fed := &v1alpha1.Federation{}
+	if err := r.Get(ctx, req.NamespacedName, fed); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	s := newScope(fed)
+	if !fed.DeletionTimestamp.IsZero() {
+		if !controllerutil.ContainsFinalizer(fed, Finalizer) {
+			return ctrl.Result{}, nil
+		}
+		gone, err := r.reconcileDelete(ctx, s)
+		if gone {
+			return ctrl.Result{}, err
+		}
+		return r.finish(ctx, s, err)
+	}
+	if fed.Spec.Suspend {
+		return r.finish(ctx, s, nil)
+	}
+	// The finalizer comes before the first write elsewhere, so that nothing is ever left behind.
+	if !controllerutil.ContainsFinalizer(fed, Finalizer) {
+		before := fed.DeepCopy()
+		controllerutil.AddFinalizer(fed, Finalizer)
+		if err := r.Patch(ctx, fed, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+			return ctrl.Result{}, fmt.Errorf("adding the finalizer: %w", err)
+		}
+		s.before.ObjectMeta = *fed.ObjectMeta.DeepCopy()
+	}
+	return r.finish(ctx, s, r.runSteps(ctx, s))
+}
+
+// finish writes the status that follows from what the steps found, and tells when to look again.
+func (r *FederationReconciler) finish(ctx context.Context, s *scope, err error) (ctrl.Result, error) {
+	updateStatus(s, err, r.Now())
+	err = errors.Join(err, r.patchStatus(ctx, s))
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{RequeueAfter: s.requeueAfter()}, nil
+}
+
+// patchStatus writes the status if it changed, and an event for each condition whose reason changed.
+func (r *FederationReconciler) patchStatus(ctx context.Context, s *scope) error {
+	if equalStatus(&s.before.Status, &s.fed.Status) {
+		return nil
+	}
+	if err := r.Status().Patch(ctx, s.fed.DeepCopy(), client.MergeFrom(s.before)); err != nil {
+		return fmt.Errorf("writing status: %w", client.IgnoreNotFound(err))
+	}
+	recordEvents(r.Recorder, s.fed, s.before.Status.Conditions, s.fed.Status.Conditions)
+	return nil
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/desired"
+	"github.com/xmppfed/xmppfed/internal/dns"
+	"github.com/xmppfed/xmppfed/internal/outcome"
+)
+
+// maxCacheWait bounds how long deletion waits for resolvers to forget the service records.
+const maxCacheWait = 5 * time.Minute
+
+// reconcileDelete takes the Federation back in the order in which partners lose it: service records, then, once nobody
+// can have those cached, addresses, then the load balancer that has the address. A record never points to an address
+// that somebody else may have got meanwhile. It returns true when the Federation is gone.
+func (r *FederationReconciler) reconcileDelete(ctx context.Context, s *scope) (gone bool, err error) {
+	for _, part := range []func(context.Context, *scope) error{
+		r.withdrawServiceRecords,
+		r.awaitCaches,
+		r.withdrawAddresses,
+		r.releaseAddress,
+	} {
+		if err := part(ctx, s); err != nil {
+			return false, r.deletionError(s, err)
+		}
+	}
+	before := s.fed.DeepCopy()
+	controllerutil.RemoveFinalizer(s.fed, Finalizer)
+	if err := r.Patch(ctx, s.fed, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+		return false, fmt.Errorf("removing the finalizer: %w", err)
+	}
+	r.verdicts.forget(s.fed.UID)
+	r.Applier.Forget(s.fed.Namespace, desired.Names(s.fed)...)
+	return true, nil
+}
+
+// deletionError notes an outcome so that status tells it and the next look is scheduled; other errors are returned.
+func (r *FederationReconciler) deletionError(s *scope, err error) error {
+	failed := failure(err)
+	s.findings[v1alpha1.ConditionReady] = finding{err: failed}
+	if failed.Policy == outcome.Retry {
+		return err
+	}
+	return nil
+}
+
+// keepsRecords tells that the DNS is to stay as it is.
+func keepsRecords(fed *v1alpha1.Federation) bool {
+	return fed.Spec.DNS.DeletionPolicy == v1alpha1.DeletionPolicyRetain
+}
+
+// withdrawServiceRecords removes the service records and sees to it that no server has them any more.
+func (r *FederationReconciler) withdrawServiceRecords(ctx context.Context, s *scope) error {
+	if keepsRecords(s.fed) || s.fed.Status.ServiceRecordsWithdrawn != nil || len(s.fed.Status.Zones) == 0 {
+		return nil
+	}
+	host := hostname(s.fed)
+	hostZone, _ := dns.ZoneFor(host, s.fed.Status.Zones)
+	addresses := dns.AddressRecords(host, uint32(s.fed.Spec.DNS.TTL), parseAddresses(s.fed.Status.Addresses))
+	for _, zone := range s.fed.Status.Zones {
+		var keep []dns.Unit
+		if zone == dns.Display(hostZone) && len(addresses) > 0 {
+			keep = []dns.Unit{{Anchor: host, Records: addresses}}
+		}
+		gone := publishedKeys(s.fed, zone, dns.TypeSRV)
+		err := r.withdraw(ctx, s, zone, keep, gone)
+		if conflict(err) {
+			// The addresses were never this Federation's, so there is nothing to keep.
+			err = r.withdraw(ctx, s, zone, nil, gone)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	now := metav1.NewTime(r.Now())
+	s.fed.Status.ServiceRecordsWithdrawn = &now
+	return nil
+}
+
+// conflict tells that a record could not be written because it is somebody else's.
+func conflict(err error) bool {
+	var failed *outcome.Error
+	return errors.As(err, &failed) && slices.Contains([]string{
+		v1alpha1.ReasonOwnershipConflict, v1alpha1.ReasonRecordExistsUnowned, v1alpha1.ReasonCNAMEConflict,
+	}, failed.Reason)
+}
+
+// awaitCaches waits until resolvers have forgotten the service records.
+func (r *FederationReconciler) awaitCaches(_ context.Context, s *scope) error {
+	since := s.fed.Status.ServiceRecordsWithdrawn
+	if keepsRecords(s.fed) || since == nil {
+		return nil
+	}
+	cached := min(time.Duration(s.fed.Spec.DNS.TTL)*time.Second, maxCacheWait)
+	if left := cached - r.Now().Sub(since.Time); left > 0 {
+		return outcome.Waiting(v1alpha1.ReasonDeleting, left,
+			"the service records are gone; the address stays for %s more, as long as resolvers may have them cached", cached)
+	}
+	return nil
+}
+
+// withdrawAddresses removes everything that is left in the DNS.
+func (r *FederationReconciler) withdrawAddresses(ctx context.Context, s *scope) error {
+	if keepsRecords(s.fed) {
+		return nil
+	}
+	for _, zone := range s.fed.Status.Zones {
+		if err := r.withdraw(ctx, s, zone, nil, publishedKeys(s.fed, zone, dns.TypeSRV, dns.TypeA, dns.TypeAAAA)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withdraw leaves only the given units in a zone, and sees to it that no server has what should be gone.
+func (r *FederationReconciler) withdraw(ctx context.Context, s *scope, zone string, keep []dns.Unit, gone []dns.Key) error {
+	provider, err := r.Zones.Provider(zone)
+	if err != nil {
+		return err
+	}
+	result, err := dns.Converge(ctx, provider, r.Signer, r.owner(s.fed), keep)
+	if err != nil {
+		return dnsOutcome(err)
+	}
+	_, err = r.Verifier.Check(ctx, provider, nil, union(gone, result.Dropped))
+	return dnsOutcome(err)
+}
+
+func union(a, b []dns.Key) []dns.Key {
+	keys := map[dns.Key]bool{}
+	for _, key := range append(slices.Clone(a), b...) {
+		keys[key] = true
+	}
+	return slices.SortedFunc(maps.Keys(keys), func(a, b dns.Key) int { return strings.Compare(a.String(), b.String()) })
+}
+
+// publishedKeys are the records of some types that the Federation had in a zone. Those that never were published are
+// left out: somebody else's may stand there.
+func publishedKeys(fed *v1alpha1.Federation, zone string, types ...uint16) []dns.Key {
+	var keys []dns.Key
+	for _, record := range fed.Status.Records {
+		for _, recordType := range types {
+			key := dns.Key{Name: dns.Canonical(record.Name), Type: recordType}
+			if record.State == v1alpha1.RecordPublished && record.Type == dns.TypeName(recordType) && dns.InZone(key.Name, zone) {
+				keys = append(keys, key)
+			}
+		}
+	}
+	return keys
+}
+
+// releaseAddress deletes the Service and waits until the load balancer is gone. Whatever else belongs to the Federation
+// is left to Kubernetes' garbage collection.
+func (r *FederationReconciler) releaseAddress(ctx context.Context, s *scope) error {
+	var service corev1.Service
+	key := client.ObjectKey{Namespace: s.fed.Namespace, Name: desired.PublicServiceName(s.fed)}
+	if err := r.Reader.Get(ctx, key, &service); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if !metav1.IsControlledBy(&service, s.fed) {
+		return nil
+	}
+	if service.DeletionTimestamp.IsZero() {
+		if err := r.Delete(ctx, &service); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("deleting Service %s: %w", key, err)
+		}
+	}
+	return outcome.Waiting(v1alpha1.ReasonDeleting, time.Second,
+		"the cluster's load balancer has to give back the address of Service %s", key.Name)
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"net/netip"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/outcome"
+)
+
+// scope is what one reconcile of one Federation knows. Steps read the facts of those before them and add their own.
+type scope struct {
+	fed *v1alpha1.Federation
+	// before is the Federation as it was read, to find what changed.
+	before *v1alpha1.Federation
+
+	// findings of the steps that ran, by condition type.
+	findings map[string]finding
+
+	// apexes of the DNSZones that publish the Federation's names, by name.
+	apexes map[string]string
+	// mounted is the Secret that the server mounts, as it stands in the cluster; empty before it exists.
+	mounted corev1.Secret
+	// mountedConfig is the ConfigMap that the server mounts, as it stands in the cluster; empty before it exists.
+	mountedConfig corev1.ConfigMap
+	// cert and key are the pair to serve: the newest good one. Empty: there is none yet.
+	cert, key []byte
+	// trustedCAs is the bundle of spec.tls.trustedCAs.
+	trustedCAs string
+	// addresses to publish.
+	addresses []netip.Addr
+	// recheck is when to check the way in again, while all is well.
+	recheck time.Duration
+}
+
+// finding is what a step says of its condition.
+type finding struct {
+	// reason and message of success; those of failure are in err.
+	reason, message string
+	err             *outcome.Error
+}
+
+func newScope(fed *v1alpha1.Federation) *scope {
+	return &scope{fed: fed, before: fed.DeepCopy(), findings: map[string]finding{}}
+}
+
+// ok tells whether the step for a condition reached its goal in this reconcile.
+func (s *scope) ok(condition string) bool {
+	f, ran := s.findings[condition]
+	return ran && f.err == nil
+}
+
+// requeueAfter is when to look again: the soonest that any step asks for.
+func (s *scope) requeueAfter() time.Duration {
+	soonest := s.recheck
+	for _, f := range s.findings {
+		if f.err != nil && f.err.After > 0 && (soonest == 0 || f.err.After < soonest) {
+			soonest = f.err.After
+		}
+	}
+	return soonest
+}

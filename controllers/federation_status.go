@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/outcome"
+)
+
+// readiness lists the conditions that make up Ready, in the order in which a failure hides those behind it.
+var readiness = []string{
+	v1alpha1.ConditionAccepted,
+	v1alpha1.ConditionCertificateReady,
+	v1alpha1.ConditionServerReady,
+	v1alpha1.ConditionAddressAssigned,
+	v1alpha1.ConditionDNSPublished,
+	v1alpha1.ConditionInboundReachable,
+}
+
+// updateStatus derives the conditions from what the steps found. err is a failure that belongs to no single condition.
+func updateStatus(s *scope, err error, now time.Time) {
+	status := &s.fed.Status
+	status.ObservedGeneration = s.fed.Generation
+	set := func(condition metav1.Condition) {
+		condition.ObservedGeneration = s.fed.Generation
+		condition.LastTransitionTime = metav1.NewTime(now)
+		meta.SetStatusCondition(&status.Conditions, condition)
+	}
+	if s.fed.Spec.Suspend && s.fed.DeletionTimestamp.IsZero() {
+		set(metav1.Condition{
+			Type: v1alpha1.ConditionSuspended, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSuspended,
+			Message: "spec.suspend is true: nothing is changed or checked until it is false again",
+		})
+	} else {
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionSuspended)
+	}
+	for conditionType, found := range s.findings {
+		set(found.condition(conditionType))
+	}
+	ready, policy := summarize(s, err)
+	set(ready)
+	for _, abnormal := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
+		stalled := abnormal == v1alpha1.ConditionStalled
+		if ready.Status == metav1.ConditionTrue || stalled != (policy == outcome.Stall) {
+			meta.RemoveStatusCondition(&status.Conditions, abnormal)
+			continue
+		}
+		set(metav1.Condition{Type: abnormal, Status: metav1.ConditionTrue, Reason: ready.Reason, Message: ready.Message})
+	}
+}
+
+func (f finding) condition(conditionType string) metav1.Condition {
+	if f.err == nil {
+		return metav1.Condition{Type: conditionType, Status: metav1.ConditionTrue, Reason: f.reason, Message: f.message}
+	}
+	status := metav1.ConditionFalse
+	if f.err.Unknown {
+		status = metav1.ConditionUnknown
+	}
+	return metav1.Condition{Type: conditionType, Status: status, Reason: f.err.Reason, Message: f.err.Message}
+}
+
+// summarize is the Ready condition, and what has to happen while it is not true.
+func summarize(s *scope, err error) (metav1.Condition, outcome.Policy) {
+	ready := metav1.Condition{Type: v1alpha1.ConditionReady}
+	if !s.fed.DeletionTimestamp.IsZero() {
+		ready.Status, ready.Reason = metav1.ConditionFalse, v1alpha1.ReasonDeleting
+		waiting := outcome.From(err, v1alpha1.ReasonDeleting)
+		ready.Message = "deleting: " + waiting.Message
+		return ready, waiting.Policy
+	}
+	for _, conditionType := range readiness {
+		condition := meta.FindStatusCondition(s.fed.Status.Conditions, conditionType)
+		if condition == nil {
+			ready.Status, ready.Reason = metav1.ConditionUnknown, v1alpha1.ReasonNotChecked
+			ready.Message = "nothing is known yet about " + conditionType + "; the operator looks as soon as spec.suspend is false"
+			return ready, outcome.Wait
+		}
+		if condition.Status != metav1.ConditionTrue {
+			ready.Status, ready.Reason, ready.Message = condition.Status, condition.Reason, condition.Message
+			return ready, policyOf(s.findings[conditionType])
+		}
+	}
+	ready.Status, ready.Reason = metav1.ConditionTrue, v1alpha1.ReasonReady
+	ready.Message = string(s.fed.Spec.Domains[0]) + " federates"
+	return ready, outcome.Wait
+}
+
+func policyOf(f finding) outcome.Policy {
+	if f.err == nil {
+		return outcome.Wait
+	}
+	return f.err.Policy
+}
+
+func equalStatus(a, b *v1alpha1.FederationStatus) bool { return equality.Semantic.DeepEqual(a, b) }
+
+// recordEvents tells of each condition whose status or reason changed. The summaries are left out: they repeat another.
+func recordEvents(recorder events.EventRecorder, about runtime.Object, before, after []metav1.Condition) {
+	summaries := []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled}
+	for _, now := range after {
+		was := meta.FindStatusCondition(before, now.Type)
+		if slices.Contains(summaries, now.Type) || was != nil && was.Status == now.Status && was.Reason == now.Reason {
+			continue
+		}
+		kind := corev1.EventTypeNormal
+		if now.Status == metav1.ConditionFalse {
+			kind = corev1.EventTypeWarning
+		}
+		recorder.Eventf(about, nil, kind, now.Reason, now.Type, "%s", now.Message)
+	}
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/apply"
+	"github.com/xmppfed/xmppfed/internal/outcome"
+)
+
+// step works towards one condition. It returns what to say when the goal is reached, or an error: an *outcome.Error
+// when it knows why, any other when talking to the Kubernetes API went wrong.
+type step struct {
+	condition string
+	run       func(context.Context, *scope) (finding, error)
+	// gate is set when nothing after this step may happen unless it reached its goal.
+	gate bool
+}
+
+// steps in their order. Those that need an earlier one ask the scope; the others run whatever happened before them.
+func (r *FederationReconciler) steps() []step {
+	return []step{
+		{condition: v1alpha1.ConditionAccepted, run: r.accept, gate: true},
+		{condition: v1alpha1.ConditionCertificateReady, run: r.provideCertificate},
+		{condition: v1alpha1.ConditionAddressAssigned, run: r.expose},
+		{condition: v1alpha1.ConditionDNSPublished, run: r.publish}, // needs an address
+		{condition: v1alpha1.ConditionServerReady, run: r.serve},    // needs a certificate
+		{condition: v1alpha1.ConditionInboundReachable, run: r.checkInbound},
+	}
+}
+
+// runSteps runs the steps and notes their findings. It returns the errors that are not outcomes.
+func (r *FederationReconciler) runSteps(ctx context.Context, s *scope) error {
+	var errs []error
+	for _, step := range r.steps() {
+		found, err := step.run(ctx, s)
+		if err != nil {
+			found.err = failure(err)
+			if found.err.Policy == outcome.Retry {
+				errs = append(errs, err)
+			}
+		}
+		s.findings[step.condition] = found
+		if step.gate && err != nil {
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// failure gives an error the form of an outcome.
+func failure(err error) *outcome.Error {
+	var taken *apply.NotOursError
+	if errors.As(err, &taken) {
+		return outcome.Stalled(v1alpha1.ReasonNameTaken,
+			"%s %s exists but does not belong to this Federation; whoever made it should remove or rename it, "+
+				"or give this Federation another name", taken.Kind, taken.Key)
+	}
+	return outcome.From(err, v1alpha1.ReasonReconcileFailed)
+}

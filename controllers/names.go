@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"slices"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+)
+
+// hostname is the target of the service records.
+func hostname(fed *v1alpha1.Federation) string {
+	if fed.Spec.DNS.Hostname != "" {
+		return string(fed.Spec.DNS.Hostname)
+	}
+	return "xmpp." + string(fed.Spec.Domains[0])
+}
+
+// groupChat is the subdomain for group chat; empty when there is none.
+func groupChat(fed *v1alpha1.Federation) string {
+	if fed.Spec.Server.GroupChat == nil {
+		return ""
+	}
+	return fed.Spec.Server.GroupChat.Subdomain
+}
+
+// domains are the XMPP domains without those for group chat.
+func domains(fed *v1alpha1.Federation) []string {
+	names := make([]string, 0, len(fed.Spec.Domains))
+	for _, domain := range fed.Spec.Domains {
+		names = append(names, string(domain))
+	}
+	return names
+}
+
+// addressableDomains are the XMPP domains that partners address: each domain and its group chat.
+func addressableDomains(fed *v1alpha1.Federation) []string {
+	var names []string
+	for _, domain := range domains(fed) {
+		names = append(names, services(fed, domain)...)
+	}
+	return names
+}
+
+// services are the XMPP domains that come with one of the spec's domains: itself and its group chat.
+func services(fed *v1alpha1.Federation, domain string) []string {
+	if chat := groupChat(fed); chat != "" {
+		return []string{domain, chat + "." + domain}
+	}
+	return []string{domain}
+}
+
+// claims are the names that only one Federation in the cluster may have.
+func claims(fed *v1alpha1.Federation) []string {
+	names := append(addressableDomains(fed), hostname(fed))
+	slices.Sort(names)
+	return slices.Compact(names)
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/dns"
+	"github.com/xmppfed/xmppfed/internal/dns/verify"
+	"github.com/xmppfed/xmppfed/internal/outcome"
+)
+
+// Verifier asks the authoritative servers of a zone what they serve.
+type Verifier interface {
+	Check(ctx context.Context, p dns.Provider, want []dns.RRset, gone []dns.Key) (verify.Report, error)
+}
+
+// publish makes the DNS say what the Federation is: addresses for the host name, service records for every domain.
+func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, error) {
+	s.fed.Status.Hostname = hostname(s.fed)
+	if len(s.addresses) == 0 {
+		return finding{}, outcome.Unknown(v1alpha1.ReasonWaitingForAddress,
+			"there is nothing to publish until there is a public address; see condition %s", v1alpha1.ConditionAddressAssigned)
+	}
+	wanted := map[string][]dns.Unit{}
+	for _, unit := range units(s) {
+		apex := s.apexes[unit.Anchor]
+		wanted[apex] = append(wanted[apex], unit)
+	}
+	if err := r.noteZones(ctx, s, slices.Sorted(maps.Keys(wanted))); err != nil {
+		return finding{}, err
+	}
+	s.fed.Status.Records = recordStatuses(wanted, nil)
+	reports := map[string]verify.Report{}
+	var first error
+	for _, apex := range r.zoneOrder(s) {
+		report, err := r.publishIn(ctx, s, apex, wanted[apex])
+		reports[apex] = report
+		if first == nil {
+			first = err
+		}
+	}
+	s.fed.Status.Records = recordStatuses(wanted, reports)
+	if first != nil {
+		return finding{}, first
+	}
+	s.fed.Status.Zones = slices.Sorted(maps.Keys(wanted))
+	return finding{
+		reason:  v1alpha1.ReasonPublished,
+		message: fmt.Sprintf("%d record sets are served by every authoritative server", len(s.fed.Status.Records)),
+	}, nil
+}
+
+// units are what the Federation publishes: one for the host, one for each domain with its group chat. Each name's zone
+// is that of its anchor, so a group chat domain in a zone of its own gets a unit of its own.
+func units(s *scope) []dns.Unit {
+	spec := s.fed.Spec.DNS
+	ttl := uint32(spec.TTL)
+	host := hostname(s.fed)
+	target := dns.SRV{
+		Priority: uint16(spec.Priority), Weight: uint16(spec.Weight),
+		Port: uint16(s.fed.Spec.Exposure.Port), Target: dns.Canonical(host),
+	}
+	all := []dns.Unit{{Anchor: host, Records: dns.AddressRecords(host, ttl, s.addresses)}}
+	for _, domain := range domains(s.fed) {
+		unit := dns.Unit{Anchor: domain}
+		for _, service := range services(s.fed, domain) {
+			record := dns.SRVRecord(dns.ServiceXMPPServer, service, ttl, target)
+			if s.apexes[service] == s.apexes[domain] {
+				unit.Records = append(unit.Records, record)
+			} else {
+				all = append(all, dns.Unit{Anchor: service, Records: []dns.RRset{record}})
+			}
+		}
+		all = append(all, unit)
+	}
+	return all
+}
+
+// noteZones writes down that there may be records in zones, before there are. Should the operator die in between, it
+// still knows where to look.
+func (r *FederationReconciler) noteZones(ctx context.Context, s *scope, zones []string) error {
+	known := slices.Clone(s.fed.Status.Zones)
+	for _, zone := range zones {
+		if !slices.Contains(known, zone) {
+			known = append(known, zone)
+		}
+	}
+	s.fed.Status.Zones = slices.Sorted(slices.Values(known))
+	if slices.Equal(s.before.Status.Zones, s.fed.Status.Zones) {
+		return nil
+	}
+	journal := s.before.DeepCopy()
+	journal.Status.Zones = s.fed.Status.Zones
+	if err := r.Status().Patch(ctx, journal, client.MergeFrom(s.before)); err != nil {
+		return fmt.Errorf("noting zones in status: %w", err)
+	}
+	s.before.Status.Zones = s.fed.Status.Zones
+	return nil
+}
+
+// zoneOrder puts the zone of the host name first, so that no service record ever points to a name without address.
+func (r *FederationReconciler) zoneOrder(s *scope) []string {
+	hostZone := s.apexes[hostname(s.fed)]
+	return slices.SortedStableFunc(slices.Values(s.fed.Status.Zones), func(a, b string) int {
+		return cmp.Compare(boolToInt(a != hostZone), boolToInt(b != hostZone))
+	})
+}
+
+func boolToInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// publishIn makes one zone hold exactly the given units of the Federation, and asks every authoritative server.
+func (r *FederationReconciler) publishIn(ctx context.Context, s *scope, apex string, units []dns.Unit) (verify.Report, error) {
+	provider, err := r.Zones.Provider(apex)
+	if err != nil {
+		return verify.Report{}, err
+	}
+	result, err := dns.Converge(ctx, provider, r.Signer, r.owner(s.fed), units)
+	if err != nil {
+		return verify.Report{}, dnsOutcome(err)
+	}
+	var want []dns.RRset
+	for _, unit := range units {
+		want = append(want, unit.Records...)
+	}
+	verifier := r.Verifier
+	report, err := verifier.Check(ctx, provider, want, result.Dropped)
+	return report, dnsOutcome(err)
+}
+
+// owner is what tells this Federation's records from every other's. Only a hash of it becomes public.
+func (r *FederationReconciler) owner(fed *v1alpha1.Federation) dns.Owner {
+	hash := sha256.Sum256([]byte(r.Cluster + "/" + string(fed.UID)))
+	return dns.Owner{ID: hex.EncodeToString(hash[:10])}
+}
+
+// dnsOutcome gives an error of the DNS layer the form of an outcome.
+func dnsOutcome(err error) error {
+	e, ok := dns.AsError(err)
+	if !ok {
+		return err
+	}
+	policy := outcome.Wait
+	if e.Permanent {
+		policy = outcome.Stall
+	}
+	return &outcome.Error{Reason: e.Reason, Message: e.Message, Policy: policy, After: e.RetryAfter()}
+}
+
+// recordStatuses lists the records with their state, sorted by name and type. Without a report nothing is known to be
+// published.
+func recordStatuses(units map[string][]dns.Unit, reports map[string]verify.Report) []v1alpha1.RecordStatus {
+	var all []v1alpha1.RecordStatus
+	for apex, inZone := range units {
+		report, known := reports[apex]
+		for _, unit := range inZone {
+			for _, record := range unit.Records {
+				status := v1alpha1.RecordStatus{
+					Name: dns.Display(record.Name), Type: record.TypeName(), TTL: int32(record.TTL),
+					Data: record.Strings(), State: v1alpha1.RecordPending,
+				}
+				if known && report.Published(record.Key()) {
+					status.State = v1alpha1.RecordPublished
+				}
+				all = append(all, status)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b v1alpha1.RecordStatus) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
+	})
+	return all
+}

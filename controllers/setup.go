@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/desired"
+	"github.com/xmppfed/xmppfed/internal/dns"
+)
+
+// Fields by which Federations are indexed in the cache.
+const (
+	indexClaims     = "claims"
+	indexSecrets    = "secrets"
+	indexConfigMaps = "configMaps"
+)
+
+const (
+	// workers reconcile Federations side by side; most of their time is spent waiting for servers.
+	workers = 16
+	// firstRetry and lastRetry bound the growing distance between tries after errors of the Kubernetes API.
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = time.Minute
+)
+
+// IndexFederations adds the indexes that the reconciler looks up.
+func IndexFederations(ctx context.Context, indexer client.FieldIndexer) error {
+	indexes := map[string]func(*v1alpha1.Federation) []string{
+		indexClaims:     claims,
+		indexSecrets:    referredSecrets,
+		indexConfigMaps: referredConfigMaps,
+	}
+	for field, values := range indexes {
+		index := func(obj client.Object) []string { return values(obj.(*v1alpha1.Federation)) }
+		if err := indexer.IndexField(ctx, &v1alpha1.Federation{}, field, index); err != nil {
+			return fmt.Errorf("indexing Federations by %s: %w", field, err)
+		}
+	}
+	return nil
+}
+
+func referredSecrets(fed *v1alpha1.Federation) []string {
+	var names []string
+	if fed.Spec.TLS != nil && fed.Spec.TLS.SecretRef != nil {
+		names = append(names, fed.Spec.TLS.SecretRef.Name)
+	}
+	if fed.Spec.Server.Accounts != nil {
+		names = append(names, fed.Spec.Server.Accounts.SecretRef.Name)
+	}
+	return names
+}
+
+func referredConfigMaps(fed *v1alpha1.Federation) []string {
+	var names []string
+	if fed.Spec.TLS != nil {
+		for _, trusted := range fed.Spec.TLS.TrustedCAs {
+			names = append(names, trusted.ConfigMapRef.Name)
+		}
+	}
+	return names
+}
+
+// SetupWithManager registers the controller. zoneChanges tells which zones got better or worse.
+func (r *FederationReconciler) SetupWithManager(
+	mgr ctrl.Manager, zoneChanges <-chan event.TypedGenericEvent[*v1alpha1.DNSZone],
+) error {
+	if err := IndexFederations(context.Background(), mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	specChanged := builder.WithPredicates(predicate.GenerationChangedPredicate{})
+	labelsChanged := builder.WithPredicates(predicate.LabelChangedPredicate{})
+	inZone := handler.TypedEnqueueRequestsFromMapFunc(func(ctx context.Context, zone *v1alpha1.DNSZone) []reconcile.Request {
+		return r.inZone(ctx, zone)
+	})
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("federation").
+		For(&v1alpha1.Federation{}, specChanged).
+		Owns(&appsv1.StatefulSet{}).
+		Owns(&corev1.Service{}).
+		Owns(&corev1.ConfigMap{}, builder.OnlyMetadata).
+		Owns(&corev1.Secret{}, builder.OnlyMetadata).
+		Owns(&policyv1.PodDisruptionBudget{}, builder.OnlyMetadata, specChanged).
+		Owns(&networkingv1.NetworkPolicy{}, builder.OnlyMetadata).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(ofPod)).
+		Watches(&v1alpha1.Federation{}, handler.EnqueueRequestsFromMapFunc(r.rivals), specChanged).
+		Watches(&v1alpha1.DNSZone{}, handler.EnqueueRequestsFromMapFunc(r.inZone), specChanged).
+		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.inNamespace), labelsChanged).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.referring(indexSecrets))).
+		WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.referring(indexConfigMaps))).
+		WatchesRawSource(source.Channel(zoneChanges, inZone)).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: workers,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
+		}).
+		Complete(r)
+}
+
+// SetupWithManager registers the controller.
+func (r *DNSZoneReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("dnszone").
+		For(&v1alpha1.DNSZone{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		Complete(r)
+}
+
+func ofPod(_ context.Context, pod client.Object) []reconcile.Request {
+	name := pod.GetLabels()[desired.LabelFederation]
+	if name == "" {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: pod.GetNamespace(), Name: name}}}
+}
+
+// rivals are the Federations that want a name which obj has, or had until now.
+func (r *FederationReconciler) rivals(ctx context.Context, obj client.Object) []reconcile.Request {
+	fed := obj.(*v1alpha1.Federation)
+	var requests []reconcile.Request
+	for _, name := range claims(fed) {
+		for _, request := range r.list(ctx, client.MatchingFields{indexClaims: name}) {
+			if request.NamespacedName != client.ObjectKeyFromObject(fed) && !slices.Contains(requests, request) {
+				requests = append(requests, request)
+			}
+		}
+	}
+	return requests
+}
+
+func (r *FederationReconciler) inNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
+	return r.list(ctx, client.InNamespace(namespace.GetName()))
+}
+
+func (r *FederationReconciler) referring(index string) handler.MapFunc {
+	return func(ctx context.Context, obj client.Object) []reconcile.Request {
+		return r.list(ctx, client.InNamespace(obj.GetNamespace()), client.MatchingFields{index: obj.GetName()})
+	}
+}
+
+// inZone are the Federations that have, or want, a name in the zone.
+func (r *FederationReconciler) inZone(ctx context.Context, obj client.Object) []reconcile.Request {
+	zone := string(obj.(*v1alpha1.DNSZone).Spec.Zone)
+	var all v1alpha1.FederationList
+	if err := r.List(ctx, &all); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing Federations", "zone", zone)
+		return nil
+	}
+	var requests []reconcile.Request
+	for i := range all.Items {
+		fed := &all.Items[i]
+		inside := slices.ContainsFunc(claims(fed), func(name string) bool { return dns.InZone(name, zone) })
+		if inside || slices.Contains(fed.Status.Zones, zone) {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(fed)})
+		}
+	}
+	return requests
+}
+
+func (r *FederationReconciler) list(ctx context.Context, options ...client.ListOption) []reconcile.Request {
+	var found v1alpha1.FederationList
+	if err := r.List(ctx, &found, options...); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing Federations to look at")
+		return nil
+	}
+	requests := make([]reconcile.Request, 0, len(found.Items))
+	for i := range found.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&found.Items[i])})
+	}
+	return requests
+}

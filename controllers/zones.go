@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"sync"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/dns"
+	"github.com/xmppfed/xmppfed/internal/outcome"
+)
+
+// Zones holds the way to write to each DNSZone, shared by all Federations: the DNSZone controller fills it and keeps
+// probing, so that a Federation learns about a dead server at once instead of waiting for its timeout.
+type Zones struct {
+	mu     sync.RWMutex
+	byApex map[string]zoneAccess
+}
+
+// zoneAccess is a provider, or why there is none that works.
+type zoneAccess struct {
+	provider dns.Provider
+	err      *outcome.Error
+}
+
+// NewZones returns an empty Zones.
+func NewZones() *Zones { return &Zones{byApex: map[string]zoneAccess{}} }
+
+// Provider writes to the zone with the given apex. The error is an *outcome.Error that says why it can't.
+func (z *Zones) Provider(apex string) (dns.Provider, error) {
+	z.mu.RLock()
+	defer z.mu.RUnlock()
+	access, found := z.byApex[apex]
+	switch {
+	case !found:
+		return nil, outcome.Waiting(v1alpha1.ReasonZoneNotProbed, recheckPending,
+			"the operator has not asked the servers of zone %s yet, or its DNSZone is gone; "+
+				"the platform team has to keep a DNSZone for it as long as records stand there", apex)
+	case access.err != nil:
+		return nil, access.err
+	}
+	return access.provider, nil
+}
+
+// set notes how a zone is doing, and tells whether that is news.
+func (z *Zones) set(apex string, provider dns.Provider, err *outcome.Error) (changed bool) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	before, found := z.byApex[apex]
+	z.byApex[apex] = zoneAccess{provider, err}
+	return !found || before.provider != provider || reasonOf(before.err) != reasonOf(err)
+}
+
+// remove forgets a zone.
+func (z *Zones) remove(apex string) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	delete(z.byApex, apex)
+}
+
+func reasonOf(err *outcome.Error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Reason
+}

@@ -1,0 +1,184 @@
+# shellcheck shell=bash
+# Public DNS: two BIND servers in host "internet". The primary takes dynamic updates, the secondary follows
+# by NOTIFY and zone transfer. Both also answer for the root, so that every other name is NXDOMAIN instead
+# of a query that leaves the lab.
+
+DNS=$LAB_DIR/dns
+# Zones the tests write to, and what fed-key may do in each (update-policy of BIND, first match wins).
+# cupdomain.com shows the least that xmppfed needs: the records, and ownership markers below _xmppfed of the
+# domain or host they guard. The others are for tests that use names of their own.
+declare -A UPDATE_POLICY=(
+	[cupdomain.com]='
+		grant fed-key name _xmpp-server._tcp.cupdomain.com. SRV;
+		grant fed-key name _xmpps-server._tcp.cupdomain.com. SRV;
+		grant fed-key subdomain _xmppfed.cupdomain.com. TXT;
+		grant fed-key name _xmpp-server._tcp.conference.cupdomain.com. SRV;
+		grant fed-key name _xmpps-server._tcp.conference.cupdomain.com. SRV;
+		grant fed-key subdomain _xmppfed.conference.cupdomain.com. TXT;
+		grant fed-key name cup1.cupdomain.com. A AAAA;
+		grant fed-key subdomain _xmppfed.cup1.cupdomain.com. TXT;
+		grant fed-key name xmpp.cupdomain.com. A AAAA;
+		grant fed-key subdomain _xmppfed.xmpp.cupdomain.com. TXT;'
+	[example.net]='grant fed-key zonesub ANY;'
+	[bench.example]='grant fed-key zonesub ANY;'
+	[gmail.com]=''
+)
+
+make_dns() {
+	local key zone
+	mkdir -p "$DNS"/{primary,secondary,keys}
+	# fed-key belongs to the operator, weak-key may update nothing, lab-admin everything (tests tamper with it).
+	for key in fed-key weak-key lab-admin; do
+		tsig-keygen -a hmac-sha256 "$key" >"$DNS/keys/$key.conf"
+		awk -F'"' '/secret/ { printf "%s", $2 }' "$DNS/keys/$key.conf" >"$DNS/keys/$key.secret"
+	done
+	root_zone >"$DNS/primary/root.zone"
+	for zone in "${!UPDATE_POLICY[@]}"; do
+		zone_file "$zone" >"$DNS/primary/$zone.zone"
+	done
+	named_conf primary "$DNS_PRIMARY" >"$DNS/primary/named.conf"
+	named_conf secondary "$DNS_SECONDARY" >"$DNS/secondary/named.conf"
+}
+
+# dns stop|start|restart [primary|secondary], or: dns update (reads commands of nsupdate, may change everything)
+dns() {
+	local action=${1-} which=${2-}
+	case $action:$which in
+	update:) in_host internet nsupdate -k "$DNS/keys/lab-admin.conf" < <(echo "server $DNS_PRIMARY" && cat) ;;
+	stop: | start: | restart:)
+		dns "$action" primary
+		dns "$action" secondary
+		;;
+	stop:primary | stop:secondary) stop "dns-$which" ;;
+	start:primary | start:secondary) start_dns "$which" ;;
+	restart:primary | restart:secondary)
+		stop "dns-$which"
+		start_dns "$which"
+		;;
+	*) die "want: dns stop|start|restart [primary|secondary], or dns update <COMMANDS" ;;
+	esac
+}
+
+start_dns() {
+	local addr=$DNS_PRIMARY
+	[[ $1 == primary ]] || addr=$DNS_SECONDARY
+	start "dns-$1" internet named -f -n 1 -c "$DNS/$1/named.conf"
+	await 10 "the $1 DNS server" dns_answers "$addr"
+}
+
+dns_answers() { in_host internet dig +tries=1 +time=1 @"$1" cupdomain.com SOA | grep -q 'status: NOERROR'; }
+
+# soa ZONE prints the records that every zone has. Short times: tests wait for negative answers to age.
+soa() {
+	cat <<-E
+		\$TTL 60
+		@ SOA ns1.$1 hostmaster.$1 1 5 2 3600 1
+		@ NS ns1.$1
+		@ NS ns2.$1
+	E
+}
+
+zone_file() {
+	soa "$1."
+	cat <<-E
+		ns1 A $DNS_PRIMARY
+		ns2 A $DNS_SECONDARY
+	E
+	# Records of somebody else: nothing that updates the zone may touch them.
+	case $1 in
+	gmail.com)
+		cat <<-E
+			_xmpp-server._tcp SRV 0 0 5269 xmpp
+			_xmpp-server._tcp.conference SRV 0 0 5269 xmpp
+			_xmpp-client._tcp SRV 0 0 5222 xmpp
+			xmpp A 203.0.113.20
+		E
+		;;
+	*)
+		cat <<-E
+			@ MX 10 mail
+			@ TXT "v=spf1 mx -all"
+			mail A 203.0.113.60
+			www A 203.0.113.61
+		E
+		;;
+	esac
+}
+
+root_zone() {
+	local zone
+	soa root-servers.
+	echo "ns1.root-servers A $DNS_PRIMARY"
+	echo "ns2.root-servers A $DNS_SECONDARY"
+	for zone in "${!UPDATE_POLICY[@]}"; do
+		cat <<-E
+			$zone NS ns1.$zone
+			$zone NS ns2.$zone
+			ns1.$zone A $DNS_PRIMARY
+			ns2.$zone A $DNS_SECONDARY
+		E
+	done
+}
+
+# named_conf primary|secondary ADDRESS. "recursion yes" makes them the resolvers of the lab too: they know
+# the root, so that an answer never has to come from elsewhere.
+named_conf() {
+	local zone
+	cat <<-E
+		options {
+			directory "$DNS/$1";
+			pid-file none;
+			session-keyfile "$DNS/$1/session.key";
+			listen-on { $2; };
+			listen-on-v6 { none; };
+			query-source address $2;
+			notify-source $2;
+			transfer-source $2;
+			recursion yes;
+			allow-recursion { any; };
+			allow-transfer { $DNS_SECONDARY; key lab-admin; };
+			dnssec-validation no;
+			notify-delay 0;
+			notify-rate 1000;
+			startup-notify-rate 1000;
+			serial-query-rate 1000;
+			transfers-in 100;
+			transfers-per-ns 100;
+			min-refresh-time 1;
+			min-retry-time 1;
+			max-journal-size 16m;
+		};
+		controls {};
+		logging {
+			channel updates { file "$LOGS/dns-$1-updates.log"; print-time iso8601; print-category yes; };
+			channel queries { file "$LOGS/dns-$1-queries.log"; print-time iso8601; };
+			channel main { stderr; print-time iso8601; };
+			category default { main; };
+			category update { updates; };
+			category update-security { updates; };
+			category queries { queries; };
+		};
+	E
+	cat "$DNS"/keys/*.conf
+	zone_conf "$1" . root ''
+	for zone in "${!UPDATE_POLICY[@]}"; do
+		zone_conf "$1" "$zone" "$zone" "${UPDATE_POLICY[$zone]}"
+	done
+}
+
+# zone_conf primary|secondary ZONE FILE POLICY
+zone_conf() {
+	if [[ $1 == primary ]]; then
+		cat <<-E
+			zone "$2" {
+				type primary; file "$3.zone";
+				also-notify { $DNS_SECONDARY; };
+				update-policy { grant lab-admin zonesub ANY; $4 };
+			};
+		E
+	else
+		cat <<-E
+			zone "$2" { type secondary; file "$3.zone"; masterfile-format text; primaries { $DNS_PRIMARY; }; allow-notify { $DNS_PRIMARY; }; };
+		E
+	fi
+}

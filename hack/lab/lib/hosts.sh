@@ -1,0 +1,72 @@
+# shellcheck shell=bash
+# The hosts of the small internet. A host is a named network namespace and a process that holds it together
+# with a mount namespace, in which the host has its own /etc/resolv.conf. Neither touches the machine:
+# no address, no route, no mount outside.
+
+DNS_PRIMARY=203.0.113.53
+DNS_SECONDARY=203.0.113.54
+NODE_IP=198.51.100.10
+
+netns() { echo "xmppfed-$1"; }
+
+# in_host HOST CMD… runs CMD there, in the same directory; its exit code is passed on.
+in_host() {
+	local host=$1 pid
+	shift
+	pid=$(pid_of "host-$host") || die "host $host is not up: run hack/lab/lab up"
+	nsenter --target "$pid" --mount --net --wdns="$PWD" -- "$@"
+}
+
+# add_host NAME [PREPARE…] makes a host; PREPARE is a command that runs in its mount namespace first.
+add_host() {
+	local name=$1
+	shift
+	ip netns add "$(netns "$name")"
+	mkdir -p "$LAB_DIR/hosts/$name"
+	printf 'nameserver %s\n' "$DNS_PRIMARY" "$DNS_SECONDARY" >"$LAB_DIR/hosts/$name/resolv.conf"
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	setsid nsenter --net="/run/netns/$(netns "$name")" unshare --mount --propagation private bash -euc '
+		mount --bind "$1" /etc/resolv.conf; shift
+		"$@"
+		exec sleep infinity' "$(netns "$name")" "$LAB_DIR/hosts/$name/resolv.conf" "${@:-true}" \
+		>>"$LOGS/host-$name.log" 2>&1 </dev/null 9>&- &
+	remember "host-$name" $!
+	await 10 "host $name" holder_ready "host-$name"
+	ip -n "$(netns "$name")" link set lo up
+}
+
+# holder_ready: the mounts are done once the shell has become sleep.
+holder_ready() {
+	local pid
+	pid=$(pid_of "$1") && [[ $(<"/proc/$pid/comm") == sleep ]]
+}
+
+# add_internet makes the router: one bridge for the public servers, one for the node's provider.
+add_internet() {
+	local ns bridge
+	ns=$(netns internet)
+	add_host internet
+	for bridge in servers:203.0.113.1/25 provider:198.51.100.1/24; do
+		ip -n "$ns" link add "${bridge%%:*}" type bridge
+		ip -n "$ns" addr add "${bridge#*:}" dev "${bridge%%:*}"
+		ip -n "$ns" link set "${bridge%%:*}" up
+	done
+	ip -n "$ns" addr add $DNS_PRIMARY/25 dev servers
+	ip -n "$ns" addr add $DNS_SECONDARY/25 dev servers
+	ip -n "$ns" route add 203.0.113.128/25 via $NODE_IP
+	in_host internet sysctl -qw net.ipv4.ip_forward=1 net.ipv4.ping_group_range="0 2147483647"
+}
+
+# plug HOST BRIDGE ADDRESS/LENGTH ROUTER connects a host to the internet.
+plug() {
+	local ns
+	ns=$(netns "$1")
+	ip -n "$ns" link add eth0 type veth peer name "$1" netns "$(netns internet)"
+	ip -n "$(netns internet)" link set "$1" master "$2" up
+	ip -n "$ns" addr add "$3" dev eth0
+	ip -n "$ns" link set eth0 up
+	ip -n "$ns" route add default via "$4"
+}
+
+# hosts prints the names of all hosts, those of a half-made lab included.
+hosts() { ip netns list | awk '$1 ~ /^xmppfed-/ { print substr($1, 9) }'; }

@@ -1,0 +1,36 @@
+# shellcheck shell=bash
+# Certificates: the lab CA, which plays the public CA that everybody trusts, and the cluster's own.
+
+PKI=$LAB_DIR/pki
+
+# new_ca NAME COMMON_NAME
+new_ca() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=$2" \
+		-addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign \
+		-keyout "$PKI/$1.key" -out "$PKI/$1.crt" 2>/dev/null
+}
+
+# issue CA DIRECTORY NAME… writes tls.crt and tls.key for the names (DNS:… or IP:…; a bare name is DNS) into DIRECTORY.
+issue() {
+	local ca=$PKI/$1 dir=$2 names=() name list
+	shift 2
+	for name; do
+		case $name in DNS:* | IP:*) names+=("$name") ;; *) names+=("DNS:$name") ;; esac
+	done
+	list=$(IFS=, && echo "${names[*]}")
+	mkdir -p "$dir"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj "/CN=${names[0]#*:}" \
+		-CA "$ca.crt" -CAkey "$ca.key" -addext "subjectAltName=$list" -addext basicConstraints=critical,CA:FALSE \
+		-addext keyUsage=critical,digitalSignature -addext extendedKeyUsage=serverAuth,clientAuth \
+		-keyout "$dir/tls.key" -out "$dir/tls.crt" 2>/dev/null
+}
+
+make_pki() {
+	mkdir -p "$PKI"
+	new_ca ca "Lab Public CA"
+	new_ca cluster-ca "Lab Cluster CA"
+	issue cluster-ca "$PKI/apiserver" kubernetes kubernetes.default kubernetes.default.svc \
+		kubernetes.default.svc.cluster.local localhost "IP:$NODE_IP" IP:10.96.0.1 IP:127.0.0.1
+	openssl genrsa -out "$PKI/service-accounts.key" 2048 2>/dev/null
+	openssl rsa -in "$PKI/service-accounts.key" -pubout -out "$PKI/service-accounts.pub" 2>/dev/null
+}

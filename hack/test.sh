@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# test.sh unit|envtest|integration|e2e|all runs tests. Which phase a test belongs to, its build tag says: none, envtest,
+# integration, e2e. In every phase a test that lacks a prerequisite is skipped and named at the end; with CI=true it fails.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+LAB=hack/lab/lab
+TESTSUM=$PWD/bin/testsum
+PHASES=(unit envtest integration e2e)
+
+unit() {
+	go_test ./...
+	(cd hack/lab && go_test ./...)
+}
+
+# envtest also runs the tests of the lab's cloud: they compile against what the API server was just built from.
+envtest() {
+	$LAB build kube
+	KUBEBUILDER_ASSETS=$(kube_dir) && export KUBEBUILDER_ASSETS
+	mapfile -t packages < <(packages_with envtest)
+	go_test -tags envtest "${packages[@]}"
+	(cd hack/lab/kube && go_test ./...)
+}
+
+integration() {
+	$LAB build images
+	mapfile -t packages < <(packages_with integration)
+	go_test -tags integration -timeout 20m "${packages[@]}"
+}
+
+# e2e brings the lab and the operator in it to the state of this tree, then runs the tests on the cluster's node.
+e2e() {
+	$LAB up
+	hack/deploy.sh
+	go test -c -tags e2e -o bin/e2e.test ./hack/e2e
+	$LAB exec node -- env -C hack/e2e "KUBECONFIG=/var/lib/xmppfed-lab/admin.kubeconfig" \
+		../../bin/e2e.test -test.v -test.timeout 40m -test.run "${RUN:-.}"
+}
+
+# go_test prints a line per package, the whole output of failed tests and the reasons of skipped ones.
+go_test() { go test -json "$@" | "$TESTSUM"; }
+
+kube_dir() { awk -v pwd="$PWD" '$1 == "k8s.io/kubernetes" { print pwd "/bin/kube-" substr($2, 2); exit }' hack/lab/kube/go.mod; }
+
+# packages_with TAG prints the packages that have tests with this build tag.
+packages_with() {
+	local found
+	found=$(grep -rlE --include='*_test.go' --exclude-dir=lab "^//go:build .*\b$1\b" api cmd controllers internal hack)
+	xargs -n1 dirname <<<"$found" | sort -u | sed 's|^|./|'
+}
+
+needs_root() { [[ $1 == integration || $1 == e2e ]]; }
+
+# all runs every phase, whatever happened to those before, and ends with a summary.
+all() {
+	local phase began result summary=() failed=0
+	for phase in "${PHASES[@]}"; do
+		printf '\n=== %s\n' "$phase"
+		began=$SECONDS
+		if needs_root "$phase" && ((EUID != 0)); then
+			result="skipped: needs root (namespaces, mounts, real servers)"
+			[[ ${CI-} != true ]] || { result="FAILED: needs root" && failed=1; }
+		elif "${BASH_SOURCE[0]}" "$phase"; then
+			result=passed
+		else
+			result=FAILED failed=1
+		fi
+		summary+=("$(printf '%-12s %5d s  %s' "$phase" $((SECONDS - began)) "$result")")
+	done
+	printf '\n=== summary\n'
+	printf '%s\n' "${summary[@]}"
+	return $failed
+}
+
+go build -o "$TESTSUM" ./hack/tools/testsum
+case ${1-} in
+unit | envtest | integration | e2e | all) "$1" ;;
+*) echo "want: test.sh unit|envtest|integration|e2e|all" >&2 && exit 2 ;;
+esac

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestSummary(t *testing.T) {
+	tests := map[string]struct {
+		events, want string
+		ok           bool
+	}{
+		"a passing test is counted and its output left out": {
+			events: `{"Action":"output","Package":"p","Test":"TestA","Output":"=== RUN   TestA\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"noise\n"}
+{"Action":"pass","Package":"p","Test":"TestA"}
+{"Action":"output","Package":"p","Output":"PASS\n"}
+{"Action":"output","Package":"p","Output":"ok  \tp\t0.1s\n"}
+{"Action":"pass","Package":"p"}
+`,
+			want: "ok  \tp\t0.1s\n1 tests passed, 0 failed, 0 skipped\n",
+			ok:   true,
+		},
+		"a failing test shows all it printed": {
+			events: `{"Action":"output","Package":"p","Test":"TestA","Output":"=== RUN   TestA\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:1: wrong\n"}
+{"Action":"fail","Package":"p","Test":"TestA"}
+{"Action":"fail","Package":"p"}
+`,
+			want: "=== RUN   TestA\n    a_test.go:1: wrong\n0 tests passed, 1 failed, 0 skipped\n",
+		},
+		"a skipped test is named with its reason": {
+			events: `{"Action":"output","Package":"p","Test":"TestA","Output":"=== RUN   TestA\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:1: missing named\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"--- SKIP: TestA (0.00s)\n"}
+{"Action":"skip","Package":"p","Test":"TestA"}
+`,
+			want: "SKIP  missing named\n      p TestA\n0 tests passed, 0 failed, 1 skipped\n",
+			ok:   true,
+		},
+		"a package that can't be built fails and says why": {
+			events: `{"ImportPath":"p [p.test]","Action":"build-output","Output":"p/a.go:1: undefined: x\n"}
+{"ImportPath":"p [p.test]","Action":"build-fail"}
+{"Action":"fail","Package":"p"}
+`,
+			want: "p/a.go:1: undefined: x\n0 tests passed, 0 failed, 0 skipped\n",
+		},
+		"what is no event is passed on": {
+			events: "go: no such tool\n",
+			want:   "go: no such tool\n0 tests passed, 0 failed, 0 skipped\n",
+			ok:     true,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			ok, err := run(strings.NewReader(test.events), &out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ok != test.ok {
+				t.Errorf("reports %v, want %v", ok, test.ok)
+			}
+			if diff := cmp.Diff(out.String(), test.want); diff != "" {
+				t.Errorf("printed (-is +should be):\n%s", diff)
+			}
+		})
+	}
+}

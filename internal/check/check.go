@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package check tries what a partner's server does to reach ours, and says in plain words where it fails, whose part
+// that is, and what to do. What is tried and what it means are apart: the I/O stands behind Resolver and Dialer, and
+// everything that judges is pure.
+package check
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+)
+
+const (
+	// concurrency limits how much one check does at once towards any one resolver or address.
+	concurrency = 8
+	// defaultDuration is how long a check may take when the context does not say.
+	defaultDuration = 30 * time.Second
+)
+
+// InboundTarget is what partners should find in public DNS and at the public addresses.
+type InboundTarget struct {
+	// Domains are the XMPP domains, group chat domains included.
+	Domains []string
+	// Hostname is the target of the service records.
+	Hostname string
+	// Port, Priority and Weight are those of the service records (RFC 2782).
+	Port, Priority, Weight uint16
+	// Addresses are those of Hostname.
+	Addresses []netip.Addr
+	// Resolvers are asked, each as ip:port. Empty: those of /etc/resolv.conf.
+	Resolvers []string
+	// Serial number, in hexadecimal, of the certificate that the server was given. The verdict mentions when another
+	// one is served. Empty: not compared.
+	Serial string
+}
+
+// Verdict is what a check's condition says.
+type Verdict struct {
+	Status  metav1.ConditionStatus
+	Reason  string
+	Message string
+}
+
+// Dialer opens TCP connections; *net.Dialer is one.
+type Dialer interface {
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Checker runs checks. It keeps nothing between them and serves any number at once.
+type Checker struct {
+	// Resolver asks DNS servers.
+	Resolver Resolver
+	// Dialer opens the connections to the server.
+	Dialer Dialer
+	// Now is the time by which certificates are judged.
+	Now func() time.Time
+	// ResolvConf is the file that lists the resolvers when a target has none.
+	ResolvConf string
+}
+
+// New returns a Checker that uses the machine's own network.
+func New() *Checker {
+	return &Checker{Resolver: dnsResolver{}, Dialer: &net.Dialer{}, Now: time.Now, ResolvConf: "/etc/resolv.conf"}
+}
+
+// Inbound takes the way of a partner's server to t (RFC 6120 sections 3.2.1, 4.2, 5.4 and 13.7.2): service record,
+// address, TCP, stream, STARTTLS, certificate. Every address is tried for every domain. Whether a partner trusts the
+// issuer of the certificate is the partner's decision, so it is not judged.
+//
+// The context's deadline is for the whole check and is shared out among its steps; with at least 20 s each of them has
+// its usual patience. When it ends first, the verdict is Unknown.
+func (c *Checker) Inbound(ctx context.Context, t InboundTarget) Verdict {
+	if len(t.Domains) == 0 || len(t.Addresses) == 0 {
+		return unknown("there are no domains or no addresses to check yet; see the condition AddressAssigned")
+	}
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, defaultDuration)
+		defer cancel()
+	}
+	patience := share(ctx)
+	servers := t.Resolvers
+	if len(servers) == 0 {
+		var err error
+		if servers, err = systemResolvers(c.ResolvConf); err != nil {
+			return conclude([]finding{noResolvers(err)})
+		}
+	}
+	t.Resolvers = servers
+
+	views := c.ask(ctx, t, patience)
+	findings, notes := judgeViews(t, views)
+	if ctx.Err() != nil {
+		return unknown(interrupted)
+	}
+	if len(findings) > 0 {
+		return conclude(findings)
+	}
+	trials := c.tryAll(ctx, t, patience)
+	if ctx.Err() != nil {
+		return unknown(interrupted)
+	}
+	findings, more := judgeTrials(t, trials, c.Now())
+	if len(findings) > 0 {
+		return conclude(findings)
+	}
+	return reachable(t, append(notes, more...))
+}
+
+// patience is how long single steps may take.
+type patience struct {
+	lookup, connect, stream, handshake time.Duration
+}
+
+// share divides the time that the context leaves among the steps that follow each other, so that one slow step ends in
+// its own verdict and not in that of the whole check.
+func share(ctx context.Context) patience {
+	left := defaultDuration
+	if deadline, ok := ctx.Deadline(); ok {
+		left = time.Until(deadline)
+	}
+	return patience{
+		lookup:    min(4*time.Second, left/6),
+		connect:   min(4*time.Second, left/5),
+		stream:    min(4*time.Second, left/5),
+		handshake: min(4*time.Second, left/5),
+	}
+}
+
+// interrupted is the message of a check that could not run to its end.
+const interrupted = "the check did not come to its end in the time it had; the operator repeats it"
+
+// unknown is the verdict when the target was not checked.
+func unknown(message string) Verdict {
+	return Verdict{Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonNotChecked, Message: message}
+}
+
+// each calls f for 0 to n-1, at most concurrency at once, and returns when all are done.
+func each(n int, f func(i int)) {
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, concurrency)
+	for i := range n {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			f(i)
+		})
+	}
+	wg.Wait()
+}
+
+// sortedAddresses are the addresses without duplicates, IPv4 before IPv6.
+func sortedAddresses(addresses []netip.Addr) []netip.Addr {
+	sorted := make([]netip.Addr, len(addresses))
+	for i, a := range addresses {
+		sorted[i] = a.Unmap()
+	}
+	slices.SortFunc(sorted, netip.Addr.Compare)
+	return slices.Compact(sorted)
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package check
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/check/phrase"
+	"github.com/xmppfed/xmppfed/internal/pki"
+	"github.com/xmppfed/xmppfed/internal/xmpp"
+)
+
+// judgeTrials says what the trials mean. An address to which the operator's own network has no route is only noted, as
+// long as another one could be tried: partners may well have a route, for example by IPv6.
+func judgeTrials(t InboundTarget, trials []trial, now time.Time) (findings []finding, notes []string) {
+	tried := slices.ContainsFunc(trials, func(tr trial) bool { return !tr.skipped && !isUnroutable(tr.dial) })
+	for _, tr := range trials {
+		switch {
+		case tr.skipped:
+			continue
+		case tried && isUnroutable(tr.dial):
+			notes = append(notes, fmt.Sprintf("%s could not be tried, the operator's network has no route there", tr.address))
+			continue
+		}
+		f, ok := judgeTrial(t, tr, now)
+		if !ok {
+			f.where = tr.address.String()
+			findings = append(findings, f)
+		} else if t.Serial != "" && pki.Serial(tr.leaf) != t.Serial {
+			notes = append(notes, fmt.Sprintf("%s serves the certificate with serial number %s, not yet the given one, %s",
+				tr.address, phrase.Clean(pki.Serial(tr.leaf), maxRecord), phrase.Clean(t.Serial, maxRecord)))
+		}
+	}
+	return findings, slices.Compact(notes)
+}
+
+func judgeTrial(t InboundTarget, tr trial, now time.Time) (finding, bool) {
+	switch {
+	case tr.dial != nil:
+		return judgeDial(tr.dial), false
+	case tr.stream != nil:
+		return judgeStream(tr.domain, tr.stream), false
+	case tr.noTLS:
+		return finding{
+			reason: v1alpha1.ReasonTLSNotOffered,
+			what:   "the server offers no encryption (STARTTLS) for " + tr.domain,
+			fix:    "It has no usable certificate for the domain: see the condition CertificateReady, then the server's log",
+		}, false
+	case tr.tls != nil:
+		return finding{
+			reason: v1alpha1.ReasonTLSFailed,
+			what:   fmt.Sprintf("TLS for %s fails (%s)", tr.domain, explain(tr.tls)),
+			fix:    "Check the certificate and key in the Secret of spec.tls.secretRef, and the server's log",
+		}, false
+	}
+	return judgeCertificate(t, tr.domain, tr.leaf, now)
+}
+
+func judgeDial(err error) finding {
+	switch {
+	case isRefused(err):
+		return finding{
+			reason: v1alpha1.ReasonConnectionRefused,
+			what:   "TCP connections are refused",
+			fix: "Check that the server's pod is ready, and that the load balancer, or the NAT device before it, hands this " +
+				"port on to the Service",
+		}
+	case isTimeout(err):
+		return finding{
+			reason: v1alpha1.ReasonConnectionTimeout,
+			what:   "TCP connections get no answer",
+			fix: "Check the firewalls on the way, spec.exposure.loadBalancer.sourceRanges, and that the load balancer " +
+				"has this address",
+		}
+	}
+	return finding{
+		reason: v1alpha1.ReasonConnectionTimeout,
+		what:   fmt.Sprintf("TCP connections fail (%s)", explain(err)),
+		fix:    "Check the routes and firewalls between the operator and the load balancer",
+	}
+}
+
+func judgeStream(domain string, err error) finding {
+	var refused *xmpp.StreamError
+	if !errors.As(err, &refused) {
+		return finding{
+			reason: v1alpha1.ReasonNotXMPP,
+			what:   fmt.Sprintf("what answers does not speak XMPP (%s)", explain(err)),
+			fix: "Check that the address and port lead to this Federation's Service and to nothing else; a load balancer " +
+				"without ready pods behind it may also take connections and drop them",
+		}
+	}
+	f := finding{
+		reason: v1alpha1.ReasonStreamRefused,
+		what: fmt.Sprintf("the server refuses streams to %s with %s %s", domain, phrase.Quote(refused.Condition, maxRecord),
+			phrase.Quote(refused.Text, maxRecord)),
+		fix: "See the server's log",
+	}
+	if refused.Condition == "host-unknown" {
+		f.fix = "The server there does not serve the domain: check that the address leads to this Federation's pods, and " +
+			"the condition ServerReady"
+	}
+	return f
+}
+
+func judgeCertificate(t InboundTarget, domain string, leaf *x509.Certificate, now time.Time) (finding, bool) {
+	fix := fmt.Sprintf("Have a certificate issued with the DNS names %s and put it in the Secret of spec.tls.secretRef; if "+
+		"it is there, the server has not taken it up: see its log", phrase.List(t.Domains, maxRecords))
+	const layout = "2006-01-02 15:04 UTC"
+	switch {
+	case now.After(leaf.NotAfter):
+		return finding{
+			reason: v1alpha1.ReasonCertificateExpired, fix: fix,
+			what: fmt.Sprintf("the certificate served for %s expired at %s", domain, leaf.NotAfter.UTC().Format(layout)),
+		}, false
+	case now.Before(leaf.NotBefore):
+		return finding{
+			reason: v1alpha1.ReasonCertificateExpired, fix: fix,
+			what: fmt.Sprintf("the certificate served for %s is valid from %s only", domain, leaf.NotBefore.UTC().Format(layout)),
+		}, false
+	case !pki.Covers(leaf, domain):
+		return finding{
+			reason: v1alpha1.ReasonCertificateNameMismatch, fix: fix,
+			what: fmt.Sprintf("the certificate served for %s does not name it, but %s", domain, namesOf(leaf)),
+		}, false
+	}
+	return finding{}, true
+}
+
+func namesOf(leaf *x509.Certificate) string {
+	if len(leaf.DNSNames) == 0 {
+		return "no DNS name at all"
+	}
+	names := make([]string, 0, maxRecords)
+	for _, name := range leaf.DNSNames {
+		names = append(names, phrase.Quote(name, maxRecord))
+	}
+	return phrase.List(names, maxRecords)
+}
+
+// explain says what an error means in words that stay the same from try to try: no ports, addresses or durations. An
+// end of the connection is one whether the peer closes or resets it, which is a matter of chance.
+func explain(err error) string {
+	var (
+		protocol *xmpp.ProtocolError
+		refused  *xmpp.TLSRefusedError
+		record   tls.RecordHeaderError
+		op       *net.OpError
+		number   syscall.Errno
+		conn     *xmpp.ConnectionError
+	)
+	switch {
+	case errors.As(err, &protocol):
+		return phrase.Clean(protocol.Detail, maxRecord)
+	case errors.As(err, &refused):
+		return "the peer offers it and then refuses"
+	case isTimeout(err) && errors.As(err, &conn):
+		return "no " + conn.Stage.String() + " in time"
+	case isTimeout(err):
+		return "no answer in time"
+	case isClosed(err):
+		return "the peer closes the connection"
+	case errors.As(err, &record):
+		return "the peer does not speak TLS"
+	case errors.As(err, &number):
+		return number.Error()
+	case errors.As(err, &op):
+		return phrase.Clean(op.Err.Error(), maxRecord)
+	case errors.As(err, &conn):
+		return phrase.Clean(conn.Err.Error(), maxRecord)
+	}
+	return phrase.Clean(err.Error(), maxRecord)
+}
+
+func isStreamError(err error) bool {
+	var refused *xmpp.StreamError
+	return errors.As(err, &refused)
+}
+
+func isTimeout(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) && network.Timeout() || errors.Is(err, context.DeadlineExceeded)
+}
+
+func isRefused(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED)
+}
+
+func isClosed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
+		errors.Is(err, syscall.EPIPE)
+}
+
+func isUnroutable(err error) bool {
+	return errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package check
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/xmppfed/xmppfed/internal/xmpp"
+)
+
+// trial is what one stream came to: to one address, for one domain. At the first step that fails the trial ends there.
+type trial struct {
+	address netip.AddrPort
+	domain  string
+	// skipped is true when nothing was tried, because the address had already failed for another domain.
+	skipped bool
+
+	dial   error // of TCP
+	stream error // of the stream header and features
+	noTLS  bool  // STARTTLS is not offered
+	tls    error // of STARTTLS
+	leaf   *x509.Certificate
+}
+
+// failed tells whether the address itself fails, whatever the domain.
+func (t trial) failed() bool {
+	return t.dial != nil || t.stream != nil && !isStreamError(t.stream)
+}
+
+// tryAll opens a stream to every address for every domain, ordered by address, then by domain. When an address fails
+// for the first domain, the others are skipped there: it would fail for them as well, and slowly.
+func (c *Checker) tryAll(ctx context.Context, t InboundTarget, p patience) []trial {
+	addresses := sortedAddresses(t.Addresses)
+	trials := make([]trial, len(addresses)*len(t.Domains))
+	each(len(addresses), func(i int) {
+		at := netip.AddrPortFrom(addresses[i], t.Port)
+		mine := trials[i*len(t.Domains):][:len(t.Domains)]
+		for j, domain := range t.Domains {
+			mine[j] = trial{address: at, domain: domain, skipped: j > 0}
+		}
+		if len(mine) == 0 {
+			return
+		}
+		if c.try(ctx, &mine[0], p); mine[0].failed() {
+			return
+		}
+		each(len(mine)-1, func(j int) {
+			mine[j+1].skipped = false
+			c.try(ctx, &mine[j+1], p)
+		})
+	})
+	return trials
+}
+
+// try makes one trial. The stream claims no identity of ours (no from), and ends before authentication.
+func (c *Checker) try(ctx context.Context, t *trial, p patience) {
+	var conn net.Conn
+	within(ctx, p.connect, func(ctx context.Context) {
+		conn, t.dial = c.Dialer.DialContext(ctx, "tcp", t.address.String())
+	})
+	if t.dial != nil {
+		return
+	}
+	var stream *xmpp.Stream
+	within(ctx, p.stream, func(ctx context.Context) {
+		stream, t.stream = xmpp.Open(ctx, conn, xmpp.Names{To: t.domain})
+	})
+	if t.stream != nil {
+		return
+	}
+	defer stream.Close()
+	if t.noTLS = !stream.Features.StartTLS; t.noTLS {
+		return
+	}
+	within(ctx, p.handshake, func(ctx context.Context) {
+		var state tls.ConnectionState
+		state, t.tls = stream.StartTLS(ctx, &tls.Config{
+			MinVersion:         tls.VersionTLS12,
+			InsecureSkipVerify: true, //nolint:gosec // whom to trust is the partners' decision; name and dates are judged later
+		})
+		if t.tls == nil {
+			t.leaf = state.PeerCertificates[0] // a server always presents one
+		}
+	})
+}
+
+// within calls f with a context that ends after d at the latest.
+func within(ctx context.Context, d time.Duration, f func(context.Context)) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	f(ctx)
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+)
+
+// ConfigMap holds the server's configuration files.
+func ConfigMap(fed *v1alpha1.Federation, files map[string]string) *corev1.ConfigMap {
+	return &corev1.ConfigMap{ObjectMeta: objectMeta(fed, ConfigName(fed)), Data: files}
+}
+
+// Secret holds what of the server's configuration is secret: the key pair, the accounts, the dialback secret.
+func Secret(fed *v1alpha1.Federation, data map[string][]byte) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: objectMeta(fed, ConfigName(fed)), Data: data}
+}
+
+// CASecret holds the operator's own certificate authority for the Federation.
+func CASecret(fed *v1alpha1.Federation, certPEM, keyPEM []byte) *corev1.Secret {
+	return &corev1.Secret{
+		ObjectMeta: objectMeta(fed, CASecretName(fed)),
+		Type:       corev1.SecretTypeTLS,
+		Data:       map[string][]byte{corev1.TLSCertKey: certPEM, corev1.TLSPrivateKeyKey: keyPEM},
+	}
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/engine"
+)
+
+// directTLSPort is the usual port of partners' direct TLS listeners (XEP-0368).
+const directTLSPort = 5270
+
+// dnsPort is the port of DNS (RFC 1035 section 4.2).
+const dnsPort = 53
+
+// NetworkPolicy is the firewall of the pods: partners reach the server-to-server port, clients inside the cluster the
+// client port, the operator in its namespace the control port; the server reaches partners and DNS, nothing else.
+func NetworkPolicy(fed *v1alpha1.Federation, operatorNamespace string) *networkingv1.NetworkPolicy {
+	return &networkingv1.NetworkPolicy{
+		ObjectMeta: objectMeta(fed, StatefulSetName(fed)),
+		Spec: networkingv1.NetworkPolicySpec{
+			PodSelector: metav1.LabelSelector{MatchLabels: SelectorLabels(fed)},
+			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress},
+			Ingress: []networkingv1.NetworkPolicyIngressRule{
+				{From: partnerPeers(fed, operatorNamespace), Ports: tcp(engine.PortNumberS2S)},
+				{From: []networkingv1.NetworkPolicyPeer{{NamespaceSelector: &metav1.LabelSelector{}}}, Ports: tcp(engine.PortNumberC2S)},
+				{From: []networkingv1.NetworkPolicyPeer{namespacePeer(operatorNamespace)}, Ports: tcp(engine.PortNumberHTTP)},
+			},
+			Egress: []networkingv1.NetworkPolicyEgressRule{
+				{Ports: tcp(engine.PortNumberS2S, directTLSPort)},
+				{Ports: append(tcp(dnsPort), networkPolicyPort(corev1.ProtocolUDP, dnsPort))},
+			},
+		},
+	}
+}
+
+// partnerPeers are those who may open server-to-server connections; none listed means everyone. With the external
+// traffic policy Cluster the pod sees a node's address in place of the partner's, so the source ranges can only be
+// enforced by the load balancer; with Local the pods enforce them as well.
+func partnerPeers(fed *v1alpha1.Federation, operatorNamespace string) []networkingv1.NetworkPolicyPeer {
+	lb := fed.Spec.Exposure.LoadBalancer
+	if len(lb.SourceRanges) == 0 || lb.ExternalTrafficPolicy != corev1.ServiceExternalTrafficPolicyLocal {
+		return nil
+	}
+	peers := []networkingv1.NetworkPolicyPeer{namespacePeer(operatorNamespace)}
+	for _, cidr := range lb.SourceRanges {
+		peers = append(peers, networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: cidr}})
+	}
+	return peers
+}
+
+func namespacePeer(namespace string) networkingv1.NetworkPolicyPeer {
+	return networkingv1.NetworkPolicyPeer{
+		NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: namespace}},
+	}
+}
+
+func tcp(ports ...int32) []networkingv1.NetworkPolicyPort {
+	rules := make([]networkingv1.NetworkPolicyPort, 0, len(ports))
+	for _, port := range ports {
+		rules = append(rules, networkPolicyPort(corev1.ProtocolTCP, port))
+	}
+	return rules
+}
+
+func networkPolicyPort(protocol corev1.Protocol, port int32) networkingv1.NetworkPolicyPort {
+	return networkingv1.NetworkPolicyPort{Protocol: &protocol, Port: ptr.To(intstr.FromInt32(port))}
+}

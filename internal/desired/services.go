@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/engine"
+)
+
+// HeadlessService gives the pods their names. It lists pods that are not ready as well, because members of a cluster
+// have to find each other before they are.
+func HeadlessService(fed *v1alpha1.Federation) *corev1.Service {
+	return &corev1.Service{
+		ObjectMeta: objectMeta(fed, HeadlessServiceName(fed)),
+		Spec: corev1.ServiceSpec{
+			ClusterIP:                corev1.ClusterIPNone,
+			PublishNotReadyAddresses: true,
+			Selector:                 SelectorLabels(fed),
+			Ports:                    []corev1.ServicePort{servicePort(engine.PortS2S, engine.PortNumberS2S)},
+		},
+	}
+}
+
+// PublicService gets the public address and maps the public port to the server's, the role of a firewall's NAT.
+func PublicService(fed *v1alpha1.Federation) *corev1.Service {
+	lb := fed.Spec.Exposure.LoadBalancer
+	meta := objectMeta(fed, PublicServiceName(fed))
+	meta.Annotations = lb.Annotations
+	return &corev1.Service{
+		ObjectMeta: meta,
+		Spec: corev1.ServiceSpec{
+			Type:                     corev1.ServiceTypeLoadBalancer,
+			LoadBalancerClass:        lb.Class,
+			LoadBalancerSourceRanges: lb.SourceRanges,
+			ExternalTrafficPolicy:    lb.ExternalTrafficPolicy,
+			Selector:                 SelectorLabels(fed),
+			Ports:                    []corev1.ServicePort{servicePort(engine.PortS2S, fed.Spec.Exposure.Port)},
+		},
+	}
+}
+
+// ClientService lets clients inside the cluster log in.
+func ClientService(fed *v1alpha1.Federation) *corev1.Service {
+	return &corev1.Service{
+		ObjectMeta: objectMeta(fed, ClientServiceName(fed)),
+		Spec: corev1.ServiceSpec{
+			Type:     corev1.ServiceTypeClusterIP,
+			Selector: SelectorLabels(fed),
+			Ports:    []corev1.ServicePort{servicePort(engine.PortC2S, engine.PortNumberC2S)},
+		},
+	}
+}
+
+// servicePort maps a port of a Service to the container port of the same name.
+func servicePort(name string, port int32) corev1.ServicePort {
+	return corev1.ServicePort{Name: name, Protocol: corev1.ProtocolTCP, Port: port, TargetPort: intstr.FromString(name)}
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package conformance_test
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/xmppfed/xmppfed/internal/dns"
+	"github.com/xmppfed/xmppfed/internal/dns/conformance"
+	"github.com/xmppfed/xmppfed/internal/dns/dnstest"
+)
+
+// memoryZone runs the suite without a server, which shows that package dns itself holds its promises.
+type memoryZone struct{ *dnstest.Memory }
+
+func (z memoryZone) Provider() dns.Provider { return z.Memory }
+
+func (z memoryZone) Losing() dns.Provider {
+	z.LoseReplies(1)
+	return z.Memory
+}
+
+func TestMemoryConforms(t *testing.T) {
+	conformance.Run(t, func(*testing.T) conformance.Zone {
+		m := dnstest.NewMemory("cupdomain.com")
+		m.Edit(dns.Change{Put: dns.AddressRecords("www.cupdomain.com", 3600, []netip.Addr{netip.MustParseAddr("203.0.113.7")})})
+		return memoryZone{m}
+	})
+}

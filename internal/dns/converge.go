@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dns
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+)
+
+// maxTries of read, decide, write. More than one is needed only when somebody else writes at the same moment or an
+// answer got lost.
+const maxTries = 3
+
+// Result of Converge.
+type Result struct {
+	// Changed tells that this run changed the zone.
+	Changed bool
+	// Dropped record sets were removed by this run; ownership records are not listed.
+	Dropped []Key
+}
+
+// Converge makes the zone hold what units say, as far as owner is concerned, in one atomic update that leaves foreign
+// records alone; the protocol is described at the head of the package. Units are all that owner wants in this zone:
+// whatever else it holds is removed, so a call without units releases everything. When all is well, nothing is written.
+//
+// Errors of type *Error are for the DNSPublished condition. All others mean that the units contradict each other or
+// that ctx was cancelled.
+func Converge(ctx context.Context, p Provider, s Signer, owner Owner, units []Unit) (Result, error) {
+	if err := checkOwner(owner); err != nil {
+		return Result{}, err
+	}
+	want, err := mergeUnits(p.Apex(), units)
+	if err != nil {
+		return Result{}, err
+	}
+	run := run{provider: p, planner: planner{apex: p.Apex(), signer: s, owner: owner, want: want}}
+	return run.converge(ctx)
+}
+
+// run is one call of Converge.
+type run struct {
+	planner
+	provider Provider
+}
+
+func (r *run) converge(ctx context.Context) (Result, error) {
+	var result Result
+	var last error
+	for range maxTries {
+		if err := r.readZone(ctx); err != nil {
+			return result, err
+		}
+		next, conflict := r.plan()
+		if conflict != nil {
+			return result, r.nameExternalDNS(ctx, conflict)
+		}
+		if next.change.Empty() {
+			return result, nil
+		}
+		err := r.provider.Apply(ctx, next.change)
+		switch e, _ := AsError(err); {
+		case err == nil:
+			result = Result{Changed: true, Dropped: next.dropped}
+			return result, r.readBack(ctx, next.change)
+		case errors.Is(err, ErrPrerequisite):
+			r.strict = true
+			last = changingError(next.held > 0, r.apex)
+		case e != nil && e.Unsettled:
+			// The next reading shows whether the update was applied. If it was not, trying again is safe: should the
+			// first one still come, the prerequisites of one of the two fail.
+			result = Result{Changed: true, Dropped: next.dropped}
+			last = err
+		default:
+			return result, err
+		}
+	}
+	return result, last
+}
+
+// readZone reads what the decision depends on: the index, and ownership records and records of what is wanted; then the
+// ownership records of what the index lists beyond that. Records that are only to be removed need no reading.
+func (r *run) readZone(ctx context.Context) error {
+	r.read = map[Key]RRset{}
+	keys := []Key{indexKey(r.owner, r.apex)}
+	for _, a := range r.want.anchors {
+		keys = append(keys, markerKey(a))
+		keys = append(keys, r.want.keys[a]...)
+	}
+	if err := r.get(ctx, keys); err != nil {
+		return err
+	}
+	anchors, _ := r.anchors(r.guard(keys[0]))
+	var more []Key
+	for _, a := range anchors {
+		if !slices.Contains(r.want.anchors, a) {
+			more = append(more, markerKey(a))
+		}
+	}
+	if len(more) == 0 {
+		return nil
+	}
+	return r.get(ctx, more)
+}
+
+func (r *run) get(ctx context.Context, keys []Key) error {
+	sets, err := r.provider.Get(ctx, keys...)
+	for _, s := range sets {
+		r.read[s.Key()] = s
+	}
+	return err
+}
+
+// readBack makes sure that what the server accepted is what it serves: NOERROR alone does not say so.
+func (r *run) readBack(ctx context.Context, c Change) error {
+	keys := make([]Key, 0, len(c.Put))
+	for _, set := range c.Put {
+		keys = append(keys, set.Key())
+	}
+	r.read = map[Key]RRset{}
+	if len(keys) == 0 {
+		return nil
+	}
+	if err := r.get(ctx, keys); err != nil {
+		return err
+	}
+	for _, set := range c.Put {
+		if r.read[set.Key()].Equal(set) {
+			continue
+		}
+		if alias, ok := r.read[Key{Name: set.Name, Type: TypeCNAME}]; ok {
+			return aliasError(set.Key(), alias, r.apex)
+		}
+		return notAppliedError(set.Key(), r.apex)
+	}
+	return nil
+}
+
+// nameExternalDNS looks whether the record in the way is in ExternalDNS' registry, which stands beside the record in a
+// TXT record whose first label begins with the type, and under older versions in one of the same name.
+func (r *run) nameExternalDNS(ctx context.Context, conflict *Error) error {
+	k := conflict.inTheWay
+	for _, name := range []string{strings.ToLower(TypeName(k.Type)) + "-" + k.Name, k.Name} {
+		if k.Name == "" || !InZone(name, r.apex) {
+			break
+		}
+		sets, err := r.provider.Get(ctx, Key{Name: name, Type: TypeTXT})
+		if err != nil {
+			break
+		}
+		if slices.ContainsFunc(sets, heritage) {
+			return externalDNSError(k, Key{Name: name, Type: TypeTXT})
+		}
+	}
+	return conflict
+}
+
+// heritage tells whether ExternalDNS wrote the TXT record.
+func heritage(set RRset) bool {
+	return slices.ContainsFunc(set.Data, func(d Data) bool {
+		text, _ := d.(TXT)
+		return strings.Contains(strings.Join(text, ""), "heritage=external-dns")
+	})
+}

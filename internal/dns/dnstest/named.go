@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dnstest
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	miekg "github.com/miekg/dns"
+
+	"github.com/xmppfed/xmppfed/internal/dns"
+	"github.com/xmppfed/xmppfed/internal/dns/wire"
+)
+
+// Keys of every BIND that this package starts: FedKey may update everything, LimitedKey nothing but the service records
+// below _tcp of each apex.
+const (
+	FedKey        = "fed-key"
+	FedSecret     = "c2VjcmV0LW9mLWZlZC1rZXktZm9yLXRlc3RzLW9ubHk="
+	LimitedKey    = "limited-key"
+	LimitedSecret = "c2VjcmV0LW9mLWxpbWl0ZWQta2V5LWZvci10ZXN0cyE="
+	ForeignKey    = "foreign-key"
+	ForeignSecret = "c2VjcmV0LW9mLWZvcmVpZ24ta2V5LWZvci10ZXN0cyE="
+)
+
+// startTimeout is long enough for a busy machine.
+const startTimeout = 20 * time.Second
+
+// Named is a running BIND.
+type Named struct {
+	// Address is host:port.
+	Address string
+	t       *testing.T
+	dir     string
+	process *exec.Cmd
+	log     *buffer
+}
+
+// buffer is the server's log.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// NamedOptions of a BIND.
+type NamedOptions struct {
+	// Host to listen at, and port; empty and zero mean 127.0.0.1 and any free port.
+	Host string
+	Port int
+	// Zones, with further records in master file format (RFC 1035 section 5).
+	Zones map[string]string
+	// Primary (host) and Notify (host) make it a secondary of, or notify, the BIND at that host and the same port.
+	Primary, Notify string
+}
+
+// StartNamed starts BIND as the current user, in a temporary directory. Where it is not installed the test is skipped,
+// except in CI.
+func StartNamed(t *testing.T, o NamedOptions) *Named {
+	t.Helper()
+	if _, err := exec.LookPath("named"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("named is missing; install bind9")
+		}
+		t.Skip("named is missing; install bind9 to run this test")
+	}
+	if o.Host == "" {
+		o.Host = "127.0.0.1"
+	}
+	if o.Port == 0 {
+		o.Port = FreePort(t, o.Host)
+	}
+	n := &Named{Address: fmt.Sprintf("%s:%d", o.Host, o.Port), t: t, dir: t.TempDir()}
+	n.write("named.conf", config(o, n.dir))
+	for zone, records := range o.Zones {
+		n.write(zone+".db", fmt.Sprintf("$TTL 300\n@ SOA ns1 hostmaster 1 60 60 3600 60\n@ NS ns1\nns1 A %s\n%s\n", o.Host, records))
+	}
+	n.Start()
+	t.Cleanup(n.Stop)
+	return n
+}
+
+func config(o NamedOptions, dir string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `options { directory %q; listen-on port %d { %s; }; listen-on-v6 { none; }; pid-file none; recursion no;
+  allow-transfer { any; }; dnssec-validation no; notify explicit; session-keyfile none; query-source address %s; notify-source %s;
+  transfer-source %s; notify-delay 0; serial-query-rate 1000; };
+controls { };
+`, dir, o.Port, o.Host, o.Host, o.Host, o.Host)
+	for _, k := range [][2]string{{FedKey, FedSecret}, {LimitedKey, LimitedSecret}, {ForeignKey, ForeignSecret}} {
+		fmt.Fprintf(&b, "key %q { algorithm hmac-sha256; secret %q; };\n", k[0], k[1])
+	}
+	for zone := range o.Zones {
+		if o.Primary != "" {
+			fmt.Fprintf(&b, "zone %q { type secondary; primaries { %s port %d; }; };\n", zone, o.Primary, o.Port)
+			continue
+		}
+		notify := ""
+		if o.Notify != "" {
+			notify = fmt.Sprintf("also-notify { %s port %d; };", o.Notify, o.Port)
+		}
+		fmt.Fprintf(&b, `zone %q { type primary; file "%s.db"; %s update-policy { grant %s zonesub ANY; grant %s zonesub ANY;
+  grant %s subdomain _tcp.%s. SRV; }; };
+`, zone, zone, notify, FedKey, ForeignKey, LimitedKey, zone)
+	}
+	return b.String()
+}
+
+func (n *Named) write(name, content string) {
+	if err := os.WriteFile(filepath.Join(n.dir, name), []byte(content), 0o600); err != nil {
+		n.t.Fatalf("writing %s: %v", name, err)
+	}
+}
+
+// Start it, and wait until it answers.
+func (n *Named) Start() {
+	n.t.Helper()
+	n.log = &buffer{}
+	n.process = exec.Command("named", "-g", "-n", "1", "-c", filepath.Join(n.dir, "named.conf"))
+	n.process.Stdout, n.process.Stderr = n.log, n.log
+	if err := n.process.Start(); err != nil {
+		n.t.Fatalf("starting named: %v", err)
+	}
+	deadline := time.Now().Add(startTimeout)
+	for !strings.Contains(n.log.String(), " running\n") {
+		if time.Now().After(deadline) {
+			n.Stop()
+			n.t.Fatalf("waiting for named: it is not running after %s; its log:\n%s", startTimeout, n.log)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// Stop kills it. What it accepted is in its journal.
+func (n *Named) Stop() {
+	if n.process == nil {
+		return
+	}
+	_ = n.process.Process.Kill()
+	_ = n.process.Wait()
+	n.process = nil
+}
+
+// Log is what it wrote since it was started.
+func (n *Named) Log() string { return n.log.String() }
+
+// Dump is the content of a zone by zone transfer, without SOA: one sorted line per record.
+func (n *Named) Dump(zone string) []string {
+	n.t.Helper()
+	m := new(miekg.Msg)
+	m.SetAxfr(dns.Canonical(zone))
+	parts, err := new(miekg.Transfer).In(m, n.Address)
+	if err != nil {
+		n.t.Fatalf("transferring zone %s: %v", zone, err)
+	}
+	var out []string
+	for part := range parts {
+		if part.Error != nil {
+			n.t.Fatalf("transferring zone %s: %v", zone, part.Error)
+		}
+		for _, rr := range part.RR {
+			if rr.Header().Rrtype != miekg.TypeSOA {
+				out = append(out, rr.String())
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Edit changes a zone as somebody else would: without prerequisites.
+func (n *Named) Edit(zone string, c dns.Change) {
+	n.t.Helper()
+	m := new(miekg.Msg)
+	m.SetUpdate(dns.Canonical(zone))
+	for _, k := range c.Drop {
+		m.RemoveRRset([]miekg.RR{wire.Header(k)})
+	}
+	for _, set := range c.Put {
+		m.RemoveRRset([]miekg.RR{wire.Header(set.Key())})
+		m.Insert(wire.Records(set))
+	}
+	m.SetTsig(ForeignKey+".", miekg.HmacSHA256, 300, time.Now().Unix())
+	client := miekg.Client{Net: "tcp", TsigSecret: map[string]string{ForeignKey + ".": ForeignSecret}}
+	answer, _, err := client.Exchange(m, n.Address)
+	if err != nil || answer.Rcode != miekg.RcodeSuccess {
+		n.t.Fatalf("editing zone %s: %v %v", zone, answer, err)
+	}
+}

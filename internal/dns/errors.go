@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dns
+
+import (
+	"errors"
+	"time"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+)
+
+// Error says in the terms of the DNSPublished condition why records are not published.
+type Error struct {
+	// Reason is one of those that v1alpha1.ConditionDNSPublished documents.
+	Reason string
+	// Message says what is wrong, who provides it and what to do. It does not change from try to try.
+	Message string
+	// Permanent tells that time alone does not heal it: somebody must act.
+	Permanent bool
+	// Unsettled tells that an update was sent but its answer lost, so it may have been applied.
+	Unsettled bool
+	// Err is the cause, for logs. It may be nil.
+	Err error
+
+	// inTheWay is the record of RecordExistsUnowned.
+	inTheWay Key
+}
+
+// Error is the message and, where there is one, the cause.
+func (e *Error) Error() string {
+	if e.Err != nil {
+		return e.Message + ": " + e.Err.Error()
+	}
+	return e.Message
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// RetryAfter is how long to wait before the next try is worth its cost. Most causes lie outside the cluster, where
+// nothing can be watched, so even what only a person can put right is tried again.
+func (e *Error) RetryAfter() time.Duration {
+	switch e.Reason {
+	case v1alpha1.ReasonServerUnavailable, v1alpha1.ReasonPropagationPending:
+		return 2 * time.Second
+	case v1alpha1.ReasonNotApplied, v1alpha1.ReasonUnauthenticatedResponse:
+		return 10 * time.Second
+	case v1alpha1.ReasonOwnershipConflict, v1alpha1.ReasonRecordExistsUnowned, v1alpha1.ReasonCNAMEConflict:
+		return 30 * time.Second
+	default:
+		return 15 * time.Second
+	}
+}
+
+// AsError finds the *Error in err.
+func AsError(err error) (*Error, bool) {
+	var e *Error
+	ok := errors.As(err, &e)
+	return e, ok
+}

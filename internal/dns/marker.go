@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dns
+
+import (
+	"cmp"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	markerVersion = "xf1"
+	markerTTL     = 300
+	// macBytes of HMAC-SHA-256 are kept (RFC 2104 section 5 asks for at least half of it).
+	macBytes = 16
+	// minKeyBytes is what a key that signs markers has at least.
+	minKeyBytes = 16
+	// maxString is what a character string of a TXT record holds at most (RFC 1035 section 3.3).
+	maxString = 255
+)
+
+// Owner publishes records: one Federation of one cluster.
+type Owner struct {
+	// ID tells this owner from all others that may write to the zone, and nothing else, because the DNS is public: 8 to
+	// 40 characters of a-z and 0-9, for example a hash over cluster and UID.
+	ID string
+}
+
+// marker is the content of an ownership record. It says who owns the record sets in keys, and it is the only journal of
+// them: it changes in the same atomic update as they do.
+//
+// Its TXT record holds one string with the fields and one more string per key:
+//
+//	"v=xf1;o=9f86d081884c7d65;e=3;k=5a1c03ee;h=0c3f…" "_xmpp-server._tcp SRV"
+type marker struct {
+	owner string
+	// epoch counts the changes, so that no two contents of an owner are the same and an update that comes late, based
+	// on an earlier content, fails.
+	epoch uint64
+	// keyID and mac are the signature.
+	keyID, mac string
+	// keys are sorted.
+	keys []Key
+}
+
+// markerKey is where the ownership record of an anchor stands. Whoever wants the anchor must write there, so claims
+// collide by design.
+func markerKey(anchor string) Key {
+	return Key{Name: "own._xmppfed." + anchor, Type: TypeTXT}
+}
+
+// indexKey is where the record stands that lists an owner's ownership records in the zone.
+func indexKey(owner Owner, apex string) Key {
+	return Key{Name: owner.ID + "._xmppfed." + apex, Type: TypeTXT}
+}
+
+// anchorOf is the inverse of markerKey.
+func anchorOf(key Key) (string, bool) {
+	anchor, ok := strings.CutPrefix(key.Name, "own._xmppfed.")
+	return anchor, ok && key.Type == TypeTXT
+}
+
+// text is the marker in TXT form, names being relative to apex.
+func (m marker) text(apex string) TXT {
+	out := TXT{fmt.Sprintf("v=%s;o=%s;e=%d;k=%s;h=%s", markerVersion, m.owner, m.epoch, m.keyID, m.mac)}
+	for _, k := range m.keys {
+		out = append(out, relative(k.Name, apex)+" "+TypeName(k.Type))
+	}
+	return out
+}
+
+var markerFields = regexp.MustCompile(`^v=xf1;o=([a-z0-9]{8,40});e=([1-9][0-9]{0,18});k=([0-9a-f]{8});h=([0-9a-f]{32})$`)
+
+// parseMarker reads a marker from a TXT record that anybody may have written. Only the exact form that text gives is
+// accepted, so there is one way to write each marker.
+func parseMarker(text TXT, apex string) (marker, bool) {
+	if len(text) == 0 || len(text[0]) > maxString {
+		return marker{}, false
+	}
+	fields := markerFields.FindStringSubmatch(text[0])
+	if fields == nil {
+		return marker{}, false
+	}
+	epoch, err := strconv.ParseUint(fields[2], 10, 63)
+	if err != nil {
+		return marker{}, false
+	}
+	m := marker{owner: fields[1], epoch: epoch, keyID: fields[3], mac: fields[4]}
+	for _, s := range text[1:] {
+		key, ok := parseMarkerKey(s, apex)
+		if !ok || len(m.keys) > 0 && compareKeys(m.keys[len(m.keys)-1], key) >= 0 {
+			return marker{}, false
+		}
+		m.keys = append(m.keys, key)
+	}
+	return m, true
+}
+
+func parseMarkerKey(s, apex string) (Key, bool) {
+	name, mnemonic, ok := strings.Cut(s, " ")
+	if !ok {
+		return Key{}, false
+	}
+	key := Key{Name: absolute(name, apex)}
+	key.Type, ok = parseType(mnemonic)
+	return key, ok && publishable(key.Type) && validName(key.Name) && relative(key.Name, apex) == name
+}
+
+// publishable tells whether the operator ever writes records of the type.
+func publishable(t uint16) bool {
+	return t == TypeA || t == TypeAAAA || t == TypeSRV || t == TypeTXT
+}
+
+func compareKeys(a, b Key) int {
+	return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
+}
+
+// Signer signs markers, so that nobody who can merely write TXT records makes the operator believe that it owns what
+// others published, and then removes it. The zero value is of no use.
+type Signer struct{ keys [][]byte }
+
+// NewSigner signs with the first key and accepts signatures by any of them, which allows for a change of keys. Keys have
+// at least 16 bytes.
+func NewSigner(keys ...[]byte) (Signer, error) {
+	if len(keys) == 0 {
+		return Signer{}, errors.New("signing ownership records: no key given")
+	}
+	var s Signer
+	for _, k := range keys {
+		if len(k) < minKeyBytes {
+			return Signer{}, fmt.Errorf("signing ownership records: key of %d bytes is too short, at least %d are needed", len(k), minKeyBytes)
+		}
+		s.keys = append(s.keys, slices.Clone(k))
+	}
+	return s, nil
+}
+
+// sign makes the marker that stands at name.
+func (s Signer) sign(apex, name string, m marker) marker {
+	m.keyID = keyID(s.keys[0])
+	m.mac = mac(s.keys[0], apex, name, m)
+	return m
+}
+
+// verify tells whether one of the keys signed the marker for this place, and whether it was the one that signs today.
+func (s Signer) verify(apex, name string, m marker) (valid, current bool) {
+	for i, k := range s.keys {
+		if m.keyID == keyID(k) && hmac.Equal([]byte(m.mac), []byte(mac(k, apex, name, m))) {
+			return true, i == 0
+		}
+	}
+	return false, false
+}
+
+// mac covers the place too: a marker that is copied to another name or zone is worth nothing there. No field can hold
+// a line feed, so the lines are unambiguous.
+func mac(key []byte, apex, name string, m marker) string {
+	h := hmac.New(sha256.New, key)
+	fmt.Fprintf(h, "%s\n%s\n%s\n%s\n%d\n%s\n", markerVersion, apex, name, m.owner, m.epoch, m.keyID)
+	for _, k := range m.keys {
+		fmt.Fprintf(h, "%s %d\n", k.Name, k.Type)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:macBytes])
+}
+
+// keyID tells keys apart without telling anything about them.
+func keyID(key []byte) string {
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte("xmppfed ownership record key"))
+	return hex.EncodeToString(h.Sum(nil)[:4])
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dns
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+)
+
+// maxListed record sets are named in a message.
+const maxListed = 6
+
+// removal is what to type into nsupdate to remove record sets.
+func removal(keys ...Key) string {
+	var lines []string
+	for _, k := range keys {
+		if len(lines) == maxListed {
+			lines = append(lines, "...")
+			break
+		}
+		lines = append(lines, fmt.Sprintf("update delete %s %s", k.Name, TypeName(k.Type)))
+	}
+	return strings.Join(lines, "; ")
+}
+
+func conflictError(g guard, apex string) *Error {
+	anchor, _ := anchorOf(g.key)
+	return &Error{
+		Reason: v1alpha1.ReasonOwnershipConflict,
+		Message: fmt.Sprintf("%s is published by another owner, %s, says the ownership record %s; delete the Federation of that "+
+			"owner, which may be in another cluster; if it is gone for good, the administrator of zone %s removes what it left "+
+			"(nsupdate: %s)", Display(anchor), g.marker.owner, g.key, Display(apex), removal(append([]Key{g.key}, g.marker.keys...)...)),
+		Permanent: true,
+	}
+}
+
+func forgedError(g guard, apex string) *Error {
+	return &Error{
+		Reason: v1alpha1.ReasonOwnershipLost,
+		Message: fmt.Sprintf("the ownership record %s names this Federation but its signature does not fit: somebody changed it, "+
+			"or the operator's signing key was replaced; nothing is touched until the key is back or the administrator of zone %s "+
+			"removes it with the records it lists (nsupdate: %s)", g.key, Display(apex), removal(append([]Key{g.key}, g.marker.keys...)...)),
+		Permanent: true,
+	}
+}
+
+func lostError(record, inTheWay Key, apex string) *Error {
+	return &Error{
+		Reason: v1alpha1.ReasonOwnershipLost,
+		Message: fmt.Sprintf("somebody removed or replaced the ownership record %s, so %s may have another owner by now and is left "+
+			"alone; if nobody needs it, the administrator of zone %s removes it (nsupdate: %s) and the operator publishes again",
+			record, inTheWay, Display(apex), removal(inTheWay)),
+		Permanent: true,
+	}
+}
+
+// changingError is the end of the tries when the zone looks different each time.
+func changingError(held bool, apex string) *Error {
+	if held {
+		return &Error{
+			Reason: v1alpha1.ReasonOwnershipLost,
+			Message: fmt.Sprintf("ownership records in zone %s change while the operator writes: another operator with the same "+
+				"identity is at work; run only one in the cluster and give each cluster its own identity", Display(apex)),
+		}
+	}
+	return &Error{
+		Reason: v1alpha1.ReasonRecordExistsUnowned,
+		Message: fmt.Sprintf("the DNS server says that a record stands at one of the names already, but does not show it: views or "+
+			"access lists hide it; the administrator of zone %s compares what `rndc dumpdb -zones` shows with status.records",
+			Display(apex)),
+	}
+}
+
+// existsError names the record in the way.
+func existsError(k Key, apex string) *Error {
+	return &Error{
+		Reason: v1alpha1.ReasonRecordExistsUnowned,
+		Message: fmt.Sprintf("%s exists already and the operator did not write it; records of others are never touched; if nobody "+
+			"needs it, the administrator of zone %s removes it (nsupdate: %s)", k, Display(apex), removal(k)),
+		Permanent: true,
+		inTheWay:  k,
+	}
+}
+
+// externalDNSError names the record in the way and the one that says whose it is.
+func externalDNSError(k, registry Key) *Error {
+	return &Error{
+		Reason: v1alpha1.ReasonRecordExistsUnowned,
+		Message: fmt.Sprintf("%s exists and belongs to ExternalDNS, says %s; records of others are never touched; remove the name "+
+			"from the sources of that ExternalDNS and wait until it has removed the record", k, registry),
+		Permanent: true,
+	}
+}
+
+func aliasError(k Key, alias RRset, apex string) *Error {
+	return &Error{
+		Reason: v1alpha1.ReasonCNAMEConflict,
+		Message: fmt.Sprintf("%s is an alias (CNAME %s), beside which %s can't exist (RFC 1034 section 3.6.2); the administrator of "+
+			"zone %s removes it (nsupdate: %s), or choose another name in the Federation", Display(k.Name),
+			strings.Join(alias.Strings(), " "), k, Display(apex), removal(alias.Key())),
+		Permanent: true,
+	}
+}
+
+func notAppliedError(k Key, apex string) *Error {
+	return &Error{
+		Reason: v1alpha1.ReasonNotApplied,
+		Message: fmt.Sprintf("the DNS server accepted the update of zone %s but does not serve %s as it was written; its administrator "+
+			"looks for what overrides it: a view, a policy on TTLs, or a second primary", Display(apex), k),
+	}
+}

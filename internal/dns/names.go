@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dns
+
+import "strings"
+
+// Canonical is the name in the form that this package compares: lower-case, with trailing dot.
+func Canonical(name string) string {
+	return strings.ToLower(strings.TrimSuffix(name, ".")) + "."
+}
+
+// Display is the name as people write it: without trailing dot.
+func Display(name string) string {
+	if name == "." {
+		return name
+	}
+	return strings.TrimSuffix(name, ".")
+}
+
+// InZone tells whether name is the apex or lies below it. Labels are compared as a whole: fooexample.com does not lie
+// in example.com.
+func InZone(name, apex string) bool {
+	name, apex = Canonical(name), Canonical(apex)
+	return apex == "." || name == apex || strings.HasSuffix(name, "."+apex)
+}
+
+// ZoneFor chooses the zone that name belongs to: the longest of the apexes in which it lies. It returns the apex as it
+// was given.
+func ZoneFor(name string, apexes []string) (string, bool) {
+	best, found := "", false
+	for _, apex := range apexes {
+		if InZone(name, apex) && (!found || len(Canonical(apex)) > len(Canonical(best))) {
+			best, found = apex, true
+		}
+	}
+	return best, found
+}
+
+// Wildcards are the names from which a server may make up records at name (RFC 4592): "*" below every ancestor of name
+// within the zone, nearest first.
+func Wildcards(name, apex string) []string {
+	name, apex = Canonical(name), Canonical(apex)
+	var out []string
+	for name != apex {
+		_, parent, ok := strings.Cut(name, ".")
+		if !ok || !InZone(parent, apex) {
+			break
+		}
+		name = parent
+		out = append(out, "*."+name)
+	}
+	return out
+}
+
+// relative is the name without the apex; "@" is the apex itself (RFC 1035 section 5.1).
+func relative(name, apex string) string {
+	if name == apex {
+		return "@"
+	}
+	if apex == "." {
+		return Display(name)
+	}
+	return strings.TrimSuffix(name, "."+apex)
+}
+
+// absolute is the inverse of relative.
+func absolute(name, apex string) string {
+	switch {
+	case name == "@":
+		return apex
+	case apex == ".":
+		return name + "."
+	default:
+		return name + "." + apex
+	}
+}
+
+// validName tells whether a canonical name consists of labels of a-z, 0-9, "-" and "_" within the limits of RFC 1035
+// section 2.3.4. Nothing else is ever published, so nothing else needs escaping.
+func validName(name string) bool {
+	if len(name) > 254 || !strings.HasSuffix(name, ".") {
+		return false
+	}
+	for label := range strings.SplitSeq(strings.TrimSuffix(name, "."), ".") {
+		if label == "" || len(label) > 63 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return false
+		}
+	}
+	return true
+}

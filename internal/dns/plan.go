@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dns
+
+import "slices"
+
+// The decision, for each anchor, from what its ownership record says ("ours" means signed by us for this place) and
+// from whether records are wanted. Whether a record set exists is asked by prerequisites, not taken from what was read,
+// because a server makes up records at names below a wildcard (RFC 4592). Only after the server has refused (strict)
+// does what was read explain why.
+//
+//	ownership record | wanted | decision                                                  | prerequisites
+//	-----------------+--------+-----------------------------------------------------------+------------------------------
+//	absent or junk   | yes    | claim: write it and the records; strict: if something     | record absent, new sets absent,
+//	                 |        | stands there, RecordExistsUnowned, or OwnershipLost when  | no CNAME at their names
+//	                 |        | our index says that we had the anchor                     |
+//	absent or junk   | no     | nothing                                                   | -
+//	ours             | yes    | keep: write what differs, drop what is no longer wanted   | record unchanged, added sets
+//	                 |        |                                                           | absent, no CNAME where written
+//	ours             | no     | release: drop it and all that it lists                    | record unchanged
+//	another owner's  | yes    | OwnershipConflict                                         | -
+//	another owner's  | no     | nothing                                                   | -
+//	ours, but forged | any    | OwnershipLost                                             | -
+//
+// The index follows the same rows. It lists the ownership records; every update rewrites it with the next epoch, hence
+// two updates based on the same reading can't both succeed.
+
+// standing is what a record at the place of an ownership record means to an owner.
+type standing int
+
+const (
+	standingAbsent standing = iota
+	standingOurs
+	standingOther
+	standingForged
+	standingJunk
+)
+
+// guard is an ownership record as it was read.
+type guard struct {
+	key      Key
+	standing standing
+	// set as read; empty when absent.
+	set RRset
+	// marker, when ours or another's.
+	marker marker
+	// current tells that today's key signed it.
+	current bool
+}
+
+// planner holds what a decision depends on.
+type planner struct {
+	apex   string
+	signer Signer
+	owner  Owner
+	want   wanted
+	// read are the record sets at the primary.
+	read map[Key]RRset
+	// strict tells that the server refused the prerequisites of a plan based on an earlier reading.
+	strict bool
+}
+
+// plan is what to do, and what it leads to.
+type plan struct {
+	change  Change
+	dropped []Key
+	// guards, by anchor, of what the owner holds already.
+	held int
+}
+
+func (p planner) guard(key Key) guard {
+	g := guard{key: key}
+	set, ok := p.read[key]
+	if !ok {
+		return g
+	}
+	g.set, g.standing = set, standingJunk
+	for _, d := range set.Data {
+		text, _ := d.(TXT)
+		m, ok := parseMarker(text, p.apex)
+		if !ok {
+			continue
+		}
+		g.marker = m
+		if m.owner != p.owner.ID {
+			g.standing = standingOther
+			continue
+		}
+		var valid bool
+		valid, g.current = p.signer.verify(p.apex, key.Name, m)
+		if valid && len(set.Data) == 1 {
+			g.standing = standingOurs
+			return g
+		}
+		g.standing = standingForged
+		return g
+	}
+	return g
+}
+
+func (p planner) plan() (plan, *Error) {
+	index := p.guard(indexKey(p.owner, p.apex))
+	if err := p.checkGuard(index, len(p.want.anchors) > 0, nil); err != nil {
+		return plan{}, err
+	}
+	anchors, listed := p.anchors(index)
+	guards := map[string]guard{}
+	var held []Key
+	for _, a := range anchors {
+		g := p.guard(markerKey(a))
+		if err := p.checkGuard(g, len(p.want.keys[a]) > 0, listed); err != nil {
+			return plan{}, err
+		}
+		guards[a] = g
+		if g.standing == standingOurs {
+			held = append(held, g.marker.keys...)
+		}
+	}
+	return p.build(index, anchors, guards, held)
+}
+
+// anchors that matter: those wanted and those listed in the index. The second result is only those of the index.
+func (p planner) anchors(index guard) (all, listed []string) {
+	if index.standing == standingOurs {
+		for _, k := range index.marker.keys {
+			if a, ok := anchorOf(k); ok {
+				listed = append(listed, a)
+			}
+		}
+	}
+	all = append(slices.Clone(p.want.anchors), listed...)
+	slices.Sort(all)
+	return slices.Compact(all), listed
+}
+
+// checkGuard refuses what the table refuses on account of an ownership record alone.
+func (p planner) checkGuard(g guard, wanted bool, listed []string) *Error {
+	switch anchor, _ := anchorOf(g.key); {
+	case g.standing == standingForged:
+		return forgedError(g, p.apex)
+	case g.standing == standingOther && wanted:
+		return conflictError(g, p.apex)
+	case g.standing == standingJunk && wanted && p.strict && slices.Contains(listed, anchor):
+		return lostError(g.key, g.key, p.apex)
+	case g.standing == standingJunk && wanted && p.strict:
+		return existsError(g.key, p.apex)
+	default:
+		return nil
+	}
+}
+
+// build puts the change together. held are the keys that our ownership records list.
+func (p planner) build(index guard, anchors []string, guards map[string]guard, held []Key) (plan, *Error) {
+	b := builder{planner: p, held: held}
+	wantedKeys := p.want.allKeys()
+	for _, k := range held {
+		if !slices.Contains(wantedKeys, k) {
+			b.plan.dropped = append(b.plan.dropped, k)
+			b.plan.change.Drop = append(b.plan.change.Drop, k)
+		}
+	}
+	_, listed := p.anchors(index)
+	for _, a := range anchors {
+		if guards[a].standing == standingOurs {
+			b.plan.held++
+		}
+		if err := b.anchor(a, guards[a], slices.Contains(listed, a)); err != nil {
+			return plan{}, err
+		}
+	}
+	b.index(index)
+	return b.plan, nil
+}
+
+// builder collects one change.
+type builder struct {
+	planner
+	held []Key
+	plan plan
+}
+
+// anchor adds what one anchor needs.
+func (b *builder) anchor(anchor string, g guard, listed bool) *Error {
+	keys := b.want.keys[anchor]
+	if len(keys) == 0 {
+		if g.standing == standingOurs {
+			b.require(g)
+			b.plan.change.Drop = append(b.plan.change.Drop, g.key)
+		}
+		return nil
+	}
+	touched := false
+	for _, k := range keys {
+		isNew := !slices.Contains(b.held, k)
+		if err := b.explain(k, g, isNew, listed); err != nil {
+			return err
+		}
+		if !isNew && b.read[k].Equal(b.want.sets[k]) {
+			continue
+		}
+		if isNew {
+			b.plan.change.Absent = append(b.plan.change.Absent, k)
+		}
+		b.put(b.want.sets[k])
+		touched = true
+	}
+	if g.standing == standingOurs && g.current && slices.Equal(g.marker.keys, keys) {
+		if touched {
+			b.require(g)
+		}
+		return nil
+	}
+	b.require(g)
+	b.put(b.marker(g, keys))
+	return nil
+}
+
+// explain tells, once the server has refused, which record is in the way.
+func (b *builder) explain(k Key, g guard, isNew, listed bool) *Error {
+	if !b.strict {
+		return nil
+	}
+	if alias, ok := b.read[Key{Name: k.Name, Type: TypeCNAME}]; ok {
+		return aliasError(k, alias, b.apex)
+	}
+	if _, exists := b.read[k]; !exists || !isNew {
+		return nil
+	}
+	if listed && g.standing != standingOurs {
+		return lostError(g.key, k, b.apex)
+	}
+	return existsError(k, b.apex)
+}
+
+// index adds what the index needs: to be rewritten with every change.
+func (b *builder) index(g guard) {
+	keys := make([]Key, 0, len(b.want.anchors))
+	for _, a := range b.want.anchors {
+		keys = append(keys, markerKey(a))
+	}
+	slices.SortFunc(keys, compareKeys)
+	upToDate := g.standing == standingOurs && g.current && slices.Equal(g.marker.keys, keys)
+	switch {
+	case len(keys) > 0 && (!upToDate || !b.plan.change.Empty()):
+		b.require(g)
+		b.put(b.marker(g, keys))
+	case len(keys) == 0 && g.standing == standingOurs:
+		b.require(g)
+		b.plan.change.Drop = append(b.plan.change.Drop, g.key)
+	}
+}
+
+// require makes the change depend on the ownership record being as it was read.
+func (b *builder) require(g guard) {
+	if g.standing == standingOurs {
+		b.plan.change.Equal = append(b.plan.change.Equal, g.set)
+	} else {
+		b.plan.change.Absent = append(b.plan.change.Absent, g.key)
+	}
+}
+
+// put writes a record set, provided that no alias stands at its name: servers silently ignore records added beside a
+// CNAME (RFC 2136 section 3.4.2.2).
+func (b *builder) put(set RRset) {
+	alias := Key{Name: set.Name, Type: TypeCNAME}
+	if !slices.Contains(b.plan.change.Absent, alias) {
+		b.plan.change.Absent = append(b.plan.change.Absent, alias)
+	}
+	b.plan.change.Put = append(b.plan.change.Put, set)
+}
+
+// marker is the next content of an ownership record.
+func (b *builder) marker(g guard, keys []Key) RRset {
+	epoch := uint64(1)
+	if g.standing == standingOurs {
+		epoch = g.marker.epoch + 1
+	}
+	m := b.signer.sign(b.apex, g.key.Name, marker{owner: b.owner.ID, epoch: epoch, keys: keys})
+	return RRset{Name: g.key.Name, Type: TypeTXT, TTL: markerTTL, Data: []Data{m.text(b.apex)}}
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dns
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Record types that the operator reads or writes (RFC 1035 section 3.2.2, RFC 3596, RFC 2782).
+const (
+	TypeA     uint16 = 1
+	TypeNS    uint16 = 2
+	TypeCNAME uint16 = 5
+	TypeTXT   uint16 = 16
+	TypeAAAA  uint16 = 28
+	TypeSRV   uint16 = 33
+)
+
+// ServiceXMPPServer is the service label pair under which other XMPP servers look for a domain's server
+// (RFC 6120 section 3.2.1).
+const ServiceXMPPServer = "_xmpp-server._tcp"
+
+// Key names a record set: everything of one type at one name.
+type Key struct {
+	// Name is fully qualified, lower-case, with trailing dot.
+	Name string
+	Type uint16
+}
+
+// String is the form used in messages, for example "SRV _xmpp-server._tcp.cupdomain.com".
+func (k Key) String() string {
+	return TypeName(k.Type) + " " + Display(k.Name)
+}
+
+// RRset is a record set (RFC 2181 section 5): all records of one type at one name, which share a TTL. The operator
+// only ever owns whole record sets.
+type RRset struct {
+	// Name is fully qualified, lower-case, with trailing dot.
+	Name string
+	Type uint16
+	// TTL in seconds.
+	TTL uint32
+	// Data without order; duplicates have no meaning.
+	Data []Data
+}
+
+// Key of the record set.
+func (r RRset) Key() Key { return Key{Name: r.Name, Type: r.Type} }
+
+// TypeName is the mnemonic of the type, for example "SRV".
+func (r RRset) TypeName() string { return TypeName(r.Type) }
+
+// Strings is the data in presentation form, sorted, for example ["0 0 5269 cup1.cupdomain.com."].
+func (r RRset) Strings() []string {
+	out := make([]string, 0, len(r.Data))
+	for _, d := range r.Data {
+		out = append(out, d.String())
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// SameData tells whether both sets hold the same data, whatever the order and TTL.
+func (r RRset) SameData(other RRset) bool {
+	return r.Key() == other.Key() && slices.Equal(r.Strings(), other.Strings())
+}
+
+// Equal tells whether both sets are the same, TTL included.
+func (r RRset) Equal(other RRset) bool {
+	return r.TTL == other.TTL && r.SameData(other)
+}
+
+// Data of one record. It is one of Address, SRV, TXT and Alias.
+type Data interface {
+	// String is the presentation form (RFC 1035 section 5.1).
+	String() string
+	isData()
+}
+
+// Address is the data of an A or AAAA record.
+type Address struct{ netip.Addr }
+
+// SRV is the data of a service record (RFC 2782).
+type SRV struct {
+	Priority, Weight, Port uint16
+	// Target is fully qualified, lower-case, with trailing dot.
+	Target string
+}
+
+// String is the presentation form.
+func (s SRV) String() string {
+	return fmt.Sprintf("%d %d %d %s", s.Priority, s.Weight, s.Port, s.Target)
+}
+
+// TXT is the data of a text record: its character strings, each of at most 255 bytes, unescaped.
+type TXT []string
+
+// String is the presentation form: each string in quotes, bytes outside printable ASCII escaped.
+func (t TXT) String() string {
+	quoted := make([]string, 0, len(t))
+	for _, s := range t {
+		quoted = append(quoted, `"`+escapeText(s)+`"`)
+	}
+	return strings.Join(quoted, " ")
+}
+
+// Alias is the data of a CNAME record: the name it points to. It is only ever read.
+type Alias string
+
+// String is the presentation form.
+func (a Alias) String() string { return string(a) }
+
+func (Address) isData() {}
+func (SRV) isData()     {}
+func (TXT) isData()     {}
+func (Alias) isData()   {}
+
+// SRVRecord is the service record set of service (such as ServiceXMPPServer) at domain. Names may lack the trailing
+// dot.
+func SRVRecord(service, domain string, ttl uint32, servers ...SRV) RRset {
+	set := RRset{Name: Canonical(service + "." + domain), Type: TypeSRV, TTL: ttl}
+	for _, s := range servers {
+		s.Target = Canonical(s.Target)
+		set.Data = append(set.Data, s)
+	}
+	return set
+}
+
+// AddressRecords are the A and AAAA record sets of a host: none, one or two of them. The name may lack the trailing dot.
+func AddressRecords(name string, ttl uint32, addresses []netip.Addr) []RRset {
+	v4 := RRset{Name: Canonical(name), Type: TypeA, TTL: ttl}
+	v6 := RRset{Name: Canonical(name), Type: TypeAAAA, TTL: ttl}
+	for _, a := range addresses {
+		switch a = a.Unmap().WithZone(""); {
+		case a.Is4():
+			v4.Data = append(v4.Data, Address{a})
+		case a.Is6():
+			v6.Data = append(v6.Data, Address{a})
+		}
+	}
+	return slices.DeleteFunc([]RRset{v4, v6}, func(r RRset) bool { return len(r.Data) == 0 })
+}
+
+// TypeName is the mnemonic of a record type, or TYPE and its number (RFC 3597 section 5).
+func TypeName(t uint16) string {
+	for _, n := range typeNames() {
+		if n.code == t {
+			return n.name
+		}
+	}
+	return "TYPE" + strconv.Itoa(int(t))
+}
+
+// parseType is the inverse of TypeName for the types of this package.
+func parseType(name string) (uint16, bool) {
+	for _, n := range typeNames() {
+		if n.name == name {
+			return n.code, true
+		}
+	}
+	return 0, false
+}
+
+type typeMnemonic struct {
+	code uint16
+	name string
+}
+
+func typeNames() [6]typeMnemonic {
+	return [...]typeMnemonic{
+		{TypeA, "A"}, {TypeNS, "NS"}, {TypeCNAME, "CNAME"}, {TypeTXT, "TXT"}, {TypeAAAA, "AAAA"}, {TypeSRV, "SRV"},
+	}
+}
+
+// escapeText escapes a character string for use within quotes (RFC 1035 section 5.1).
+func escapeText(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c < ' ' || c > '~':
+			fmt.Fprintf(&b, `\%03d`, c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}

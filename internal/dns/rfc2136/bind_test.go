@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package rfc2136_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/xmppfed/xmppfed/internal/dns"
+	"github.com/xmppfed/xmppfed/internal/dns/conformance"
+	"github.com/xmppfed/xmppfed/internal/dns/dnstest"
+	"github.com/xmppfed/xmppfed/internal/dns/rfc2136"
+)
+
+// foreign records that no test may touch.
+const foreign = `www 3600 A 203.0.113.7
+mail 3600 MX 10 www
+odd TXT "semicolon; \"quotes\" \\ backslash \000\255" "second string"
+`
+
+// bindZone is a zone of a real BIND.
+type bindZone struct {
+	t     *testing.T
+	named *dnstest.Named
+	zone  string
+}
+
+func (z bindZone) config() rfc2136.Config {
+	return rfc2136.Config{
+		Zone: z.zone, Servers: []string{z.named.Address}, KeyName: dnstest.FedKey, Algorithm: "hmac-sha256", Secret: dnstest.FedSecret,
+		// A busy machine may be slow; what is tested here is not speed.
+		Timeout: 10 * time.Second,
+	}
+}
+
+func (z bindZone) client(change func(*rfc2136.Config)) *rfc2136.Client {
+	z.t.Helper()
+	cfg := z.config()
+	if change != nil {
+		change(&cfg)
+	}
+	c, err := rfc2136.New(cfg)
+	if err != nil {
+		z.t.Fatal(err)
+	}
+	return c
+}
+
+func (z bindZone) Provider() dns.Provider { return z.client(nil) }
+
+// Losing connects through connections of which the one that carries an update breaks before the answer comes.
+func (z bindZone) Losing() dns.Provider {
+	var lost atomic.Bool
+	return z.client(func(cfg *rfc2136.Config) {
+		cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+			return &losingConn{Conn: conn, lost: &lost}, err
+		}
+	})
+}
+
+func (z bindZone) Edit(c dns.Change) { z.named.Edit(z.zone, c) }
+func (z bindZone) Dump() []string    { return z.named.Dump(z.zone) }
+
+// losingConn breaks once, after an update (opcode 5) was processed.
+type losingConn struct {
+	net.Conn
+	lost   *atomic.Bool
+	update bool
+}
+
+func (c *losingConn) Write(b []byte) (int, error) {
+	c.update = len(b) > 4 && b[4]>>3&0xf == 5
+	return c.Conn.Write(b)
+}
+
+func (c *losingConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.update && c.lost.CompareAndSwap(false, true) {
+		return 0, net.ErrClosed
+	}
+	return n, err
+}
+
+func TestClientConformsAgainstBIND(t *testing.T) {
+	zones := map[string]string{}
+	for i := range 20 {
+		zones[fmt.Sprintf("cup%02d.example", i)] = foreign
+	}
+	named := dnstest.StartNamed(t, dnstest.NamedOptions{Zones: zones})
+	next := 0
+	conformance.Run(t, func(t *testing.T) conformance.Zone {
+		next++
+		return bindZone{t: t, named: named, zone: fmt.Sprintf("cup%02d.example", next-1)}
+	})
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rfc2136
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	miekg "github.com/miekg/dns"
+
+	"github.com/xmppfed/xmppfed/internal/dns"
+	"github.com/xmppfed/xmppfed/internal/dns/wire"
+)
+
+// defaultTimeout of an exchange. Two of them fit within the ten seconds in which an outage is to be seen.
+const defaultTimeout = 2500 * time.Millisecond
+
+// ednsSize is the buffer size told to servers; it matters for datagrams only, but the option makes servers add extended
+// errors (RFC 8914).
+const ednsSize = 1232
+
+// Config of a Client.
+type Config struct {
+	// Zone is the apex.
+	Zone string
+	// Servers of the primary (host:port), tried in order. They must be ways to the same primary.
+	Servers []string
+	// KeyName is the name of the TSIG key.
+	KeyName string
+	// Algorithm is hmac-sha256, hmac-sha384 or hmac-sha512; empty means hmac-sha256.
+	Algorithm string
+	// Secret in base64.
+	Secret string
+	// Timeout of an exchange; zero means 2.5 seconds.
+	Timeout time.Duration
+	// Now tells the time for signatures; nil means time.Now.
+	Now func() time.Time
+	// Dial opens connections; nil means a net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Client writes to and reads from the primary of one zone. Several goroutines may use it at once.
+type Client struct {
+	cfg  Config
+	apex string
+	key  key
+}
+
+// New checks the configuration. It contacts nobody.
+func New(cfg Config) (*Client, error) {
+	k := key{name: dns.Canonical(cfg.KeyName), secret: strings.TrimSpace(cfg.Secret)}
+	switch cfg.Algorithm {
+	case "", "hmac-sha256":
+		k.algorithm = miekg.HmacSHA256
+	case "hmac-sha384":
+		k.algorithm = miekg.HmacSHA384
+	case "hmac-sha512":
+		k.algorithm = miekg.HmacSHA512
+	default:
+		return nil, fmt.Errorf("algorithm: %q is not one of hmac-sha256, hmac-sha384, hmac-sha512", cfg.Algorithm)
+	}
+	if _, ok := miekg.IsDomainName(cfg.Zone); !ok || cfg.Zone == "" {
+		return nil, fmt.Errorf("zone: %q is not a domain name", cfg.Zone)
+	}
+	if _, ok := miekg.IsDomainName(cfg.KeyName); !ok || cfg.KeyName == "" {
+		return nil, fmt.Errorf("keyName: %q is not a domain name", cfg.KeyName)
+	}
+	if len(cfg.Servers) == 0 {
+		return nil, errors.New("servers: none given")
+	}
+	for _, s := range cfg.Servers {
+		if _, _, err := net.SplitHostPort(s); err != nil {
+			return nil, fmt.Errorf("servers: %q is not of the form host:port", s)
+		}
+	}
+	// The secret itself must not get into a message.
+	if raw, err := base64.StdEncoding.DecodeString(k.secret); err != nil || len(raw) == 0 {
+		return nil, errors.New("secret: not in base64; give the secret as tsig-keygen prints it")
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = defaultTimeout
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Dial == nil {
+		cfg.Dial = (&net.Dialer{}).DialContext
+	}
+	cfg.Servers = slices.Clone(cfg.Servers)
+	return &Client{cfg: cfg, apex: dns.Canonical(cfg.Zone), key: k}, nil
+}
+
+// Apex of the zone.
+func (c *Client) Apex() string { return c.apex }
+
+// Probe finds out, by one signed query, whether the server answers, knows the key and has the zone.
+func (c *Client) Probe(ctx context.Context) error {
+	return c.attempt(ctx, func(s *session) error {
+		_, err := s.soa()
+		return err
+	})
+}
+
+// Zone asks the primary for the zone's start of authority and name servers.
+func (c *Client) Zone(ctx context.Context) (dns.Zone, error) {
+	zone := dns.Zone{Apex: c.apex}
+	err := c.attempt(ctx, func(s *session) error {
+		soa, err := s.soa()
+		if err != nil {
+			return err
+		}
+		answer, err := s.query(dns.Key{Name: c.apex, Type: dns.TypeNS})
+		if err != nil {
+			return err
+		}
+		zone.Serial, zone.NameServers = soa.Serial, nil
+		for _, rr := range answer.Answer {
+			if ns, ok := rr.(*miekg.NS); ok {
+				zone.NameServers = append(zone.NameServers, dns.Canonical(ns.Ns))
+			}
+		}
+		slices.Sort(zone.NameServers)
+		return nil
+	})
+	return zone, err
+}
+
+// Get asks the primary for record sets, over one connection.
+func (c *Client) Get(ctx context.Context, keys ...dns.Key) ([]dns.RRset, error) {
+	var sets []dns.RRset
+	err := c.attempt(ctx, func(s *session) error {
+		sets = nil
+		for _, k := range keys {
+			answer, err := s.query(k)
+			if err != nil {
+				return err
+			}
+			if set, ok := wire.Set(answer.Answer, k); ok {
+				sets = append(sets, set)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return sets, nil
+}
+
+// Apply sends the change as one update message.
+func (c *Client) Apply(ctx context.Context, change dns.Change) error {
+	return c.attempt(ctx, func(s *session) error {
+		m := c.update(change)
+		answer, err := s.exchange(m)
+		if err != nil {
+			return unsettled(err)
+		}
+		return s.checkUpdate(answer, change)
+	})
+}
+
+// update builds the message; the meaning of its sections is that of RFC 2136 sections 2.4 and 2.5.
+func (c *Client) update(change dns.Change) *miekg.Msg {
+	m := new(miekg.Msg)
+	m.SetUpdate(c.apex)
+	m.Compress = true
+	for _, k := range change.Absent {
+		m.RRsetNotUsed([]miekg.RR{wire.Header(k)})
+	}
+	for _, set := range change.Equal {
+		m.Used(wire.Records(set))
+	}
+	for _, k := range change.Drop {
+		m.RemoveRRset([]miekg.RR{wire.Header(k)})
+	}
+	for _, set := range change.Put {
+		if !slices.Contains(change.Absent, set.Key()) {
+			m.RemoveRRset([]miekg.RR{wire.Header(set.Key())})
+		}
+		m.Insert(wire.Records(set))
+	}
+	m.SetEdns0(ednsSize, false)
+	return m
+}
+
+var _ dns.Provider = (*Client)(nil)

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rfc2136
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	miekg "github.com/miekg/dns"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/dns"
+	"github.com/xmppfed/xmppfed/internal/dns/wire"
+)
+
+// fudge in seconds is by how much clocks may differ (RFC 8945 section 10).
+const fudge = 300
+
+// key is a TSIG key.
+type key struct {
+	// name is canonical, algorithm is the library's constant, secret is in base64.
+	name, algorithm, secret string
+}
+
+// session is a connection to one server.
+type session struct {
+	ctx    context.Context //nolint:containedctx // A session lives no longer than the call that ctx belongs to.
+	client *Client
+	server string
+	conn   net.Conn
+}
+
+// attempt calls do with a session at one server after the other, until one works.
+func (c *Client) attempt(ctx context.Context, do func(*session) error) error {
+	var troubles []string
+	var last *dns.Error
+	for _, server := range c.cfg.Servers {
+		err := c.attemptAt(ctx, server, do)
+		e, ok := dns.AsError(err)
+		if !ok || e.Reason != v1alpha1.ReasonServerUnavailable || e.Unsettled {
+			return err
+		}
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return ctx.Err()
+		}
+		troubles, last = append(troubles, e.Message), e
+	}
+	return c.unavailable(troubles, last.Err)
+}
+
+func (c *Client) attemptAt(ctx context.Context, server string, do func(*session) error) error {
+	dialCtx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	conn, err := c.cfg.Dial(dialCtx, "tcp", server)
+	if err != nil {
+		return trouble(server, err)
+	}
+	defer conn.Close() //nolint:errcheck // Everything that matters was read.
+	// An expired deadline wakes up whoever reads or writes.
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	return do(&session{ctx: ctx, client: c, server: server, conn: conn})
+}
+
+// trouble is an error about one server; attempt puts those of all servers together.
+func trouble(server string, err error) *dns.Error {
+	return &dns.Error{
+		Reason:  v1alpha1.ReasonServerUnavailable,
+		Message: server + " " + wire.Trouble(err),
+		Err:     err,
+	}
+}
+
+// exchange signs a message, sends it, and returns the answer once its signature is verified. The signature is made
+// here, from scratch, for each message: the library's connection type keeps the one before and then signs wrongly.
+func (s *session) exchange(m *miekg.Msg) (*miekg.Msg, error) {
+	c := s.client
+	m.SetTsig(c.key.name, c.key.algorithm, fudge, c.cfg.Now().Unix())
+	request, mac, err := miekg.TsigGenerate(m, c.key.secret, "", false)
+	if err != nil || len(request) > miekg.MaxMsgSize {
+		return nil, c.tooLarge(err)
+	}
+	raw, err := s.carry(request)
+	if err != nil {
+		return nil, trouble(s.server, err)
+	}
+	answer := new(miekg.Msg)
+	if err := answer.Unpack(raw); err != nil {
+		return nil, trouble(s.server, err)
+	}
+	return answer, s.authenticate(m, answer, raw, mac)
+}
+
+// carry sends a message and receives one (RFC 1035 section 4.2.2).
+func (s *session) carry(request []byte) ([]byte, error) {
+	deadline := time.Now().Add(s.client.cfg.Timeout)
+	if err := s.conn.SetDeadline(deadline); err != nil {
+		return nil, err
+	}
+	// The deadline may have overwritten the one that was set when ctx ended.
+	if err := s.ctx.Err(); err != nil {
+		return nil, err
+	}
+	framed := binary.BigEndian.AppendUint16(make([]byte, 0, len(request)+2), uint16(len(request)))
+	if _, err := s.conn.Write(append(framed, request...)); err != nil {
+		return nil, err
+	}
+	var length [2]byte
+	if _, err := io.ReadFull(s.conn, length[:]); err != nil {
+		return nil, err
+	}
+	raw := make([]byte, binary.BigEndian.Uint16(length[:]))
+	_, err := io.ReadFull(s.conn, raw)
+	return raw, err
+}
+
+// authenticate accepts the answer if the server signed it. Errors that a server can't sign, or that the library can't
+// verify, are accepted as such: they are never taken for a success.
+func (s *session) authenticate(request, answer *miekg.Msg, raw []byte, requestMAC string) error {
+	signature := answer.IsTsig()
+	switch {
+	case answer.Id != request.Id || !answer.Response || answer.Opcode != request.Opcode:
+		return s.unauthenticated("an answer to another question")
+	case signature != nil && signature.Error != miekg.RcodeSuccess:
+		return s.signatureRefused(signature)
+	case signature == nil && decides(answer.Rcode):
+		return s.unauthenticated("an unsigned answer")
+	case signature == nil || answer.Rcode == miekg.RcodeNotAuth:
+		return nil
+	case dns.Canonical(signature.Hdr.Name) != s.client.key.name || !strings.EqualFold(signature.Algorithm, s.client.key.algorithm):
+		return s.unauthenticated("an answer signed with another key")
+	}
+	err := miekg.TsigVerify(raw, s.client.key.secret, requestMAC, false)
+	if errors.Is(err, miekg.ErrTime) {
+		return s.clockSkew(time.Unix(int64(signature.TimeSigned), 0)) //nolint:gosec // 48 bits
+	}
+	if err != nil {
+		return s.unauthenticated("an answer with a wrong signature")
+	}
+	return nil
+}
+
+// decides tells whether the operator draws conclusions from a response code, other than that something is wrong.
+func decides(rcode int) bool {
+	switch rcode {
+	case miekg.RcodeSuccess, miekg.RcodeNameError, miekg.RcodeNXRrset, miekg.RcodeYXRrset, miekg.RcodeYXDomain:
+		return true
+	default:
+		return false
+	}
+}
+
+// query asks for a record set and returns an authoritative answer, which may be empty.
+func (s *session) query(k dns.Key) (*miekg.Msg, error) {
+	m := new(miekg.Msg)
+	m.SetQuestion(k.Name, k.Type)
+	m.RecursionDesired = false
+	m.SetEdns0(ednsSize, false)
+	answer, err := s.exchange(m)
+	if err != nil {
+		return nil, err
+	}
+	return answer, s.checkQuery(answer, k)
+}
+
+func (s *session) soa() (*miekg.SOA, error) {
+	answer, err := s.query(dns.Key{Name: s.client.apex, Type: miekg.TypeSOA})
+	if err != nil {
+		return nil, err
+	}
+	for _, rr := range answer.Answer {
+		if soa, ok := rr.(*miekg.SOA); ok && dns.Canonical(soa.Hdr.Name) == s.client.apex {
+			return soa, nil
+		}
+	}
+	return nil, s.notAuthoritative(answer)
+}

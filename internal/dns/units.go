@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dns
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+)
+
+// Unit is what an owner publishes under one anchor: an XMPP domain, or the name of the host that serves it. One
+// ownership record guards all of it.
+type Unit struct {
+	// Anchor is the guarded name. It may lack the trailing dot.
+	Anchor string
+	// Records stand at any names of the zone. A unit without records is released.
+	Records []RRset
+}
+
+// wanted is what an owner wants in a zone, merged and checked.
+type wanted struct {
+	// anchors that have records, sorted.
+	anchors []string
+	// keys of each anchor, sorted.
+	keys map[string][]Key
+	sets map[Key]RRset
+}
+
+// allKeys of all anchors, sorted.
+func (w wanted) allKeys() []Key {
+	var out []Key
+	for _, a := range w.anchors {
+		out = append(out, w.keys[a]...)
+	}
+	slices.SortFunc(out, compareKeys)
+	return out
+}
+
+func mergeUnits(apex string, units []Unit) (wanted, error) {
+	w := wanted{keys: map[string][]Key{}, sets: map[Key]RRset{}}
+	for _, u := range units {
+		anchor := Canonical(u.Anchor)
+		if err := checkName(anchor, apex); err != nil {
+			return wanted{}, err
+		}
+		for _, set := range u.Records {
+			if err := checkSet(set, apex); err != nil {
+				return wanted{}, err
+			}
+			if earlier, twice := w.sets[set.Key()]; twice {
+				if !earlier.Equal(set) || !slices.Contains(w.keys[anchor], set.Key()) {
+					return wanted{}, fmt.Errorf("merging records: %s is wanted twice", set.Key())
+				}
+				continue
+			}
+			w.sets[set.Key()] = set
+			w.keys[anchor] = append(w.keys[anchor], set.Key())
+		}
+	}
+	for anchor, keys := range w.keys {
+		slices.SortFunc(keys, compareKeys)
+		w.anchors = append(w.anchors, anchor)
+	}
+	slices.Sort(w.anchors)
+	return w, nil
+}
+
+func checkSet(set RRset, apex string) error {
+	if err := checkName(set.Name, apex); err != nil {
+		return err
+	}
+	if !publishable(set.Type) || len(set.Data) == 0 || set.Name != Canonical(set.Name) {
+		return fmt.Errorf("merging records: %s can't be published", set.Key())
+	}
+	return nil
+}
+
+// checkName refuses what can't stand in the zone, or not in a marker.
+func checkName(name, apex string) error {
+	fits := len("own._xmppfed.")+len(name)+len(" AAAA") <= maxString
+	if InZone(name, apex) && validName(name) && fits {
+		return nil
+	}
+	return &Error{
+		Reason: v1alpha1.ReasonNameOutsideZone,
+		Message: fmt.Sprintf("%s can't be published in zone %s: the name does not lie in the zone or is no valid host name; "+
+			"change the name in the Federation, or have the platform team create a DNSZone for it", Display(name), Display(apex)),
+		Permanent: true,
+	}
+}
+
+var ownerID = regexp.MustCompile(`^[a-z0-9]{8,40}$`)
+
+func checkOwner(owner Owner) error {
+	if !ownerID.MatchString(owner.ID) {
+		return fmt.Errorf("checking owner %q: 8 to 40 characters of a-z and 0-9 are needed", owner.ID)
+	}
+	return nil
+}

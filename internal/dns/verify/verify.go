@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package verify finds out what the world sees: it asks every authoritative server of a zone for the records that were
+// written to its primary. Resolvers are not asked for them, as their caches say nothing about what is published.
+package verify
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/dns"
+	"github.com/xmppfed/xmppfed/internal/dns/wire"
+)
+
+const (
+	defaultPort    = 53
+	defaultTimeout = time.Second
+	// parallel questions to one server.
+	parallel = 8
+)
+
+// Verifier asks authoritative servers. The zero value works for zones whose name servers have their names in the zone.
+type Verifier struct {
+	// Resolvers (host:port) find the addresses of name servers that lie outside of the zone, tried in order.
+	Resolvers []string
+	// Port of the name servers; zero means 53.
+	Port uint16
+	// Timeout of one try, of which there are two; zero means a second.
+	Timeout time.Duration
+}
+
+// Server is an authoritative server at one of its addresses.
+type Server struct {
+	// Name and Address, for example ns2.cupdomain.com and 203.0.113.54.
+	Name, Address string
+	// Pending are the records that it does not serve yet, and those that it should no longer serve.
+	Pending []dns.Key
+	// Err is set when it gives no proper answers.
+	Err *dns.Error
+}
+
+// String is the server in a message.
+func (s Server) String() string {
+	if s.Address == "" {
+		return s.Name
+	}
+	return s.Name + " (" + s.Address + ")"
+}
+
+// Report is what the servers answered.
+type Report struct {
+	// Servers sorted by name and address.
+	Servers []Server
+	asked   []dns.Key
+}
+
+// Published tells whether every server has the record as wanted: served, or gone.
+func (r Report) Published(key dns.Key) bool {
+	return len(r.Servers) > 0 && slices.Contains(r.asked, key) && r.count(key) == len(r.Servers)
+}
+
+// count the servers that have the record as wanted.
+func (r Report) count(key dns.Key) int {
+	n := 0
+	for _, s := range r.Servers {
+		if s.Err == nil && !slices.Contains(s.Pending, key) {
+			n++
+		}
+	}
+	return n
+}
+
+// Check asks every authoritative server of p's zone for the wanted records, and for those that must be gone. TTLs are
+// not compared. The error is nil if all is as it should be; else it is a *dns.Error about the first that is not, and
+// the report has the rest.
+func (v Verifier) Check(ctx context.Context, p dns.Provider, want []dns.RRset, gone []dns.Key) (Report, error) {
+	zone, err := p.Zone(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	servers, err := v.servers(ctx, p, zone)
+	if err != nil {
+		return Report{}, err
+	}
+	report := Report{Servers: servers, asked: slices.Clone(gone)}
+	for _, set := range want {
+		report.asked = append(report.asked, set.Key())
+	}
+	var all sync.WaitGroup
+	for i := range report.Servers {
+		s := &report.Servers[i]
+		if s.Err == nil {
+			all.Go(func() { inquiry{v, s, zone.Apex}.run(ctx, want, gone) })
+		}
+	}
+	all.Wait()
+	if err := report.verdict(zone.Apex, gone); err != nil {
+		return report, err
+	}
+	return report, nil
+}
+
+// verdict is about the first server that gives no proper answers, else about the first that lags behind.
+func (r Report) verdict(apex string, gone []dns.Key) error {
+	for _, s := range r.Servers {
+		if s.Err != nil {
+			return s.Err
+		}
+	}
+	for _, s := range r.Servers {
+		if len(s.Pending) == 0 {
+			continue
+		}
+		key := s.Pending[0]
+		what, others := fmt.Sprintf("does not serve %s yet", key), "do"
+		if slices.Contains(gone, key) {
+			what, others = fmt.Sprintf("still serves %s, which was removed", key), "no longer do"
+		}
+		return &dns.Error{
+			Reason: v1alpha1.ReasonPropagationPending,
+			Message: fmt.Sprintf("%s %s (%d of %d servers %s); if this lasts, the administrator of zone %s looks why it does not "+
+				"follow the primary: NOTIFY, zone transfer, serial", s, what, r.count(key), len(r.Servers), others, dns.Display(apex)),
+		}
+	}
+	return nil
+}
+
+// inquiry asks one server.
+type inquiry struct {
+	Verifier
+	server *Server
+	apex   string
+}
+
+func (q inquiry) run(ctx context.Context, want []dns.RRset, gone []dns.Key) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var mu sync.Mutex
+	var asking sync.WaitGroup
+	slots := make(chan struct{}, parallel)
+	ask := func(set dns.RRset, wanted bool) {
+		slots <- struct{}{}
+		asking.Go(func() {
+			defer func() { <-slots }()
+			ok, err := q.settled(ctx, set, wanted)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err != nil && q.server.Err == nil:
+				// A server that does not answer one question would only cost time with the others.
+				q.server.Err = err
+				stop()
+			case err == nil && !ok:
+				q.server.Pending = append(q.server.Pending, set.Key())
+			}
+		})
+	}
+	for _, set := range want {
+		ask(set, true)
+	}
+	for _, k := range gone {
+		ask(dns.RRset{Name: k.Name, Type: k.Type}, false)
+	}
+	asking.Wait()
+	slices.SortFunc(q.server.Pending, func(a, b dns.Key) int { return strings.Compare(a.String(), b.String()) })
+}
+
+// settled tells whether the server has the record set as wanted, or no longer when it is not wanted.
+func (q inquiry) settled(ctx context.Context, set dns.RRset, wanted bool) (bool, *dns.Error) {
+	got, found, err := q.ask(ctx, set.Key())
+	if err != nil {
+		return false, err
+	}
+	if wanted {
+		return found && got.SameData(set), nil
+	}
+	if !found || got.Type != set.Type {
+		return true, nil
+	}
+	// What is served may be made up from a wildcard (RFC 4592), which is not ours and stays.
+	for _, name := range dns.Wildcards(set.Name, q.apex) {
+		wildcard, found, err := q.ask(ctx, dns.Key{Name: name, Type: set.Type})
+		if err != nil {
+			return false, err
+		}
+		if found {
+			wildcard.Name = set.Name
+			return wildcard.SameData(got), nil
+		}
+	}
+	return false, nil
+}
+
+func (q inquiry) ask(ctx context.Context, key dns.Key) (dns.RRset, bool, *dns.Error) {
+	answer, err := wire.Ask(ctx, wire.Question{
+		Server:  net.JoinHostPort(q.server.Address, strconv.Itoa(int(q.port()))),
+		Key:     key,
+		Timeout: q.timeout(),
+	})
+	switch {
+	case err != nil:
+		return dns.RRset{}, false, q.fault(v1alpha1.ReasonServerUnavailable, wire.Trouble(err), err)
+	case wire.Failing(answer):
+		return dns.RRset{}, false, q.fault(v1alpha1.ReasonServerUnavailable, "answers SERVFAIL", nil)
+	case !wire.Authoritative(answer):
+		return dns.RRset{}, false, q.fault(v1alpha1.ReasonNotAuthoritative, "does not have the zone", nil)
+	}
+	set, found := wire.Set(answer.Answer, key)
+	return set, found, nil
+}
+
+func (q inquiry) fault(reason, what string, cause error) *dns.Error {
+	return &dns.Error{
+		Reason: reason,
+		Message: fmt.Sprintf("name server %s of zone %s %s; whoever runs it repairs it, or removes it from the zone's NS records and "+
+			"the delegation", q.server, dns.Display(q.apex), what),
+		Permanent: reason == v1alpha1.ReasonNotAuthoritative,
+		Err:       cause,
+	}
+}
+
+func (v Verifier) port() uint16 {
+	if v.Port == 0 {
+		return defaultPort
+	}
+	return v.Port
+}
+
+func (v Verifier) timeout() time.Duration {
+	if v.Timeout == 0 {
+		return defaultTimeout
+	}
+	return v.Timeout
+}

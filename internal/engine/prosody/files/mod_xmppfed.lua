@@ -1,0 +1,163 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- Takes over a changed configuration or Secret without a restart and without
+-- dropping the streams of hosts that stay. The certificate, the accounts and the
+-- syntax of the configuration are checked first; when one of them is broken,
+-- everything stays as it was and mod_xmppfed_status says why.
+
+module:set_global();
+
+local certmanager = require "core.certmanager";
+local configmanager = require "core.configmanager";
+local hostmanager = require "core.hostmanager";
+local modulemanager = require "core.modulemanager";
+local array = require "util.array";
+local it = require "util.iterators";
+local json = require "util.json";
+local timer = require "util.timer";
+local lfs = require "lfs";
+local ssl = require "ssl";
+
+local config_dir = prosody.paths.config;
+local secret_dir = module:get_option_string("xmppfed_secret_dir");
+
+local accounts = module:shared("accounts"); -- localpart -> password, read by mod_auth_xmppfed
+local state = module:shared("state"); -- what is in force, read by mod_xmppfed_status
+local seen = {}; -- directory -> target of its ..data when last looked at
+
+local function read(path)
+	local file, err = io.open(path, "rb");
+	if not file then return nil, err; end
+	local text = file:read("*a");
+	file:close();
+	return text;
+end
+
+-- kubelet replaces all files of a volume at once by renaming the symlink ..data.
+local function volumes_changed()
+	local changed = false;
+	for _, dir in ipairs({ config_dir, secret_dir }) do
+		local target = lfs.symlinkattributes(dir.."/..data", "target");
+		changed = changed or seen[dir] ~= target;
+		seen[dir] = target;
+	end
+	return changed;
+end
+
+local function load_certificate()
+	local files = { certificate = secret_dir.."/tls.crt", key = secret_dir.."/tls.key" };
+	local pem, err = read(files.certificate);
+	if not pem then return nil, "certificate: "..err; end
+	local parsed, cert = pcall(ssl.loadcertificate, pem);
+	if not (parsed and cert) then return nil, "certificate: tls.crt holds no PEM certificate"; end
+	-- What a handshake will do; it fails when the key belongs to another certificate.
+	local context, context_err = certmanager.create_context("xmppfed", "server", files);
+	if not context then return nil, "certificate: "..tostring(context_err); end
+	return { serial = cert:serial(), notAfter = cert:notafter() };
+end
+
+local function load_accounts()
+	local text, err = read(secret_dir.."/accounts.json");
+	if not text then return nil, "accounts: "..err; end
+	local decoded = json.decode(text);
+	if type(decoded) ~= "table" then return nil, "accounts: accounts.json is not a JSON object"; end
+	return decoded;
+end
+
+local function replace_accounts(new)
+	local changed = array();
+	for username, password in pairs(accounts) do
+		if new[username] ~= password then changed:push(username); end
+	end
+	for _, username in ipairs(changed) do accounts[username] = nil; end
+	for username, password in pairs(new) do accounts[username] = password; end
+	prosody.events.fire_event("xmppfed-accounts-changed", changed);
+end
+
+local function deep_equal(a, b)
+	if type(a) ~= "table" or type(b) ~= "table" then return a == b; end
+	for k, v in pairs(a) do if not deep_equal(v, b[k]) then return false; end end
+	for k in pairs(b) do if a[k] == nil then return false; end end
+	return true;
+end
+
+local function sync_hosts()
+	local config = configmanager.getconfig();
+	for _, host in ipairs(it.to_array(it.keys(prosody.hosts))) do
+		local wanted, is_component = rawget(config, host), prosody.hosts[host].type == "component";
+		if not wanted or is_component ~= (wanted.component_module ~= nil) then hostmanager.deactivate(host); end
+	end
+	for host, host_config in pairs(config) do
+		if host ~= "*" and not rawget(prosody.hosts, host) then hostmanager.activate(host, host_config); end
+	end
+end
+
+-- Some modules read options only when they are loaded; streams survive their reload.
+local function reload_modules(before, after)
+	before.xmppfed_generation = after.xmppfed_generation;
+	if deep_equal(before, after) then return; end
+	modulemanager.reload("*", "s2s");
+	for host in pairs(prosody.hosts) do
+		modulemanager.load_modules_for_host(host); -- loads only what is new
+		modulemanager.reload(host, "s2s");
+		modulemanager.reload(host, "tls");
+		if before.dialback_secret ~= after.dialback_secret then -- a reload would keep the old one
+			modulemanager.unload(host, "dialback");
+			modulemanager.load(host, "dialback");
+		end
+	end
+end
+
+local function read_code()
+	local code = {};
+	for _, name in ipairs({ "auth_xmppfed", "xmppfed", "xmppfed_status" }) do
+		code[name] = read(config_dir.."/mod_"..name..".lua");
+	end
+	return code;
+end
+
+local function reload_own_code(before, after)
+	if before.auth_xmppfed ~= after.auth_xmppfed then
+		for host in pairs(prosody.hosts) do modulemanager.reload(host, "auth_xmppfed"); end
+	end
+	if before.xmppfed_status ~= after.xmppfed_status then modulemanager.reload("*", "xmppfed_status"); end
+	if before.xmppfed ~= after.xmppfed then
+		timer.add_task(0, function () modulemanager.reload("*", "xmppfed"); end); -- not from within itself
+	end
+end
+
+local function take_over(reload)
+	local certificate, certificate_err = load_certificate();
+	if not certificate then return certificate_err; end
+	local new_accounts, accounts_err = load_accounts();
+	if not new_accounts then return accounts_err; end
+	if reload then
+		local before, code = configmanager.getconfig()["*"], state.code;
+		local ok, err = prosody.reload_config();
+		if not ok then return "configuration: "..tostring(err); end
+		sync_hosts();
+		reload_modules(before, configmanager.getconfig()["*"]);
+		state.code = read_code();
+		reload_own_code(code, state.code);
+	end
+	replace_accounts(new_accounts);
+	state.certificate = certificate;
+	state.generation = configmanager.get("*", "xmppfed_generation");
+	state.secret_generation = read(secret_dir.."/generation");
+	return "";
+end
+
+local function check(reload)
+	local ok, err = xpcall(take_over, debug.traceback, reload);
+	state.problem = err;
+	if err ~= "" then module:log("error", "Keeping what was in force before: %s", err); end
+	return ok;
+end
+
+state.code = read_code();
+volumes_changed();
+check(false);
+module:add_timer(1, function ()
+	if volumes_changed() then check(true); end
+	return 1;
+end);

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package prosody_test
+
+import (
+	"testing"
+
+	"github.com/xmppfed/xmppfed/internal/engine/prosody/prosodytest"
+)
+
+func TestMain(m *testing.M) { prosodytest.Main(m) }

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package prosody
+
+import (
+	"embed"
+	"fmt"
+	"strings"
+	"text/template"
+
+	"github.com/xmppfed/xmppfed/internal/engine"
+)
+
+//go:embed files
+var files embed.FS
+
+// modules are the Lua modules mounted beside the configuration.
+var modules = []string{"mod_auth_xmppfed.lua", "mod_xmppfed.lua", "mod_xmppfed_status.lua"}
+
+var configTemplate = template.Must(template.ParseFS(files, "files/prosody.cfg.lua.tmpl"))
+
+// configValues fill the template. Every string is a [literal].
+type configValues struct {
+	Generation literal
+	TrustedCAs bool
+	Hosts      []hostValues
+}
+
+type hostValues struct {
+	Domain, GroupChat literal
+}
+
+// Render implements [engine.Engine].
+func (Engine) Render(in engine.Input) (engine.Config, error) {
+	if err := validate(in); err != nil {
+		return engine.Config{}, err
+	}
+	return render(in)
+}
+
+// render builds the files without judging the input: quoting alone has to keep
+// values from becoming code. The generation covers the configuration as it is
+// without a generation, and everything beside it.
+func render(in engine.Input) (engine.Config, error) {
+	out := map[string]string{}
+	for _, name := range modules {
+		text, err := files.ReadFile("files/" + name)
+		if err != nil {
+			return engine.Config{}, fmt.Errorf("reading embedded module: %w", err)
+		}
+		out[name] = string(text)
+	}
+	if in.TrustedCAs != "" {
+		out[trustedCAsFile] = in.TrustedCAs
+	}
+	var err error
+	if out[configFile], err = renderConfig(in, ""); err != nil {
+		return engine.Config{}, err
+	}
+	generation := engine.Generation(out)
+	if out[configFile], err = renderConfig(in, generation); err != nil {
+		return engine.Config{}, err
+	}
+	return engine.Config{Files: out, Generation: generation}, nil
+}
+
+func renderConfig(in engine.Input, generation string) (string, error) {
+	values := configValues{Generation: quote(generation), TrustedCAs: in.TrustedCAs != ""}
+	for _, domain := range in.Domains {
+		host := hostValues{Domain: quote(domain)}
+		if in.GroupChat != "" {
+			host.GroupChat = quote(groupChatHost(in.GroupChat, domain))
+		}
+		values.Hosts = append(values.Hosts, host)
+	}
+	var b strings.Builder
+	if err := configTemplate.Execute(&b, values); err != nil {
+		return "", fmt.Errorf("rendering prosody configuration: %w", err)
+	}
+	return b.String(), nil
+}

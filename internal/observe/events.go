@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package observe reads from Kubernetes why objects are not what they should be: the causes that Kubernetes itself
+// reports in pods and events.
+package observe
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// maxMessage bounds what is taken over from others into a condition's message, in bytes.
+const maxMessage = 400
+
+// Warning is the message of the newest warning event about an object; empty when there is none.
+func Warning(ctx context.Context, reader client.Reader, obj client.Object) (string, error) {
+	if obj.GetUID() == "" {
+		return "", nil
+	}
+	var events corev1.EventList
+	err := reader.List(ctx, &events, client.InNamespace(obj.GetNamespace()), client.MatchingFields{
+		"involvedObject.uid": string(obj.GetUID()), "type": corev1.EventTypeWarning,
+	})
+	if err != nil {
+		return "", fmt.Errorf("listing events about %s: %w", client.ObjectKeyFromObject(obj), err)
+	}
+	return newest(events.Items), nil
+}
+
+func newest(events []corev1.Event) string {
+	var last *corev1.Event
+	for i := range events {
+		if last == nil || at(last).Before(at(&events[i])) {
+			last = &events[i]
+		}
+	}
+	if last == nil {
+		return ""
+	}
+	return oneLine(last.Message)
+}
+
+// oneLine makes foreign text fit into a message.
+func oneLine(text string) string {
+	text = strings.ToValidUTF8(strings.Join(strings.Fields(text), " "), "")
+	if len(text) <= maxMessage {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxMessage], "") + " ..."
+}

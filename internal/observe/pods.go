@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package observe
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/outcome"
+)
+
+// recheck is how soon to look at troubled pods again; their changes are watched, their events are not.
+const recheck = 5 * time.Second
+
+// at is when an event happened last.
+func at(e *corev1.Event) time.Time {
+	return slices.MaxFunc([]time.Time{
+		e.FirstTimestamp.Time, e.LastTimestamp.Time, e.EventTime.Time, e.CreationTimestamp.Time,
+	}, time.Time.Compare)
+}
+
+// PodTrouble is what keeps one of the pods from running, as Kubernetes reports it; nil when nothing does. Of several
+// troubled pods the first by name speaks.
+func PodTrouble(pods []corev1.Pod) *outcome.Error {
+	pods = slices.SortedFunc(slices.Values(pods), func(a, b corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
+	for i := range pods {
+		if trouble := podTrouble(&pods[i]); trouble != nil {
+			return trouble
+		}
+	}
+	return nil
+}
+
+func podTrouble(pod *corev1.Pod) *outcome.Error {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse &&
+			condition.Reason == corev1.PodReasonUnschedulable {
+			return outcome.Waiting(v1alpha1.ReasonUnschedulable, recheck,
+				"no node can take pod %s: %s; the cluster's administrator has to make room, or change spec.server.podTemplate",
+				pod.Name, oneLine(condition.Message))
+		}
+	}
+	for _, status := range pod.Status.ContainerStatuses {
+		if waiting := status.State.Waiting; waiting != nil {
+			if trouble := waitingTrouble(pod, &status, waiting); trouble != nil {
+				return trouble
+			}
+		}
+	}
+	return nil
+}
+
+func waitingTrouble(pod *corev1.Pod, status *corev1.ContainerStatus, waiting *corev1.ContainerStateWaiting) *outcome.Error {
+	switch waiting.Reason {
+	case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable":
+		return outcome.Waiting(v1alpha1.ReasonImagePullFailed, recheck,
+			"pod %s can't get image %s; correct spec.server.image, or give the pods access with "+
+				"spec.server.podTemplate.imagePullSecrets", pod.Name, status.Image)
+	case "CrashLoopBackOff", "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
+		return outcome.Waiting(v1alpha1.ReasonContainerCrashing, recheck,
+			"the server in pod %s does not stay up (%s)%s; see `kubectl -n %s logs %s --previous`",
+			pod.Name, waiting.Reason, lastWords(status), pod.Namespace, pod.Name)
+	}
+	return nil
+}
+
+// lastWords of a container that ended.
+func lastWords(status *corev1.ContainerStatus) string {
+	ended := status.LastTerminationState.Terminated
+	if ended == nil || ended.Message == "" {
+		return ""
+	}
+	return ": " + oneLine(ended.Message)
+}
+
+// VolumeTrouble tells about volumes of the pod that are late, given the newest warning event about it.
+func VolumeTrouble(pod *corev1.Pod, warning string) *outcome.Error {
+	if warning == "" || pod.Status.Phase != corev1.PodPending || pod.Spec.NodeName == "" {
+		return nil
+	}
+	return outcome.Waiting(v1alpha1.ReasonVolumePending, recheck,
+		"pod %s waits for its volumes: %s; the cluster's administrator provides storage", pod.Name, warning)
+}
+
+// Rejected tells that Kubernetes refuses to create pods, given the newest warning event about their StatefulSet.
+func Rejected(statefulSet, warning string) *outcome.Error {
+	if warning == "" {
+		return nil
+	}
+	return outcome.Waiting(v1alpha1.ReasonPodsRejected, recheck,
+		"StatefulSet %s has no pod: %s; the cluster's administrator has to allow it", statefulSet, warning)
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/controllers"
+	"github.com/xmppfed/xmppfed/internal/apply"
+	"github.com/xmppfed/xmppfed/internal/check"
+	"github.com/xmppfed/xmppfed/internal/desired"
+	"github.com/xmppfed/xmppfed/internal/dns/rfc2136"
+	"github.com/xmppfed/xmppfed/internal/dns/verify"
+	"github.com/xmppfed/xmppfed/internal/engine"
+	"github.com/xmppfed/xmppfed/internal/engine/prosody"
+)
+
+// Requests to the API server that the operator may send in a second, and at once. Convergence of many Federations is
+// bound by them, idling sends none.
+const (
+	requestsPerSecond = 200
+	requestsAtOnce    = 400
+)
+
+// Scheme knows the kinds that the operator works with.
+func Scheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	return scheme, errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme))
+}
+
+// Run works until the context ends.
+func Run(ctx context.Context, config *rest.Config, options Options) error {
+	if options.Namespace == "" {
+		return errors.New("the operator's namespace is not known; set --namespace or POD_NAMESPACE")
+	}
+	config = rest.CopyConfig(config)
+	config.QPS, config.Burst = requestsPerSecond, requestsAtOnce
+	mgr, err := newManager(config, options)
+	if err != nil {
+		return err
+	}
+	if err := addControllers(ctx, mgr, options); err != nil {
+		return err
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("adding the health check: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("adding the readiness check: %w", err)
+	}
+	return mgr.Start(ctx)
+}
+
+func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
+	scheme, err := Scheme()
+	if err != nil {
+		return nil, fmt.Errorf("registering kinds: %w", err)
+	}
+	managerOptions := ctrl.Options{
+		Scheme:                 scheme,
+		Cache:                  cacheOptions(options.WatchNamespaces),
+		Client:                 client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
+		Metrics:                server.Options{BindAddress: options.MetricsAddress},
+		HealthProbeBindAddress: options.ProbeAddress,
+	}
+	if options.LeaderElect {
+		lock, err := newLock(config, options)
+		if err != nil {
+			return nil, err
+		}
+		managerOptions.LeaderElection = true
+		managerOptions.LeaderElectionResourceLockInterface = lock
+		managerOptions.LeaderElectionReleaseOnCancel = true
+	}
+	mgr, err := ctrl.NewManager(config, managerOptions)
+	if err != nil {
+		return nil, fmt.Errorf("making the manager: %w", err)
+	}
+	return mgr, nil
+}
+
+// cacheOptions keep in memory, of kinds that the whole cluster uses, only the operator's own objects. Of Secrets and
+// ConfigMaps only metadata is watched (see the controllers); their content is read when needed.
+func cacheOptions(namespaces []string) cache.Options {
+	own := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{desired.LabelManagedBy: desired.ManagedBy})}
+	options := cache.Options{ByObject: map[client.Object]cache.ByObject{
+		&corev1.Pod{}: own, &corev1.Service{}: own, &appsv1.StatefulSet{}: own,
+	}}
+	if len(namespaces) > 0 {
+		options.DefaultNamespaces = map[string]cache.Config{}
+		for _, namespace := range namespaces {
+			options.DefaultNamespaces[namespace] = cache.Config{}
+		}
+	}
+	return options
+}
+
+func addControllers(ctx context.Context, mgr ctrl.Manager, options Options) error {
+	// What is needed before the caches run is read, and made, with a client of its own.
+	direct, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme()})
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	identity, err := findIdentity(ctx, direct, options.Namespace)
+	if err != nil {
+		return err
+	}
+	zones := controllers.NewZones()
+	changed := make(chan event.TypedGenericEvent[*v1alpha1.DNSZone])
+	recorder := mgr.GetEventRecorder("xmppfed")
+	zoneReconciler := &controllers.DNSZoneReconciler{
+		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder, Zones: zones,
+		NewProvider: newZoneProvider, Namespace: options.Namespace, Now: time.Now, Changed: changed,
+	}
+	if err := zoneReconciler.SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("adding the DNSZone controller: %w", err)
+	}
+	reconciler := &controllers.FederationReconciler{
+		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder, Zones: zones,
+		Applier: apply.New(mgr.GetClient(), mgr.GetAPIReader()),
+		Servers: map[v1alpha1.EngineName]controllers.Server{
+			v1alpha1.EngineProsody: {Engine: prosody.Engine{}, Image: options.ProsodyImage},
+		},
+		Verifier: verify.Verifier{}, Signer: identity.signer, Cluster: identity.cluster,
+		Inbound: check.New(), Live: engine.Status, Namespace: options.Namespace, Now: time.Now,
+	}
+	if err := reconciler.SetupWithManager(mgr, changed); err != nil {
+		return fmt.Errorf("adding the Federation controller: %w", err)
+	}
+	return nil
+}
+
+func newZoneProvider(spec v1alpha1.DNSZoneSpec, tsigSecret string) (controllers.ZoneProvider, error) {
+	provider := spec.Provider.RFC2136
+	servers := make([]string, 0, len(provider.Servers))
+	for _, address := range provider.Servers {
+		servers = append(servers, string(address))
+	}
+	return rfc2136.New(rfc2136.Config{
+		Zone: string(spec.Zone), Servers: servers,
+		KeyName: provider.TSIG.KeyName, Algorithm: provider.TSIG.Algorithm, Secret: tsigSecret,
+	})
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package outcome gives the result of a reconcile step a meaning: a reason, a message for users, and who must act
+// next. Steps return outcomes; one place turns them into conditions, events and the time of the next try.
+package outcome
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Policy tells what makes a failed step succeed.
+type Policy int
+
+const (
+	// Retry: something went wrong that another try may mend; tries come with growing distance.
+	Retry Policy = iota
+	// Wait: something is on its way; a change of it, or another look after a while, ends the waiting.
+	Wait
+	// Stall: nothing gets better until somebody changes something.
+	Stall
+)
+
+// Error is a step that did not reach its goal.
+type Error struct {
+	// Reason is a condition reason of api/v1alpha1.
+	Reason string
+	// Message says what is missing or wrong, who provides it, and what to do next.
+	Message string
+	// Policy tells what makes the step succeed.
+	Policy Policy
+	// After is when to look again; zero leaves it to changes of what the step looks at.
+	After time.Duration
+	// Unknown is set when nothing can be said, rather than that the goal was missed.
+	Unknown bool
+}
+
+// Error returns the message for users.
+func (e *Error) Error() string { return e.Message }
+
+// Stalled is a step that can't succeed until somebody changes something.
+func Stalled(reason, format string, args ...any) *Error {
+	return &Error{Reason: reason, Message: fmt.Sprintf(format, args...), Policy: Stall}
+}
+
+// Waiting is a step that waits for something on its way, to be looked at again after a while.
+func Waiting(reason string, after time.Duration, format string, args ...any) *Error {
+	return &Error{Reason: reason, Message: fmt.Sprintf(format, args...), Policy: Wait, After: after}
+}
+
+// Unknown is a step that can't say anything yet, because another has to come first.
+func Unknown(reason, format string, args ...any) *Error {
+	return &Error{Reason: reason, Message: fmt.Sprintf(format, args...), Policy: Wait, Unknown: true}
+}
+
+// From returns the outcome in err's chain, or one that says with the given reason that a try went wrong.
+func From(err error, reason string) *Error {
+	var outcome *Error
+	if errors.As(err, &outcome) {
+		return outcome
+	}
+	return &Error{Reason: reason, Message: err.Error(), Policy: Retry}
+}
