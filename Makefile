@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 GOLANGCI_LINT_VERSION := v2.15.0
 HELM_VERSION := v4.3.1
-KUSTOMIZE_VERSION := v5.8.3
+KUSTOMIZE_VERSION := v5.8.0
 
 TOOLS := $(CURDIR)/bin/tools
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)
@@ -21,7 +21,7 @@ MODULES := . hack/lab hack/lab/kube
 ##@ The two commands to begin with
 
 .PHONY: demo
-demo: ## Watch cupdomain.com federate with gmail.com on a real cluster on this machine (needs root)
+demo: $(HELM) ## Watch cupdomain.com federate with gmail.com on a real cluster on this machine (needs root)
 	hack/demo.sh
 
 .PHONY: test

@@ -80,19 +80,15 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 		return ctrl.Result{}, fmt.Errorf("reading DNSZone %s: %w", req.Name, err)
 	}
 	before := zone.DeepCopy()
-	provider, trouble, err := r.provider(ctx, zone)
+	trouble, err := r.findOlder(ctx, zone)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	if trouble == nil {
-		trouble = probe(ctx, provider)
+		trouble, err = r.look(ctx, zone)
 	}
-	if r.Zones.set(string(zone.Spec.Zone), provider, trouble) {
-		select {
-		case r.Changed <- event.TypedGenericEvent[*v1alpha1.DNSZone]{Object: zone.DeepCopy()}:
-		case <-ctx.Done():
-			return ctrl.Result{}, ctx.Err()
-		}
+	if err != nil {
+		return ctrl.Result{}, err
 	}
 	updateZoneStatus(zone, trouble, r.Now())
 	if !equality.Semantic.DeepEqual(before.Status, zone.Status) {
@@ -102,6 +98,43 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 		recordEvents(r.Recorder, zone, before.Status.Conditions, zone.Status.Conditions)
 	}
 	return ctrl.Result{RequeueAfter: probeInterval}, nil
+}
+
+// findOlder tells that another DNSZone has the same apex and came first.
+func (r *DNSZoneReconciler) findOlder(ctx context.Context, zone *v1alpha1.DNSZone) (*outcome.Error, error) {
+	var zones v1alpha1.DNSZoneList
+	if err := r.List(ctx, &zones); err != nil {
+		return nil, fmt.Errorf("listing DNSZones: %w", err)
+	}
+	for i := range zones.Items {
+		other := &zones.Items[i]
+		if other.Spec.Zone == zone.Spec.Zone && other.UID != zone.UID && older(other, zone) {
+			return outcome.Stalled(v1alpha1.ReasonDomainClaimed,
+				"DNSZone %s was there first with zone %s; the platform team has to delete one of the two",
+				other.Name, zone.Spec.Zone), nil
+		}
+	}
+	return nil, nil
+}
+
+// look probes the zone, notes how it is and tells the Federations when that is news.
+func (r *DNSZoneReconciler) look(ctx context.Context, zone *v1alpha1.DNSZone) (*outcome.Error, error) {
+	provider, trouble, err := r.provider(ctx, zone)
+	if err != nil {
+		return nil, err
+	}
+	if trouble == nil {
+		trouble = probe(ctx, provider)
+	}
+	if !r.Zones.set(string(zone.Spec.Zone), provider, trouble) {
+		return trouble, nil
+	}
+	select {
+	case r.Changed <- event.TypedGenericEvent[*v1alpha1.DNSZone]{Object: zone.DeepCopy()}:
+		return trouble, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func probe(ctx context.Context, provider ZoneProvider) *outcome.Error {

@@ -73,6 +73,7 @@ type FederationReconciler struct {
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=xmppfed-system,resources=leases,verbs=get;create;update
+// +kubebuilder:rbac:groups="",namespace=xmppfed-system,resources=secrets,verbs=get;create
 
 // Reconcile does what is missing for one Federation and writes down, whatever happened, how far it came.
 func (r *FederationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
@@ -108,7 +109,7 @@ func (r *FederationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 
 // finish writes the status that follows from what the steps found, and tells when to look again.
 func (r *FederationReconciler) finish(ctx context.Context, s *scope, err error) (ctrl.Result, error) {
-	updateStatus(s, err, r.Now())
+	updateStatus(s, r.Now())
 	err = errors.Join(err, r.patchStatus(ctx, s))
 	if err != nil {
 		return ctrl.Result{}, err

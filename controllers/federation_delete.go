@@ -36,7 +36,7 @@ func (r *FederationReconciler) reconcileDelete(ctx context.Context, s *scope) (g
 		r.releaseAddress,
 	} {
 		if err := part(ctx, s); err != nil {
-			return false, r.deletionError(s, err)
+			return false, noteDeletion(s, err)
 		}
 	}
 	before := s.fed.DeepCopy()
@@ -49,8 +49,8 @@ func (r *FederationReconciler) reconcileDelete(ctx context.Context, s *scope) (g
 	return true, nil
 }
 
-// deletionError notes an outcome so that status tells it and the next look is scheduled; other errors are returned.
-func (r *FederationReconciler) deletionError(s *scope, err error) error {
+// noteDeletion notes what deletion waits for. It returns the errors that are not outcomes.
+func noteDeletion(s *scope, err error) error {
 	failed := failure(err)
 	s.findings[v1alpha1.ConditionReady] = finding{err: failed}
 	if failed.Policy == outcome.Retry {

@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -27,8 +28,8 @@ var readiness = []string{
 	v1alpha1.ConditionInboundReachable,
 }
 
-// updateStatus derives the conditions from what the steps found. err is a failure that belongs to no single condition.
-func updateStatus(s *scope, err error, now time.Time) {
+// updateStatus derives the conditions from what the steps found.
+func updateStatus(s *scope, now time.Time) {
 	status := &s.fed.Status
 	status.ObservedGeneration = s.fed.Generation
 	set := func(condition metav1.Condition) {
@@ -44,10 +45,12 @@ func updateStatus(s *scope, err error, now time.Time) {
 	} else {
 		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionSuspended)
 	}
-	for conditionType, found := range s.findings {
-		set(found.condition(conditionType))
+	for _, conditionType := range readiness {
+		if found, ran := s.findings[conditionType]; ran {
+			set(found.condition(conditionType))
+		}
 	}
-	ready, policy := summarize(s, err)
+	ready, policy := summarize(s)
 	set(ready)
 	for _, abnormal := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
 		stalled := abnormal == v1alpha1.ConditionStalled
@@ -71,13 +74,12 @@ func (f finding) condition(conditionType string) metav1.Condition {
 }
 
 // summarize is the Ready condition, and what has to happen while it is not true.
-func summarize(s *scope, err error) (metav1.Condition, outcome.Policy) {
+func summarize(s *scope) (metav1.Condition, outcome.Policy) {
 	ready := metav1.Condition{Type: v1alpha1.ConditionReady}
 	if !s.fed.DeletionTimestamp.IsZero() {
-		ready.Status, ready.Reason = metav1.ConditionFalse, v1alpha1.ReasonDeleting
-		waiting := outcome.From(err, v1alpha1.ReasonDeleting)
-		ready.Message = "deleting: " + waiting.Message
-		return ready, waiting.Policy
+		ready = s.findings[v1alpha1.ConditionReady].condition(v1alpha1.ConditionReady)
+		ready.Message = "deleting: " + ready.Message
+		return ready, policyOf(s.findings[v1alpha1.ConditionReady])
 	}
 	for _, conditionType := range readiness {
 		condition := meta.FindStatusCondition(s.fed.Status.Conditions, conditionType)
@@ -105,18 +107,32 @@ func policyOf(f finding) outcome.Policy {
 
 func equalStatus(a, b *v1alpha1.FederationStatus) bool { return equality.Semantic.DeepEqual(a, b) }
 
-// recordEvents tells of each condition whose status or reason changed. The summaries are left out: they repeat another.
+// maxNote is the longest note an event may have, in bytes.
+const maxNote = 1000
+
+// recordEvents tells of each condition whose status or reason changed, except those that only repeat another.
 func recordEvents(recorder events.EventRecorder, about runtime.Object, before, after []metav1.Condition) {
-	summaries := []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled}
 	for _, now := range after {
 		was := meta.FindStatusCondition(before, now.Type)
-		if slices.Contains(summaries, now.Type) || was != nil && was.Status == now.Status && was.Reason == now.Reason {
+		if repeats(now, after) || was != nil && was.Status == now.Status && was.Reason == now.Reason {
 			continue
 		}
 		kind := corev1.EventTypeNormal
 		if now.Status == metav1.ConditionFalse {
 			kind = corev1.EventTypeWarning
 		}
-		recorder.Eventf(about, nil, kind, now.Reason, now.Type, "%s", now.Message)
+		note := strings.ToValidUTF8(now.Message[:min(len(now.Message), maxNote)], "")
+		recorder.Eventf(about, nil, kind, now.Reason, now.Type, "%s", note)
 	}
+}
+
+// repeats tells that a condition sums up others and says nothing that one of them does not say.
+func repeats(condition metav1.Condition, all []metav1.Condition) bool {
+	summaries := []string{v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled}
+	if condition.Type != v1alpha1.ConditionReady {
+		return slices.Contains(summaries, condition.Type)
+	}
+	return slices.ContainsFunc(all, func(other metav1.Condition) bool {
+		return !slices.Contains(summaries, other.Type) && other.Reason == condition.Reason
+	})
 }

@@ -4,10 +4,11 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-failed=()
+failed=() checks=0
 
 check() {
 	local what=$1 output began=$SECONDS
+	checks=$((checks + 1))
 	shift
 	# In a shell of its own, where a failing command ends the function as set -e promises.
 	if output=$(bash -euo pipefail -c "$(declare -f); $*" 2>&1); then
@@ -71,6 +72,6 @@ check "chart" chart
 check "manifests (kustomize)" manifests
 
 if ((${#failed[@]})); then
-	printf '%d of 6 checks failed\n' ${#failed[@]}
+	printf '%d of %d checks failed\n' ${#failed[@]} $checks
 	exit 1
 fi

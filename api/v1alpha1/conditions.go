@@ -96,7 +96,8 @@ const (
 const (
 	// ReasonAccepted: the spec can be carried out.
 	ReasonAccepted = "Accepted"
-	// ReasonDomainClaimed: an older Federation in the cluster has one of the names.
+	// ReasonDomainClaimed: another Federation in the cluster came first with one of the names; of a DNSZone, another
+	// DNSZone with its zone.
 	ReasonDomainClaimed = "DomainClaimed"
 	// ReasonDomainNotAllowed: the DNSZone of one of the names does not allow this namespace.
 	ReasonDomainNotAllowed = "DomainNotAllowed"

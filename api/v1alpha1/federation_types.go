@@ -47,6 +47,8 @@ type FederationList struct {
 }
 
 // FederationSpec says what to federate and how.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.server) || !has(self.server.groupChat) || !has(self.server.groupChat.subdomain) || !self.domains.exists(d, (self.server.groupChat.subdomain + '.' + d) in self.domains)",fieldPath=".domains",message="spec.domains must not list a domain that spec.server.groupChat makes of another; take it out, or choose another spec.server.groupChat.subdomain"
 type FederationSpec struct {
 	// Domains are the XMPP domains, the part of a JID after the @, all served by the same pods. In the whole cluster a
 	// domain belongs to one Federation, the oldest that names it.
@@ -96,7 +98,7 @@ type FederationSpec struct {
 
 // ServerSpec is the XMPP server software and its surroundings.
 //
-// +kubebuilder:validation:XValidation:rule="self.engine != 'Prosody' || self.replicas == 1",fieldPath=".replicas",message="spec.server.replicas must be 1 for engine Prosody, which has no clustering; split the domains over several Federations instead"
+// +kubebuilder:validation:XValidation:rule="!has(self.engine) || self.engine != 'Prosody' || !has(self.replicas) || self.replicas == 1",fieldPath=".replicas",message="spec.server.replicas must be 1 for engine Prosody, which has no clustering; split the domains over several Federations instead"
 type ServerSpec struct {
 	// Engine is the server software.
 	//
@@ -173,7 +175,7 @@ type AccountsSpec struct {
 // StorageSpec is the server's volume.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",fieldPath=".storageClassName",message="spec.server.storage.storageClassName can't be changed; create a new Federation and move the data"
-// +kubebuilder:validation:XValidation:rule="quantity(self.size).compareTo(quantity(oldSelf.size)) == 0",fieldPath=".size",message="spec.server.storage.size can't be changed; enlarge the PersistentVolumeClaim itself if its storage class allows that"
+// +kubebuilder:validation:XValidation:rule="!has(self.size) || !has(oldSelf.size) || quantity(self.size).compareTo(quantity(oldSelf.size)) == 0",fieldPath=".size",message="spec.server.storage.size can't be changed; enlarge the PersistentVolumeClaim itself if its storage class allows that"
 type StorageSpec struct {
 	// Size of the volume.
 	//

@@ -75,7 +75,7 @@ func New() *Checker {
 // address, TCP, stream, STARTTLS, certificate. Every address is tried for every domain. Whether a partner trusts the
 // issuer of the certificate is the partner's decision, so it is not judged.
 //
-// The context's deadline is for the whole check and is shared out among its steps; with at least 20 s each of them has
+// The context's deadline is for the whole check and is shared out among its steps; with at least 24 s each of them has
 // its usual patience. When it ends first, the verdict is Unknown.
 func (c *Checker) Inbound(ctx context.Context, t InboundTarget) Verdict {
 	if len(t.Domains) == 0 || len(t.Addresses) == 0 {

@@ -135,3 +135,34 @@ func TestNeedsRenewal(t *testing.T) {
 		})
 	}
 }
+
+func TestIssuedByKnowsItsCA(t *testing.T) {
+	caPEM, caKey, err := NewCA("CA", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Of the same name, so that only the signature tells them apart.
+	otherPEM, _, err := NewCA("CA", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certPEM, _, err := Issue(caPEM, caKey, []string{"a.example"}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		cert, ca []byte
+		want     bool
+	}{
+		"its own CA":     {certPEM, caPEM, true},
+		"another CA":     {certPEM, otherPEM, false},
+		"no certificate": {nil, caPEM, false},
+		"no CA":          {certPEM, nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := IssuedBy(tc.cert, tc.ca); got != tc.want {
+				t.Errorf("got %v, want %v", got, tc.want)
+			}
+		})
+	}
+}

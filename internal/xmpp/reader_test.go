@@ -86,7 +86,7 @@ func TestReaderRefuses(t *testing.T) {
 		"another encoding":              {`<?xml version='1.0' encoding='UTF-16'?>` + openStream, StageHeader, "unsupported"},
 		"broken UTF-8":                  {openStream + "<stream:features>\xff\xfe", StageFeatures, "malformed"},
 		"mismatched tags":               {openStream + `<stream:features></stream:oops>`, StageFeatures, "malformed"},
-		"a web server":                  {"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", StageHeader, `"HTTP/1.1 400 Bad Request`},
+		"a web server":                  {"HTTP/1.1 400 Bad Request\r\n\r\n", StageHeader, `"HTTP/1.1 400 Bad Request`},
 		"an SSH server":                 {"SSH-2.0-OpenSSH_9.2\r\n", StageHeader, `"SSH-2.0`},
 		"a web page":                    {"<html><body>", StageHeader, `"html"`},
 		"a TLS alert":                   {"\x15\x03\x01\x00\x02\x02\x46", StageHeader, "direct TLS"},
@@ -99,8 +99,8 @@ func TestReaderRefuses(t *testing.T) {
 		"an attribute without end":      {"<stream:stream id='" + long, StageHeader, "more than"},
 		"white space without end":       {strings.Repeat(" ", maxBytes+1), StageHeader, "more than"},
 		"text without end":              {openStream + long, StageFeatures, `"xxxx`},
-		"nesting without end":           {openStream + `<stream:features>` + strings.Repeat("<a>", maxBytes/3), StageFeatures, "more than"},
-		"features without end":          {openStream + `<stream:features>` + strings.Repeat("<a/>", maxBytes/4), StageFeatures, "more than"},
+		"nesting without end":           {openStream + "<stream:features>" + strings.Repeat("<a>", maxBytes/3), StageFeatures, "more than"},
+		"features without end":          {openStream + "<stream:features>" + strings.Repeat("<a/>", maxBytes/4), StageFeatures, "more than"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newReader(strings.NewReader(tc.in))

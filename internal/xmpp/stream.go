@@ -89,8 +89,8 @@ func (s *Stream) StartTLS(ctx context.Context, config *tls.Config) (tls.Connecti
 	}
 	secured := tls.Client(s.conn, config)
 	s.conn = secured
+	s.reader.stage = StageHandshake
 	err = s.during(ctx, func() error {
-		s.reader.stage = StageHandshake
 		if err := secured.HandshakeContext(ctx); err != nil {
 			return &ConnectionError{Stage: StageHandshake, Err: err}
 		}

@@ -131,6 +131,13 @@
 
 {{- define "xmppfed.rules.operator" -}}
 - apiGroups:
+  - ""
+  resources:
+  - secrets
+  verbs:
+  - create
+  - get
+- apiGroups:
   - coordination.k8s.io
   resources:
   - leases

@@ -53,7 +53,7 @@ func command(ctx context.Context, session *xmpp.Session, line string, events *pr
 		return printRoster(ctx, session, events)
 	case "presence":
 		return session.Encode(ctx, presence(rest))
-	case "subscribe", "approve", "message", "join", "say":
+	case "subscribe", "approve", "remove", "message", "join", "say":
 	default:
 		return fmt.Errorf("running %q: no such command", line)
 	}
@@ -67,6 +67,8 @@ func command(ctx context.Context, session *xmpp.Session, line string, events *pr
 		return session.Encode(ctx, outPresence{To: to.Bare().String(), Type: stanza.SubscribePresence})
 	case "approve":
 		return session.Encode(ctx, outPresence{To: to.Bare().String(), Type: stanza.SubscribedPresence})
+	case "remove":
+		return roster.Delete(ctx, session, to.Bare())
 	case "message":
 		return session.Encode(ctx, outMessage{To: to.String(), Type: stanza.ChatMessage, Body: text})
 	case "join":

@@ -5,6 +5,7 @@
 //
 //	subscribe JID      ask for JID's presence
 //	approve JID        let JID see ours
+//	remove JID         take JID off the contact list, which ends the subscriptions
 //	presence [SHOW]    available, or with SHOW: away, chat, dnd, xa, unavailable
 //	message JID TEXT   send a chat message
 //	join ROOM/NICK     enter a chat room

@@ -22,7 +22,7 @@ build_kube() {
 	local v=k8s.io/component-base/version name
 	local minor=${KUBE_VERSION#*.}
 	go_build etcd etcd "$KUBE_BIN/etcd" go.etcd.io/etcd/server/v3
-	go_build "Kubernetes $KUBE_VERSION (9 minutes once)" kube "$KUBE_BIN/kube" . \
+	go_build "Kubernetes $KUBE_VERSION (9 minutes the first time)" kube "$KUBE_BIN/kube" . \
 		"-X $v.gitVersion=v$KUBE_VERSION -X $v.gitMajor=${KUBE_VERSION%%.*} -X $v.gitMinor=${minor%%.*} -X $v.gitTreeState=clean"
 	for name in kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubectl lab-cloud lab-cri; do
 		ln -sfn kube "$KUBE_BIN/$name"

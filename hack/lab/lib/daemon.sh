@@ -32,9 +32,11 @@ start() {
 	remember "$name" $!
 }
 
-# stop NAME… asks the daemons to end, all at once, and makes those that have not ended 10 seconds later.
+GRACE=10 # seconds a daemon has to end by itself
+
+# stop NAME… asks the daemons to end, all at once, and makes those that have not ended when their time is up.
 stop() {
-	local name pid deadline=$((SECONDS + 10))
+	local name pid deadline=$((SECONDS + GRACE))
 	for name; do
 		if pid=$(pid_of "$name"); then kill -TERM "$pid" 2>/dev/null || true; fi
 	done

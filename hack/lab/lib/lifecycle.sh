@@ -59,6 +59,7 @@ down() {
 # remove_all ends and removes everything, whatever state the lab is in. kubelet goes first, or it would
 # start pods again; then the pods while there is a container runtime to ask; then the rest.
 remove_all() {
+	local GRACE=2 # what they would still write is about to be removed
 	stop kubelet
 	if alive containerd && [[ -x $KUBE_BIN/lab-cri ]]; then
 		in_host node "$KUBE_BIN/lab-cri" --socket "$CONTAINERD_SOCK" || say "some pods did not end properly"

@@ -20,8 +20,8 @@ import (
 	"github.com/xmppfed/xmppfed/internal/dns/wire"
 )
 
-// Keys of every BIND that this package starts: FedKey may update everything, LimitedKey nothing but the service records
-// below _tcp of each apex.
+// Keys of every BIND that this package starts: FedKey and ForeignKey may update everything, LimitedKey nothing but the
+// service records below _tcp of each apex and what NamedOptions grant it.
 const (
 	FedKey        = "fed-key"
 	FedSecret     = "c2VjcmV0LW9mLWZlZC1rZXktZm9yLXRlc3RzLW9ubHk="
@@ -69,6 +69,8 @@ type NamedOptions struct {
 	Port int
 	// Zones, with further records in master file format (RFC 1035 section 5).
 	Zones map[string]string
+	// Grants are further lines of the update-policy of every zone.
+	Grants string
 	// Primary (host) and Notify (host) make it a secondary of, or notify, the BIND at that host and the same port.
 	Primary, Notify string
 }
@@ -119,8 +121,8 @@ controls { };
 			notify = fmt.Sprintf("also-notify { %s port %d; };", o.Notify, o.Port)
 		}
 		fmt.Fprintf(&b, `zone %q { type primary; file "%s.db"; %s update-policy { grant %s zonesub ANY; grant %s zonesub ANY;
-  grant %s subdomain _tcp.%s. SRV; }; };
-`, zone, zone, notify, FedKey, ForeignKey, LimitedKey, zone)
+  grant %s subdomain _tcp.%s. SRV; %s }; };
+`, zone, zone, notify, FedKey, ForeignKey, LimitedKey, zone, o.Grants)
 	}
 	return b.String()
 }

@@ -87,9 +87,8 @@ func TestFailuresOfBINDBecomeReasonsAndFixes(t *testing.T) {
 			reason: v1alpha1.ReasonUpdateRefused, words: []string{
 				"grant limited-key name _xmpp-server._tcp.cupdomain.com. SRV;",
 				"grant limited-key name cup1.cupdomain.com. A;",
-				"grant limited-key name own._xmppfed.cupdomain.com. TXT;",
-				"grant limited-key name own._xmppfed.cup1.cupdomain.com. TXT;",
-				"grant limited-key name owner001._xmppfed.cupdomain.com. TXT;",
+				"grant limited-key subdomain _xmppfed.cup1.cupdomain.com. TXT;",
+				"grant limited-key subdomain _xmppfed.cupdomain.com. TXT;",
 			},
 		},
 		"A zone that the server does not have is reported": {
@@ -145,5 +144,19 @@ func TestTheNextServerIsAskedWhenTheFirstCanNotBeReached(t *testing.T) {
 	})
 	if err := publish(t, c); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestTheGrantsInTheMessageSuffice(t *testing.T) {
+	limited := func(cfg *rfc2136.Config) { cfg.KeyName, cfg.Secret = dnstest.LimitedKey, dnstest.LimitedSecret }
+	zones := map[string]string{"cupdomain.com": foreign}
+	refusing := dnstest.StartNamed(t, dnstest.NamedOptions{Zones: zones})
+	err := publish(t, bindZone{t: t, named: refusing, zone: "cupdomain.com"}.client(limited))
+	is(t, err, v1alpha1.ReasonUpdateRefused, true)
+	_, rest, _ := strings.Cut(err.Error(), "update-policy {")
+	grants, _, _ := strings.Cut(rest, "}")
+	allowing := dnstest.StartNamed(t, dnstest.NamedOptions{Zones: zones, Grants: grants})
+	if err := publish(t, bindZone{t: t, named: allowing, zone: "cupdomain.com"}.client(limited)); err != nil {
+		t.Errorf("publishing with update-policy {%s}: %v", grants, err)
 	}
 }

@@ -231,12 +231,17 @@ func (s *session) clockSkew(server time.Time) *dns.Error {
 	}
 }
 
-// grants are the lines of a BIND update-policy that the change needs.
+// grants are the lines of a BIND update-policy that the change needs: by name, but for ownership records, which all may
+// be written below the label that is theirs.
 func (c *Client) grants(change dns.Change) string {
 	types := map[string][]string{}
 	add := func(k dns.Key) {
-		if t := dns.TypeName(k.Type); !slices.Contains(types[k.Name], t) {
-			types[k.Name] = append(types[k.Name], t)
+		target := "name " + k.Name
+		if _, anchor, ok := strings.Cut(k.Name, "._xmppfed."); ok {
+			target = "subdomain _xmppfed." + anchor
+		}
+		if t := dns.TypeName(k.Type); !slices.Contains(types[target], t) {
+			types[target] = append(types[target], t)
 		}
 	}
 	for _, k := range change.Drop {
@@ -246,14 +251,13 @@ func (c *Client) grants(change dns.Change) string {
 		add(set.Key())
 	}
 	var lines []string
-	for _, name := range slices.Sorted(maps.Keys(types)) {
+	for _, target := range slices.Sorted(maps.Keys(types)) {
 		if len(lines) == maxGrants {
 			lines = append(lines, "...")
 			break
 		}
-		slices.Sort(types[name])
-		lines = append(lines, fmt.Sprintf("grant %s name %s %s;", c.keyName(), name, strings.Join(types[name], " ")))
+		slices.Sort(types[target])
+		lines = append(lines, fmt.Sprintf("grant %s %s %s;", c.keyName(), target, strings.Join(types[target], " ")))
 	}
 	return strings.Join(lines, " ")
 }
-

@@ -85,7 +85,7 @@ func (r *rig) deliverSecret(t *testing.T) {
 	data, generation := r.secrets.Data()
 	r.SetSecret(t, data)
 	r.Eventually(func() string { return r.status().SecretGeneration }).Should(Equal(generation))
-	r.Expect(r.status().ConfigError).To(BeEmpty())
+	r.Eventually(func() string { return r.status().ConfigError }).Should(BeEmpty())
 }
 
 // deliverConfig mounts the rendered input and waits until it is in force.
@@ -95,7 +95,7 @@ func (r *rig) deliverConfig(t *testing.T) {
 	r.Expect(err).NotTo(HaveOccurred())
 	r.SetConfig(t, config.Files)
 	r.Eventually(func() string { return r.status().Generation }).Should(Equal(config.Generation))
-	r.Expect(r.status().ConfigError).To(BeEmpty())
+	r.Eventually(func() string { return r.status().ConfigError }).Should(BeEmpty())
 }
 
 func (r *rig) login(name, password string) *prosodytest.Stream {

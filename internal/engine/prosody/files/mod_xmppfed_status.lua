@@ -51,16 +51,28 @@ local function authentication(session)
 	return session.external_auth == "succeeded" and "EXTERNAL" or "dialback";
 end
 
+local function tls_version(session)
+	local conn = session.secure and session.conn;
+	if not conn then return ""; end
+	local info;
+	if conn.ssl_info then
+		info = conn:ssl_info();
+	else -- 0.12 leaves it to LuaSec
+		local socket = conn:socket();
+		info = socket.info and socket:info();
+	end
+	return info and info.protocol or "";
+end
+
 local function describe(session)
 	local outgoing = session.direction == "outgoing";
-	local tls = session.secure and session.conn and session.conn.ssl_info and session.conn:ssl_info();
 	return {
 		direction = session.direction;
 		bidirectional = session.incoming and session.outgoing and true or false;
 		["local"] = (outgoing and session.from_host or session.to_host) or "";
 		remote = (outgoing and session.to_host or session.from_host) or "";
 		secure = session.secure and true or false;
-		tlsVersion = tls and tls.protocol or "";
+		tlsVersion = tls_version(session);
 		authentication = authentication(session);
 		age = os.time() - (session.xmppfed_opened or os.time());
 	};

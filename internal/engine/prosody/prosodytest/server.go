@@ -118,7 +118,7 @@ func (s *Server) Start(t testing.TB) {
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	must(t, s.cmd.Start())
 	t.Cleanup(func() {
-		_ = s.cmd.Process.Signal(syscall.SIGKILL)
+		_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
 		_ = s.cmd.Wait()
 		if t.Failed() {
 			t.Logf("log of the server:\n%s", s.log)
@@ -128,15 +128,19 @@ func (s *Server) Start(t testing.TB) {
 }
 
 // command runs argv as the server's user inside a root filesystem of its own
-// that has the server's volumes. All of it ends when the command does.
+// that has the server's volumes.
 func (s *Server) command(ctx context.Context, argv ...string) *exec.Cmd {
 	id := fmt.Sprint(user)
 	args := append([]string{
-		"--mount", "--pid", "--fork", "--kill-child", "--", "sh", "-euc", enter, "enter", s.dir, s.rootfs,
+		"--mount", "--pid", "--fork", "--", "sh", "-euc", enter, "enter", s.dir, s.rootfs,
 		"setpriv", "--reuid", id, "--regid", id, "--clear-groups", "--no-new-privs",
 		"--bounding-set=-all", "--inh-caps=-all", "--",
 	}, argv...)
 	cmd := exec.CommandContext(ctx, "unshare", args...)
+	// A group, because a change of user makes processes forget to die with their parent.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
 	cmd.Env = []string{
 		"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
 		"PROSODY_CONFIG=/etc/xmppfed/config/prosody.cfg.lua",

@@ -37,8 +37,8 @@ func (s *Stream) Send(text string) error {
 	return err
 }
 
-// Expect reads until one of texts has arrived and returns it; what came before
-// is gone. It fails when the stream ends or 10 seconds have passed.
+// Expect reads until one of texts has arrived and returns everything up to its
+// end. It fails when the stream ends or 10 seconds have passed.
 func (s *Stream) Expect(texts ...string) (string, error) {
 	if err := s.conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		return "", err
@@ -46,9 +46,9 @@ func (s *Stream) Expect(texts ...string) (string, error) {
 	buffer := make([]byte, 4096)
 	for {
 		for _, text := range texts {
-			if _, after, found := strings.Cut(s.unread, text); found {
+			if before, after, found := strings.Cut(s.unread, text); found {
 				s.unread = after
-				return text, nil
+				return before + text, nil
 			}
 		}
 		n, err := s.conn.Read(buffer)
@@ -65,7 +65,7 @@ func (s *Stream) exchange(text, answer string) error {
 		return err
 	}
 	got, err := s.Expect(answer, "</stream:error>", "</failure>")
-	if err == nil && got != answer {
+	if err == nil && !strings.HasSuffix(got, answer) {
 		err = fmt.Errorf("expecting %q, got %q", answer, got)
 	}
 	return err

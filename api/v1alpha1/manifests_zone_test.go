@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build envtest
+
+package v1alpha1_test
+
+import "fmt"
+
+func badZones() []badManifest {
+	rfc2136 := func(name, servers, tsig, field, message string) badManifest {
+		spec := fmt.Sprintf("provider: {rfc2136: {servers: %s, tsig: %s}}", servers, tsig)
+		return badManifest{name: name, spec: spec, field: "spec.provider.rfc2136." + field, message: message}
+	}
+	const servers, key = `["203.0.113.53:53"]`, "{keyName: fed-key, secretRef: {name: fed-tsig, key: secret}}"
+	all := []badManifest{
+		{name: "a zone with a trailing dot", spec: "zone: cupdomain.com.", field: "spec.zone", message: notDNSName},
+		{name: "a top-level zone", spec: "zone: com", field: "spec.zone", message: notDNSName},
+		{name: "no provider", spec: "provider: {}", field: "spec.provider",
+			message: "spec.provider must have exactly one member; set rfc2136"},
+		{name: "provider left out", spec: "provider: null", field: "spec.provider", message: "Required value"},
+		rfc2136("no server", "[]", key, "servers", "should have at least 1 items"),
+		rfc2136("nine servers", list(9, `"203.0.113.%d:53"`), key, "servers", "must have at most 8 items"),
+		rfc2136("a server without port", `["203.0.113.53"]`, key, "servers[0]", notServer),
+		rfc2136("a server with a host name", `["ns1.cupdomain.com:53"]`, key, "servers[0]", notServer),
+		rfc2136("a server with an impossible address", `["203.0.113.530:53"]`, key, "servers[0]", notServer),
+		rfc2136("a key name in capitals", servers, "{keyName: Fed-Key, secretRef: {name: fed-tsig, key: secret}}", "tsig.keyName",
+			"must be a lower-case key name as in the DNS server's key statement, for example fed-key"),
+		rfc2136("a broken algorithm", servers, "{keyName: fed-key, algorithm: hmac-md5, secretRef: {name: a, key: b}}",
+			"tsig.algorithm", `supported values: "hmac-sha256", "hmac-sha384", "hmac-sha512"`),
+		rfc2136("a key of no Secret", servers, "{keyName: fed-key}", "tsig.secretRef", "Required value"),
+		rfc2136("a Secret in capitals", servers, "{keyName: fed-key, secretRef: {name: Fed, key: b}}", "tsig.secretRef.name", notSecret),
+		rfc2136("a Secret without key", servers, "{keyName: fed-key, secretRef: {name: fed-tsig}}", "tsig.secretRef.key",
+			"Required value"),
+		rfc2136("a key with a slash", servers, "{keyName: fed-key, secretRef: {name: fed-tsig, key: a/b}}", "tsig.secretRef.key",
+			"must be a key of a Secret"),
+		{name: "a selector that is not there", spec: "namespaces: {from: Selector}", field: "spec.namespaces",
+			message: "spec.namespaces.selector must be set when spec.namespaces.from is Selector, and only then"},
+		{name: "a selector beside All", spec: "namespaces: {from: All, selector: {}}", field: "spec.namespaces",
+			message: "spec.namespaces.selector must be set when spec.namespaces.from is Selector, and only then"},
+		{name: "an unknown way to choose namespaces", spec: "namespaces: {from: Same}", field: "spec.namespaces.from",
+			message: `supported values: "All", "Selector"`},
+	}
+	for i := range all {
+		all[i].kind = "DNSZone"
+	}
+	return all
+}
+
+func badUpdates() []badUpdate {
+	const loseAddress = "spec.exposure.loadBalancer.class can't be changed, because the public address would be lost"
+	const moveData = "spec.server.storage.storageClassName can't be changed; create a new Federation and move the data"
+	class := func(name string) string { return "exposure: {loadBalancer: {class: " + name + "}}" }
+	storage := func(name string) string { return "server: {storage: {storageClassName: " + name + "}}" }
+	return []badUpdate{
+		{"Federation", "whose load balancer class changes", class("a"), class("b"), "spec.exposure.loadBalancer.class", loseAddress},
+		{"Federation", "that gets a load balancer class", "{}", class("b"), "spec.exposure.loadBalancer.class", loseAddress},
+		{"Federation", "that loses its load balancer class", class("a"), "{}", "spec.exposure.loadBalancer.class", loseAddress},
+		{"Federation", "whose storage class changes", storage("a"), storage("b"), "spec.server.storage.storageClassName", moveData},
+		{"Federation", "that gets a storage class", "{}", storage("b"), "spec.server.storage.storageClassName", moveData},
+		{"Federation", "whose volume grows", "{}", "server: {storage: {size: 2Gi}}", "spec.server.storage.size",
+			"spec.server.storage.size can't be changed; enlarge the PersistentVolumeClaim itself"},
+		{"DNSZone", "whose zone changes", "{}", "zone: example.com", "spec.zone",
+			"can't be changed; create another DNSZone and delete this one"},
+	}
+}
+
+func goodManifests() map[string]struct{ kind, spec string } {
+	return map[string]struct{ kind, spec string }{
+		"a Federation with nothing but a domain": {"Federation", "{}"},
+		"domains with digits, hyphens and A-labels": {"Federation",
+			"domains: [3com.com, a-b.example, xn--bcher-kva.example, a.b.c.d.example, 1.2.3.4.in-addr.arpa]"},
+		"64 domains with group chat": {"Federation", "{domains: " + list(64, "d%d.com") + ", server: {groupChat: {}}}"},
+		"a group chat beside a domain of another name": {"Federation",
+			"{domains: [cupdomain.com, rooms.cupdomain.com], server: {groupChat: {subdomain: conference}}}"},
+		"the same volume size in another notation": {"Federation", `server: {storage: {size: "1073741824"}}`},
+		"addresses of both families":               {"Federation", `exposure: {publicAddresses: [203.0.113.5, "2001:db8::5"]}`},
+		"source ranges of both families": {"Federation",
+			`exposure: {loadBalancer: {sourceRanges: [198.51.100.0/24, "2001:db8::/32"]}}`},
+		"resolvers of both families":     {"Federation", `verification: {resolvers: ["203.0.113.53:53", "[2001:db8::53]:5353"]}`},
+		"every field":                    {"Federation", everyField},
+		"a zone for every namespace":     {"DNSZone", "namespaces: {from: All}"},
+		"a zone for labelled namespaces": {"DNSZone", "namespaces: {from: Selector, selector: {matchLabels: {a: b}}}"},
+		"a zone for nobody yet":          {"DNSZone", "{}"},
+	}
+}
+
+const everyField = `
+domains: [cupdomain.com, cup.example]
+server:
+  engine: Prosody
+  image: registry.example:5000/xmpp/prosody:13.0@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  replicas: 1
+  groupChat: {subdomain: rooms}
+  accounts: {secretRef: {name: cup-accounts}}
+  storage: {size: 10Gi, storageClassName: fast}
+  podTemplate:
+    labels: {team: chat}
+    annotations: {example.com/note: "any: text"}
+    resources: {requests: {cpu: 50m}, limits: {memory: 512Mi}}
+    nodeSelector: {kubernetes.io/arch: amd64}
+    tolerations: [{key: dedicated, operator: Equal, value: chat, effect: NoSchedule}]
+    affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [
+      {matchExpressions: [{key: zone, operator: In, values: [a]}]}]}}}
+    priorityClassName: high
+    imagePullSecrets: [{name: registry}]
+exposure:
+  port: 15269
+  loadBalancer:
+    class: service.k8s.aws/nlb
+    annotations: {service.beta.kubernetes.io/aws-load-balancer-type: external}
+    sourceRanges: [198.51.100.0/24]
+    externalTrafficPolicy: Local
+  publicAddresses: [203.0.113.5]
+dns: {hostname: cup1.cupdomain.com, ttl: 60, priority: 10, weight: 5, deletionPolicy: Retain}
+tls:
+  secretRef: {name: cup-tls}
+  trustedCAs: [{configMapRef: {name: lab-roots}}, {configMapRef: {name: more, key: roots.pem}}]
+verification: {interval: 1m, resolvers: ["203.0.113.53:53"]}
+suspend: true`

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package check
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/engine"
+	"github.com/xmppfed/xmppfed/internal/engine/prosody"
+	"github.com/xmppfed/xmppfed/internal/engine/prosody/prosodytest"
+)
+
+func TestMain(m *testing.M) { prosodytest.Main(m) }
+
+func TestInboundAgainstRealProsody(t *testing.T) {
+	for _, version := range prosodytest.Versions {
+		t.Run("Prosody "+version, func(t *testing.T) {
+			startProsody(t, version, domains...)
+			records := append(without("cup1.cupdomain.com."), "cup1.cupdomain.com. 300 IN A 127.0.0.1",
+				"_xmpp-server._tcp.other.example. 300 IN SRV 0 0 5269 cup1.cupdomain.com.")
+			tgt := target(startResolver(t, records...))
+			tgt.Addresses = []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+			tgt.Serial = "a1"
+			c := New()
+
+			got := run(t, c, tgt)
+			expect(t, got, v1alpha1.ReasonReachable, "partners find cupdomain.com, conference.cupdomain.com in public DNS "+
+				"(asked: R0) and reach 127.0.0.1 at port 5269, encrypted, with a certificate that names the domain")
+
+			stranger := tgt
+			stranger.Domains = []string{"other.example"}
+			got = run(t, c, stranger)
+			if got.Reason != v1alpha1.ReasonStreamRefused {
+				t.Errorf("a domain that the server does not serve: got %+v", got)
+			}
+
+			c.Now = func() time.Time { return time.Now().AddDate(1, 0, 0) }
+			if got = run(t, c, tgt); got.Reason != v1alpha1.ReasonCertificateExpired {
+				t.Errorf("in a year: got %+v", got)
+			}
+		})
+	}
+}
+
+func TestInboundSeesTheNamesThatRealProsodyServes(t *testing.T) {
+	for _, version := range prosodytest.Versions {
+		t.Run("Prosody "+version, func(t *testing.T) {
+			startProsody(t, version, "cupdomain.com")
+			records := append(without("cup1.cupdomain.com."), "cup1.cupdomain.com. 300 IN A 127.0.0.1")
+			tgt := target(startResolver(t, records...))
+			tgt.Addresses = []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+			if got := run(t, New(), tgt); got.Reason != v1alpha1.ReasonCertificateNameMismatch {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
+
+// startProsody runs a server for cupdomain.com and its group chat, with a certificate for names.
+func startProsody(t *testing.T, version string, names ...string) {
+	t.Helper()
+	ca := prosodytest.NewCA(t)
+	cert, key := ca.Issue(t, 0xa1, names...)
+	config, err := prosody.Engine{}.Render(engine.Input{Domains: []string{"cupdomain.com"}, GroupChat: "conference", Replicas: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := engine.Secrets{Cert: cert, Key: key, DialbackSecret: []byte("dialback"), Token: []byte("status-token")}
+	data, _ := secrets.Data()
+	prosodytest.New(t, version, config.Files, data).Start(t)
+}
