@@ -12,6 +12,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/apply"
@@ -54,6 +55,8 @@ type FederationReconciler struct {
 	Cluster string
 	// Namespace that the operator runs in.
 	Namespace string
+	// Checked tells that a check of a Federation is over. Without it checks are made in place, as tests want it.
+	Checked chan event.TypedGenericEvent[*v1alpha1.Federation]
 	// Now is the clock.
 	Now func() time.Time
 

@@ -11,6 +11,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/check"
@@ -31,34 +32,15 @@ type verdicts struct {
 	byFed map[types.UID]checked
 }
 
+// checked is the newest check of a Federation.
 type checked struct {
 	check.Verdict
-	// inputs that the verdict speaks of.
+	// inputs that the verdict speaks of; empty before the first verdict.
 	inputs   string
 	at       time.Time
 	failures int
-}
-
-func (v *verdicts) get(uid types.UID) (checked, bool) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	last, found := v.byFed[uid]
-	return last, found
-}
-
-func (v *verdicts) set(uid types.UID, last checked) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.byFed == nil {
-		v.byFed = map[types.UID]checked{}
-	}
-	v.byFed[uid] = last
-}
-
-func (v *verdicts) forget(uid types.UID) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	delete(v.byFed, uid)
+	// running is set while the next check is under way.
+	running bool
 }
 
 // due is how long the verdict holds.
@@ -75,24 +57,74 @@ func (c checked) due(interval time.Duration) time.Duration {
 	return wait
 }
 
-// checkInbound takes the way that partners take.
-func (r *FederationReconciler) checkInbound(ctx context.Context, s *scope) (finding, error) {
+func (v *verdicts) get(uid types.UID) checked {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.byFed[uid]
+}
+
+func (v *verdicts) forget(uid types.UID) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.byFed, uid)
+}
+
+// begin tells whether a check may begin: none is under way.
+func (v *verdicts) begin(uid types.UID) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	last := v.byFed[uid]
+	if last.running {
+		return false
+	}
+	last.running = true
+	if v.byFed == nil {
+		v.byFed = map[types.UID]checked{}
+	}
+	v.byFed[uid] = last
+	return true
+}
+
+// end notes the verdict of a check that began, unless the Federation is gone meanwhile.
+func (v *verdicts) end(uid types.UID, verdict check.Verdict, inputs string, now time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	last, found := v.byFed[uid]
+	if !found {
+		return
+	}
+	next := checked{Verdict: verdict, inputs: inputs, at: now}
+	if verdict.Status != metav1.ConditionTrue {
+		next.failures = 1
+		if last.inputs == inputs {
+			next.failures += last.failures
+		}
+	}
+	v.byFed[uid] = next
+}
+
+// checkInbound takes the way that partners take. The check runs aside: a firewall that drops packets must not keep a
+// change of the Federation waiting. Until it is over, the verdict before it stands.
+func (r *FederationReconciler) checkInbound(_ context.Context, s *scope) (finding, error) {
 	target := inboundTarget(s)
-	inputs, err := json.Marshal([]any{target, s.ok(v1alpha1.ConditionServerReady)})
+	encoded, err := json.Marshal([]any{target, s.ok(v1alpha1.ConditionServerReady)})
 	if err != nil {
 		return finding{}, fmt.Errorf("encoding what to check: %w", err)
 	}
-	interval := s.fed.Spec.Verification.Interval.Duration
-	last, found := r.verdicts.get(s.fed.UID)
-	stale := !found || last.inputs != string(inputs) || r.Now().Sub(last.at) >= last.due(interval)
-	if stale && s.ok(v1alpha1.ConditionDNSPublished) {
-		last = r.runCheck(ctx, target, string(inputs), last)
-		r.verdicts.set(s.fed.UID, last)
-	} else if !found {
-		return finding{}, outcome.Unknown(v1alpha1.ReasonNotChecked,
-			"partners can't find the server before its records are published; see condition %s", v1alpha1.ConditionDNSPublished)
+	inputs, interval := string(encoded), s.fed.Spec.Verification.Interval.Duration
+	last := r.verdicts.get(s.fed.UID)
+	stale := last.inputs != inputs || r.Now().Sub(last.at) >= last.due(interval)
+	if stale && s.ok(v1alpha1.ConditionDNSPublished) && r.verdicts.begin(s.fed.UID) {
+		r.startCheck(s.fed, target, inputs)
+		last = r.verdicts.get(s.fed.UID)
 	}
-	wait := max(last.due(interval)-r.Now().Sub(last.at), time.Second)
+	if last.inputs == "" {
+		return finding{}, outcome.Unknown(v1alpha1.ReasonNotChecked,
+			"partners can't find the server before its records are published (condition %s); after that the way in is tried",
+			v1alpha1.ConditionDNSPublished)
+	}
+	// What is due but can't be tried now is tried when what it waits for changes.
+	wait := max(last.due(interval)-r.Now().Sub(last.at), 0)
 	if last.Status == metav1.ConditionTrue {
 		s.recheck = wait
 		return finding{reason: last.Reason, message: last.Message}, nil
@@ -103,17 +135,22 @@ func (r *FederationReconciler) checkInbound(ctx context.Context, s *scope) (find
 	}
 }
 
-func (r *FederationReconciler) runCheck(ctx context.Context, target check.InboundTarget, inputs string, last checked) checked {
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	now := checked{Verdict: r.Inbound.Inbound(ctx, target), inputs: inputs, at: r.Now()}
-	if now.Status != metav1.ConditionTrue {
-		now.failures = 1
-		if last.inputs == inputs {
-			now.failures += last.failures
-		}
+// startCheck runs a check and has the Federation looked at again when it is over.
+func (r *FederationReconciler) startCheck(fed *v1alpha1.Federation, target check.InboundTarget, inputs string) {
+	run := func() {
+		ctx, cancel := context.WithTimeout(context.Background(), checkTimeout)
+		defer cancel()
+		r.verdicts.end(fed.UID, r.Inbound.Inbound(ctx, target), inputs, r.Now())
 	}
-	return now
+	if r.Checked == nil {
+		run()
+		return
+	}
+	about := event.TypedGenericEvent[*v1alpha1.Federation]{Object: fed.DeepCopy()}
+	go func() {
+		run()
+		r.Checked <- about
+	}()
 }
 
 func inboundTarget(s *scope) check.InboundTarget {

@@ -108,6 +108,7 @@ func (r *FederationReconciler) SetupWithManager(
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.referring(indexSecrets))).
 		WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.referring(indexConfigMaps))).
 		WatchesRawSource(source.Channel(zoneChanges, inZone)).
+		WatchesRawSource(source.Channel(r.Checked, &handler.TypedEnqueueRequestForObject[*v1alpha1.Federation]{})).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),

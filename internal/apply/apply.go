@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
@@ -86,14 +87,34 @@ func (a *Applier) Apply(ctx context.Context, obj client.Object) error {
 	if a.unchanged(id, applied{hash, live.ResourceVersion}) {
 		return nil
 	}
-	err = a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(content), FieldOwner, client.ForceOwnership)
-	if err != nil {
+	if err := a.send(ctx, content); err != nil {
 		return fmt.Errorf("applying %s %s: %w", id.Kind, id.ObjectKey, err)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.seen[id] = applied{hash, content.GetResourceVersion()}
 	return nil
+}
+
+// send applies the content. What somebody else added to a list stays, and can contradict what this operator wants there:
+// a Service whose port was edited would have two ports of one name. Then the lists are replaced.
+func (a *Applier) send(ctx context.Context, content *unstructured.Unstructured) error {
+	wanted := content.DeepCopy()
+	apply := func() error {
+		return a.client.Apply(ctx, client.ApplyConfigurationFromUnstructured(content), FieldOwner, client.ForceOwnership)
+	}
+	err := apply()
+	if !apierrors.IsInvalid(err) {
+		return err
+	}
+	spec, encodeErr := json.Marshal(map[string]any{"spec": wanted.Object["spec"]})
+	if encodeErr != nil {
+		return encodeErr
+	}
+	if patchErr := a.client.Patch(ctx, wanted, client.RawPatch(types.MergePatchType, spec), FieldOwner); patchErr != nil {
+		return err
+	}
+	return apply()
 }
 
 // metadata of the object in the cluster; without UID when there is none.

@@ -99,17 +99,19 @@ func TestInboundWithoutAnyAnswer(t *testing.T) {
 	const fix = ". So nothing is known of public DNS: check spec.verification.resolvers, and that the operator may reach " +
 		"them (UDP and TCP)"
 	refusing := startResolver(t, zone...)
-	for _, record := range append([]string{"cup1.cupdomain.com."}, zone...) {
-		refusing.rcodes[strings.Fields(record)[0]] = dns.RcodeRefused
-	}
+	refusing.change(func() {
+		for _, record := range zone {
+			refusing.rcodes[strings.Fields(record)[0]] = dns.RcodeRefused
+		}
+	})
 	bogus := startResolver(t, zone...)
-	bogus.rcodes["_xmpp-server._tcp.conference.cupdomain.com."] = dns.RcodeServerFailure
+	bogus.change(func() { bogus.rcodes["_xmpp-server._tcp.conference.cupdomain.com."] = dns.RcodeServerFailure })
 	referring := startResolver(t)
 	ns, err := dns.NewRR("com. 300 IN NS a.gtld-servers.net.")
 	if err != nil {
 		t.Fatal(err)
 	}
-	referring.authority = []dns.RR{ns}
+	referring.change(func() { referring.authority = []dns.RR{ns} })
 	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -149,10 +151,12 @@ func TestInboundGoesOnWithoutOneOfSeveralResolvers(t *testing.T) {
 func TestInboundAsksOverTCPWhenAnAnswerIsTruncated(t *testing.T) {
 	server := startServer(t, serves(keyPair(t, today, domains...)))
 	r := startResolver(t, zone...)
-	r.truncate = true
+	r.change(func() { r.truncate = true })
 	got := run(t, checker(network{publicAddress: server}), target(r))
-	if got.Reason != v1alpha1.ReasonReachable || r.overTCP != 4 {
-		t.Errorf("got %+v after %d queries over TCP, want A, AAAA and 2 SRV", got, r.overTCP)
+	var overTCP int
+	r.change(func() { overTCP = r.overTCP })
+	if got.Reason != v1alpha1.ReasonReachable || overTCP != 4 {
+		t.Errorf("got %+v after %d queries over TCP, want A, AAAA and 2 SRV", got, overTCP)
 	}
 }
 

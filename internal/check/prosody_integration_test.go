@@ -70,7 +70,9 @@ func startProsody(t *testing.T, version string, names ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secrets := engine.Secrets{Cert: cert, Key: key, DialbackSecret: []byte("dialback"), Token: []byte("status-token")}
+	secrets := engine.Secrets{
+		Cert: cert, Key: key, Accounts: []byte("{}"), DialbackSecret: []byte("dialback"), Token: []byte("status-token"),
+	}
 	data, _ := secrets.Data()
 	prosodytest.New(t, version, config.Files, data).Start(t)
 }

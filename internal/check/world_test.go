@@ -95,18 +95,27 @@ func listenBoth(t *testing.T) (net.PacketConn, net.Listener) {
 	return nil, nil
 }
 
-func (r *resolver) answerTCP(w dns.ResponseWriter, query *dns.Msg) {
+// change lets the test look at or alter the server while it runs.
+func (r *resolver) change(f func()) {
 	r.mu.Lock()
-	r.overTCP++
-	r.mu.Unlock()
+	defer r.mu.Unlock()
+	f()
+}
+
+func (r *resolver) answerTCP(w dns.ResponseWriter, query *dns.Msg) {
+	r.change(func() { r.overTCP++ })
 	r.reply(w, query, false)
 }
 
 func (r *resolver) answer(w dns.ResponseWriter, query *dns.Msg) {
-	r.reply(w, query, r.truncate)
+	var truncate bool
+	r.change(func() { truncate = r.truncate })
+	r.reply(w, query, truncate)
 }
 
 func (r *resolver) reply(w dns.ResponseWriter, query *dns.Msg, truncate bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	asked := query.Question[0]
 	reply := new(dns.Msg).SetRcode(query, r.rcodes[asked.Name])
 	reply.RecursionAvailable = r.authority == nil

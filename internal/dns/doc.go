@@ -1,4 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package dns publishes records.
+// Package dns publishes records in zones that others write to as well, and removes them again, without ever touching
+// what it did not write.
+//
+// # Ownership
+//
+// An owner (one Federation of one cluster) publishes units. A unit is what belongs to one anchor: the service records of
+// an XMPP domain, or the addresses of a host. Whoever wants an anchor writes an ownership record at the same place, so
+// that claims collide by design:
+//
+//	own._xmppfed.cupdomain.com. TXT "v=xf1;o=9f86d081884c7d65;e=3;k=5a1c03ee;h=0c3f..." "_xmpp-server._tcp SRV"
+//
+// It holds the format's version, the owner, an epoch that counts changes, the id of the signing key and the signature
+// (HMAC-SHA-256, over these, the zone, the name and all that follows), and then the record sets that the owner has under
+// this anchor, relative to the zone. One more record per owner and zone, the index, has the same form and lists the
+// owner's ownership records:
+//
+//	9f86d081884c7d65._xmppfed.cupdomain.com. TXT "v=xf1;o=9f86d081884c7d65;e=8;k=5a1c03ee;h=77d0..." "own._xmppfed TXT"
+//
+// The zone is thus its own journal. Owner and zone are all that is needed to find everything that is owned, so a crash
+// at any moment, or a lost status, leaves nothing behind.
+//
+// # Changing
+//
+// Converge reads the index, the ownership records and the wanted records at the primary, decides (see the table in
+// plan.go), and sends what differs as one update (RFC 2136), which the server applies as a whole or not at all:
+//
+//   - An anchor is claimed only if it has no ownership record and none of the new records exists.
+//   - A held anchor is changed or released only if its ownership record is exactly the one that was read.
+//   - The index must be as it was read too, and gets a new epoch with every update. Hence of two updates based on the
+//     same reading only one succeeds: it is a compare-and-swap on all that the owner has in the zone.
+//   - No alias may stand where a record is written: servers ignore silently what is added beside a CNAME.
+//
+// If all is as wanted there is no update. If somebody changed a record that is owned it is put back.
+//
+// When the server says that a prerequisite does not hold, everything is read and decided again, up to three times, and
+// only now does what was read count as an obstacle: an answer alone proves little, as servers make up records below a
+// wildcard. When the answer gets lost the same happens, which is safe, because an update that comes through twice fails
+// the second time. After an update the written records are read back, as an accepted update is not yet an applied one.
+//
+// # Trust
+//
+// All exchanges with the primary are signed both ways (package rfc2136). A signature on ownership records keeps those
+// who may only write TXT records from making the operator remove what others published; an ownership record that names
+// us but was not signed by us, for this place, stops everything until a person has looked at it. The signature does not
+// protect against who may write to the whole zone, who needs no trick to remove records; nor against an old ownership
+// record of ours that is put back while the records it lists have gone to somebody else.
+//
+// # Seeing
+//
+// The primary is not what partners ask. Package verify asks every authoritative server of the zone for every record.
+// Every failure on the way is an Error, which has a reason of the DNSPublished condition, a message that tells what is
+// wrong, who can change it and how, and whether time may heal it.
 package dns

@@ -135,7 +135,7 @@ func NewSigner(keys ...[]byte) (Signer, error) {
 	var s Signer
 	for _, k := range keys {
 		if len(k) < minKeyBytes {
-			return Signer{}, fmt.Errorf("signing ownership records: key of %d bytes is too short, at least %d are needed", len(k), minKeyBytes)
+			return Signer{}, fmt.Errorf("signing ownership records: key has %d bytes, %d are needed", len(k), minKeyBytes)
 		}
 		s.keys = append(s.keys, slices.Clone(k))
 	}

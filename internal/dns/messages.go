@@ -25,13 +25,16 @@ func removal(keys ...Key) string {
 	return strings.Join(lines, "; ")
 }
 
+// all is the ownership record with the records it lists.
+func (g guard) all() []Key { return append([]Key{g.key}, g.marker.keys...) }
+
 func conflictError(g guard, apex string) *Error {
 	anchor, _ := anchorOf(g.key)
 	return &Error{
 		Reason: v1alpha1.ReasonOwnershipConflict,
 		Message: fmt.Sprintf("%s is published by another owner, %s, says the ownership record %s; delete the Federation of that "+
 			"owner, which may be in another cluster; if it is gone for good, the administrator of zone %s removes what it left "+
-			"(nsupdate: %s)", Display(anchor), g.marker.owner, g.key, Display(apex), removal(append([]Key{g.key}, g.marker.keys...)...)),
+			"(nsupdate: %s)", Display(anchor), g.marker.owner, g.key, Display(apex), removal(g.all()...)),
 		Permanent: true,
 	}
 }
@@ -41,7 +44,7 @@ func forgedError(g guard, apex string) *Error {
 		Reason: v1alpha1.ReasonOwnershipLost,
 		Message: fmt.Sprintf("the ownership record %s names this Federation but its signature does not fit: somebody changed it, "+
 			"or the operator's signing key was replaced; nothing is touched until the key is back or the administrator of zone %s "+
-			"removes it with the records it lists (nsupdate: %s)", g.key, Display(apex), removal(append([]Key{g.key}, g.marker.keys...)...)),
+			"removes it with the records it lists (nsupdate: %s)", g.key, Display(apex), removal(g.all()...)),
 		Permanent: true,
 	}
 }

@@ -100,7 +100,10 @@ var statusClient = &http.Client{
 // Status asks the server in the pod with address podIP for its [LiveStatus],
 // within 3 seconds and 1 MiB. The token is the one of [Secrets].
 func Status(ctx context.Context, podIP, token string) (LiveStatus, error) {
-	address := net.JoinHostPort(podIP, strconv.Itoa(int(PortNumberHTTP)))
+	return statusAt(ctx, net.JoinHostPort(podIP, strconv.Itoa(int(PortNumberHTTP))), token)
+}
+
+func statusAt(ctx context.Context, address, token string) (LiveStatus, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/xmppfed/status", nil)
 	if err != nil {
 		return LiveStatus{}, fmt.Errorf("asking server for its status: %w", err)

@@ -140,6 +140,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options) erro
 		},
 		Verifier: verify.Verifier{}, Signer: identity.signer, Cluster: identity.cluster,
 		Inbound: check.New(), Live: engine.Status, Namespace: options.Namespace, Now: time.Now,
+		Checked: make(chan event.TypedGenericEvent[*v1alpha1.Federation]),
 	}
 	if err := reconciler.SetupWithManager(mgr, changed); err != nil {
 		return fmt.Errorf("adding the Federation controller: %w", err)

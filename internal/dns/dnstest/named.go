@@ -31,6 +31,11 @@ const (
 	ForeignSecret = "c2VjcmV0LW9mLWZvcmVpZ24ta2V5LWZvci10ZXN0cyE="
 )
 
+const (
+	loopback   = "127.0.0.1"
+	masterFile = "$TTL 300\n@ SOA ns1 hostmaster 1 60 60 3600 60\n@ NS ns1\nns1 A 127.0.0.1\n%s\n"
+)
+
 // startTimeout is long enough for a busy machine.
 const startTimeout = 20 * time.Second
 
@@ -62,17 +67,16 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-// NamedOptions of a BIND.
+// NamedOptions of a BIND. It listens at 127.0.0.1, as BIND takes no other addresses than those of interfaces.
 type NamedOptions struct {
-	// Host to listen at, and port; empty and zero mean 127.0.0.1 and any free port.
-	Host string
+	// Port to listen at; zero means any free one.
 	Port int
 	// Zones, with further records in master file format (RFC 1035 section 5).
 	Zones map[string]string
 	// Grants are further lines of the update-policy of every zone.
 	Grants string
-	// Primary (host) and Notify (host) make it a secondary of, or notify, the BIND at that host and the same port.
-	Primary, Notify string
+	// PrimaryPort makes it a secondary of the BIND at that port; NotifyPort makes it notify the one at that port.
+	PrimaryPort, NotifyPort int
 }
 
 // StartNamed starts BIND as the current user, in a temporary directory. Where it is not installed the test is skipped,
@@ -85,16 +89,13 @@ func StartNamed(t *testing.T, o NamedOptions) *Named {
 		}
 		t.Skip("named is missing; install bind9 to run this test")
 	}
-	if o.Host == "" {
-		o.Host = "127.0.0.1"
-	}
 	if o.Port == 0 {
-		o.Port = FreePort(t, o.Host)
+		o.Port = FreePort(t, loopback)
 	}
-	n := &Named{Address: fmt.Sprintf("%s:%d", o.Host, o.Port), t: t, dir: t.TempDir()}
+	n := &Named{Address: fmt.Sprintf("%s:%d", loopback, o.Port), t: t, dir: t.TempDir()}
 	n.write("named.conf", config(o, n.dir))
 	for zone, records := range o.Zones {
-		n.write(zone+".db", fmt.Sprintf("$TTL 300\n@ SOA ns1 hostmaster 1 60 60 3600 60\n@ NS ns1\nns1 A %s\n%s\n", o.Host, records))
+		n.write(zone+".db", fmt.Sprintf(masterFile, records))
 	}
 	n.Start()
 	t.Cleanup(n.Stop)
@@ -103,22 +104,21 @@ func StartNamed(t *testing.T, o NamedOptions) *Named {
 
 func config(o NamedOptions, dir string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, `options { directory %q; listen-on port %d { %s; }; listen-on-v6 { none; }; pid-file none; recursion no;
-  allow-transfer { any; }; dnssec-validation no; notify explicit; session-keyfile none; query-source address %s; notify-source %s;
-  transfer-source %s; notify-delay 0; serial-query-rate 1000; };
+	fmt.Fprintf(&b, `options { directory %q; listen-on port %d { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; recursion no;
+  allow-transfer { any; }; dnssec-validation no; notify explicit; notify-delay 0; session-keyfile none; };
 controls { };
-`, dir, o.Port, o.Host, o.Host, o.Host, o.Host)
+`, dir, o.Port)
 	for _, k := range [][2]string{{FedKey, FedSecret}, {LimitedKey, LimitedSecret}, {ForeignKey, ForeignSecret}} {
 		fmt.Fprintf(&b, "key %q { algorithm hmac-sha256; secret %q; };\n", k[0], k[1])
 	}
 	for zone := range o.Zones {
-		if o.Primary != "" {
-			fmt.Fprintf(&b, "zone %q { type secondary; primaries { %s port %d; }; };\n", zone, o.Primary, o.Port)
+		if o.PrimaryPort != 0 {
+			fmt.Fprintf(&b, "zone %q { type secondary; primaries { 127.0.0.1 port %d; }; };\n", zone, o.PrimaryPort)
 			continue
 		}
 		notify := ""
-		if o.Notify != "" {
-			notify = fmt.Sprintf("also-notify { %s port %d; };", o.Notify, o.Port)
+		if o.NotifyPort != 0 {
+			notify = fmt.Sprintf("also-notify { 127.0.0.1 port %d; };", o.NotifyPort)
 		}
 		fmt.Fprintf(&b, `zone %q { type primary; file "%s.db"; %s update-policy { grant %s zonesub ANY; grant %s zonesub ANY;
   grant %s subdomain _tcp.%s. SRV; %s }; };

@@ -53,13 +53,13 @@ func tryPort(hosts []string) (int, bool) {
 		if err != nil {
 			return 0, false
 		}
-		defer packets.Close() //nolint:errcheck // It was only to see whether the port is free.
+		defer packets.Close()
 		port = packets.LocalAddr().(*net.UDPAddr).Port
 		listener, err := net.Listen("tcp", fmt.Sprintf("%s:%d", h, port))
 		if err != nil {
 			return 0, false
 		}
-		defer listener.Close() //nolint:errcheck // It was only to see whether the port is free.
+		defer listener.Close()
 	}
 	return port, true
 }

@@ -85,7 +85,8 @@ func hints(answer *miekg.Msg) string {
 	if opt := answer.IsEdns0(); opt != nil {
 		for _, o := range opt.Option {
 			if ede, ok := o.(*miekg.EDNS0_EDE); ok {
-				out += fmt.Sprintf("; the server says: %s", strings.TrimSpace(miekg.ExtendedErrorCodeToString[ede.InfoCode]+" "+printable(ede.ExtraText)))
+				said := miekg.ExtendedErrorCodeToString[ede.InfoCode] + " " + printable(ede.ExtraText)
+				out += "; the server says: " + strings.TrimSpace(said)
 			}
 		}
 	}
@@ -201,7 +202,7 @@ func (s *session) signatureRefused(signature *miekg.TSIG) *dns.Error {
 func serverTime(signature *miekg.TSIG) time.Time {
 	raw, err := hex.DecodeString(signature.OtherData)
 	if err != nil || len(raw) != 6 {
-		return time.Unix(int64(signature.TimeSigned), 0) //nolint:gosec // 48 bits
+		return time.Unix(int64(signature.TimeSigned), 0)
 	}
 	var seconds int64
 	for _, b := range raw {

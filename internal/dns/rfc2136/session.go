@@ -27,9 +27,9 @@ type key struct {
 	name, algorithm, secret string
 }
 
-// session is a connection to one server.
+// session is a connection to one server. It lives no longer than the call that ctx belongs to.
 type session struct {
-	ctx    context.Context //nolint:containedctx // A session lives no longer than the call that ctx belongs to.
+	ctx    context.Context
 	client *Client
 	server string
 	conn   net.Conn
@@ -60,7 +60,7 @@ func (c *Client) attemptAt(ctx context.Context, server string, do func(*session)
 	if err != nil {
 		return trouble(server, err)
 	}
-	defer conn.Close() //nolint:errcheck // Everything that matters was read.
+	defer conn.Close()
 	// An expired deadline wakes up whoever reads or writes.
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
@@ -137,7 +137,7 @@ func (s *session) authenticate(request, answer *miekg.Msg, raw []byte, requestMA
 	}
 	err := miekg.TsigVerify(raw, s.client.key.secret, requestMAC, false)
 	if errors.Is(err, miekg.ErrTime) {
-		return s.clockSkew(time.Unix(int64(signature.TimeSigned), 0)) //nolint:gosec // 48 bits
+		return s.clockSkew(time.Unix(int64(signature.TimeSigned), 0))
 	}
 	if err != nil {
 		return s.unauthenticated("an answer with a wrong signature")

@@ -6,10 +6,13 @@ package verify_test
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	miekg "github.com/miekg/dns"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
@@ -18,12 +21,24 @@ import (
 	"github.com/xmppfed/xmppfed/internal/dns/verify"
 )
 
+// relay queries to a server, since BIND listens at 127.0.0.1 only and all servers of a zone have the same port.
+func relay(server string) miekg.HandlerFunc {
+	return func(w miekg.ResponseWriter, r *miekg.Msg) {
+		client := miekg.Client{Net: w.LocalAddr().Network()}
+		if answer, _, err := client.Exchange(r, server); err == nil {
+			_ = w.WriteMsg(answer)
+		}
+	}
+}
+
 func TestASecondaryBINDFollowsThePrimary(t *testing.T) {
-	const primaryHost, secondaryHost = "127.0.0.1", "127.0.0.2"
-	port := dnstest.FreePort(t, primaryHost, secondaryHost)
+	const secondaryHost = "127.0.0.2"
+	port := dnstest.FreePort(t, "127.0.0.1", secondaryHost)
+	secondaryPort := dnstest.FreePort(t, "127.0.0.1")
 	zones := map[string]string{"cupdomain.com": "@ NS ns2\nns2 A " + secondaryHost + "\n"}
-	primary := dnstest.StartNamed(t, dnstest.NamedOptions{Host: primaryHost, Port: port, Zones: zones, Notify: secondaryHost})
-	secondary := dnstest.StartNamed(t, dnstest.NamedOptions{Host: secondaryHost, Port: port, Zones: zones, Primary: primaryHost})
+	primary := dnstest.StartNamed(t, dnstest.NamedOptions{Port: port, Zones: zones, NotifyPort: secondaryPort})
+	secondary := dnstest.StartNamed(t, dnstest.NamedOptions{Port: secondaryPort, Zones: zones, PrimaryPort: port})
+	dnstest.Serve(t, fmt.Sprintf("%s:%d", secondaryHost, port), relay(secondary.Address), nil)
 	client, err := rfc2136.New(rfc2136.Config{
 		Zone: "cupdomain.com", Servers: []string{primary.Address}, KeyName: dnstest.FedKey, Secret: dnstest.FedSecret, Timeout: 10 * time.Second,
 	})
@@ -42,10 +57,11 @@ func TestASecondaryBINDFollowsThePrimary(t *testing.T) {
 				break
 			}
 		}
-		t.Fatalf("%s: %v", what, err)
+		t.Fatalf("%s: %v\nlog of the secondary:\n%s", what, err, secondary.Log())
 	}
 
-	eventually("the secondary takes over the zone", nil)
+	ns2 := address("ns2.cupdomain.com", secondaryHost)
+	eventually("the secondary takes over the zone", []dns.RRset{ns2})
 	if err := client.Apply(context.Background(), dns.Change{Put: []dns.RRset{srv, host}}); err != nil {
 		t.Fatal(err)
 	}

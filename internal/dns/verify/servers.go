@@ -39,8 +39,8 @@ func (v Verifier) servers(ctx context.Context, p dns.Provider, zone dns.Zone) ([
 		if len(found[i]) == 0 {
 			servers = append(servers, Server{Name: dns.Display(name), Err: &dns.Error{
 				Reason: v1alpha1.ReasonServerUnavailable,
-				Message: fmt.Sprintf("name server %s of zone %s has no address that could be found; the administrator of the zone corrects "+
-					"the NS record or the address record of the server, or name resolvers that know it in spec.verification.resolvers",
+				Message: fmt.Sprintf("no address was found of name server %s of zone %s; the administrator of the zone corrects the NS "+
+					"record or the address record of the server, or name resolvers that know it in spec.verification.resolvers",
 					dns.Display(name), dns.Display(zone.Apex)),
 			}})
 		}

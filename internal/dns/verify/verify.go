@@ -97,7 +97,8 @@ func (v Verifier) Check(ctx context.Context, p dns.Provider, want []dns.RRset, g
 	for i := range report.Servers {
 		s := &report.Servers[i]
 		if s.Err == nil {
-			all.Go(func() { inquiry{v, s, zone.Apex}.run(ctx, want, gone) })
+			address := net.JoinHostPort(s.Address, strconv.Itoa(int(v.port())))
+			all.Go(func() { inquiry{v, s.String(), address, zone.Apex}.run(ctx, s, want, gone) })
 		}
 	}
 	all.Wait()
@@ -135,11 +136,13 @@ func (r Report) verdict(apex string, gone []dns.Key) error {
 // inquiry asks one server.
 type inquiry struct {
 	Verifier
-	server *Server
-	apex   string
+	// server is its name in messages, address is host:port.
+	server, address string
+	apex            string
 }
 
-func (q inquiry) run(ctx context.Context, want []dns.RRset, gone []dns.Key) {
+// run fills in what the server answers.
+func (q inquiry) run(ctx context.Context, result *Server, want []dns.RRset, gone []dns.Key) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var mu sync.Mutex
@@ -153,12 +156,12 @@ func (q inquiry) run(ctx context.Context, want []dns.RRset, gone []dns.Key) {
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
-			case err != nil && q.server.Err == nil:
+			case err != nil && result.Err == nil:
 				// A server that does not answer one question would only cost time with the others.
-				q.server.Err = err
+				result.Err = err
 				stop()
 			case err == nil && !ok:
-				q.server.Pending = append(q.server.Pending, set.Key())
+				result.Pending = append(result.Pending, set.Key())
 			}
 		})
 	}
@@ -169,7 +172,7 @@ func (q inquiry) run(ctx context.Context, want []dns.RRset, gone []dns.Key) {
 		ask(dns.RRset{Name: k.Name, Type: k.Type}, false)
 	}
 	asking.Wait()
-	slices.SortFunc(q.server.Pending, func(a, b dns.Key) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortFunc(result.Pending, func(a, b dns.Key) int { return strings.Compare(a.String(), b.String()) })
 }
 
 // settled tells whether the server has the record set as wanted, or no longer when it is not wanted.
@@ -200,7 +203,7 @@ func (q inquiry) settled(ctx context.Context, set dns.RRset, wanted bool) (bool,
 
 func (q inquiry) ask(ctx context.Context, key dns.Key) (dns.RRset, bool, *dns.Error) {
 	answer, err := wire.Ask(ctx, wire.Question{
-		Server:  net.JoinHostPort(q.server.Address, strconv.Itoa(int(q.port()))),
+		Server:  q.address,
 		Key:     key,
 		Timeout: q.timeout(),
 	})

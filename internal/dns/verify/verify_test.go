@@ -197,7 +197,7 @@ func TestNameServersOutsideTheZoneAreFoundThroughResolvers(t *testing.T) {
 	l := newLab(t, dnstest.Authority(zoneWith(srv, host)))
 	l.primary.SetNameServers("ns.provider.example")
 	_, err := l.check(t, []dns.RRset{srv})
-	if err == nil || err.Reason != v1alpha1.ReasonServerUnavailable || !strings.Contains(err.Message, "ns.provider.example of zone cupdomain.com has no address") {
+	if err == nil || err.Reason != v1alpha1.ReasonServerUnavailable || !strings.Contains(err.Message, "no address was found of name server ns.provider.example of zone cupdomain.com") {
 		t.Errorf("without resolver: got %v, want that the address is missing", err)
 	}
 	elsewhere := dnstest.NewMemory("example")

@@ -6,7 +6,13 @@ package prosody_test
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
 	"maps"
+	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -136,6 +142,74 @@ func TestServerReportsWhatIsInForce(t *testing.T) {
 			Secure: true, TLSVersion: "TLSv1.3", Authentication: "EXTERNAL",
 		}))
 	})
+}
+
+func TestServerRunsAsANamelessUserWithNothingToWriteTo(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		out, err := r.Run(t, "sh", "-c", "id -u; id -un; grep -E '^(CapEff|CapBnd|NoNewPrivs)' /proc/self/status; touch /etc/x")
+		r.Expect(err).To(HaveOccurred())
+		r.Expect(out).To(ContainSubstring("10001\n"))
+		r.Expect(out).To(ContainSubstring("cannot find name"))
+		r.Expect(out).To(ContainSubstring("Read-only file system"))
+		r.Expect(out).To(MatchRegexp(`CapEff:\t0+\nCapBnd:\t0+\nNoNewPrivs:\t1`))
+		r.Expect(r.Log()).NotTo(MatchRegexp(`(?m)\t?(warn|error)\t`))
+	})
+}
+
+func TestServerAnswersOverHTTPUnderAnyNameAndFromAnywhere(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+		client := &http.Client{Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true}}
+		for path, want := range map[string]string{"/xmppfed/ready": "ready", "/metrics": "prosody_mod_s2s__connections_inbound"} {
+			for _, host := range []string{"10.244.0.7:5280", domain, "unknown.example"} {
+				req, err := http.NewRequest(http.MethodGet, "http://127.0.0.1:5280"+path, nil)
+				r.Expect(err).NotTo(HaveOccurred())
+				req.Host = host
+				resp, err := client.Do(req)
+				r.Expect(err).NotTo(HaveOccurred())
+				body, err := io.ReadAll(resp.Body)
+				r.Expect(err).NotTo(HaveOccurred())
+				r.Expect(resp.Body.Close()).To(Succeed())
+				r.Expect(resp.StatusCode).To(Equal(http.StatusOK), "%s of %s", path, host)
+				r.Expect(string(body)).To(ContainSubstring(want), "%s of %s", path, host)
+			}
+		}
+	})
+}
+
+func TestServerEndsCleanlyWhenToldTo(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		client, server := r.login("cupuser1", "pw1"), r.federate(t, domain)
+		defer client.Close()
+		defer server.Close()
+		go r.Terminate()
+		for _, stream := range []*prosodytest.Stream{client, server} {
+			_, err := stream.Expect("<system-shutdown")
+			r.Expect(err).NotTo(HaveOccurred())
+			stream.Close()
+		}
+		r.Eventually(r.Log).Should(ContainSubstring("Shutdown complete"))
+	})
+}
+
+func TestServerWithABrokenCertificateIsNotReadyUntilItIsReplaced(t *testing.T) {
+	for _, version := range prosodytest.Versions {
+		t.Run("Prosody "+version, func(t *testing.T) {
+			r := newRig(t, version)
+			good := r.secrets
+			r.secrets.Cert = []byte("-----BEGIN CERTIFICATE-----\nbroken\n")
+			data, _ := r.secrets.Data()
+			r.SetSecret(t, data)
+			r.Launch(t)
+			r.Eventually(func() string { _, text := r.Ready(); return text }).Should(HavePrefix("certificate: "))
+			code, _ := r.Ready()
+			r.Expect(code).To(Equal(http.StatusServiceUnavailable))
+			r.secrets = good
+			r.deliverSecret(t)
+			r.WaitReady(t)
+			r.federate(t, domain).Close()
+		})
+	}
 }
 
 func TestServerTellsItsStatusToNobodyElse(t *testing.T) {
@@ -273,8 +347,8 @@ func TestServerKeepsItsConfigurationWhenTheNewOneIsBroken(t *testing.T) {
 		config, err := prosody.Engine{}.Render(r.input)
 		r.Expect(err).NotTo(HaveOccurred())
 		for name, addition := range map[string]string{
-			"syntax error":    "\nthis is not Lua",
-			"run-time error":  "\nlocal x = nil; y = x.z",
+			"syntax error":     "\nthis is not Lua",
+			"run-time error":   "\nlocal x = nil; y = x.z",
 			"hosts that clash": "\nComponent \"" + domain + "\" \"muc\"\n",
 		} {
 			broken := maps.Clone(config.Files)
@@ -286,6 +360,82 @@ func TestServerKeepsItsConfigurationWhenTheNewOneIsBroken(t *testing.T) {
 			r.WaitReady(t)
 			r.deliverConfig(t)
 		}
+	})
+}
+
+func TestServerTakesOverADialbackSecret(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		stream := r.federate(t, domain)
+		defer stream.Close()
+		verify := func(secret, want string) {
+			t.Helper()
+			r.Expect(stream.Send("<db:verify from='" + partner + "' to='" + domain + "' id='i'>" +
+				dialbackKey(secret, partner, domain, "i") + "</db:verify>")).To(Succeed())
+			got, err := stream.Expect("/>", "</db:verify>")
+			r.Expect(err).NotTo(HaveOccurred())
+			r.Expect(got).To(ContainSubstring("type='"+want+"'"), "secret %q", secret)
+		}
+		verify("dialback", "valid")
+		verify("other", "invalid")
+		r.secrets.DialbackSecret = []byte("other")
+		r.deliverSecret(t)
+		verify("dialback", "invalid")
+		verify("other", "valid")
+	})
+}
+
+// dialbackKey is the key of XEP-0185 for the stream id from originating to receiving.
+func dialbackKey(secret, receiving, originating, id string) string {
+	hashed := sha256.Sum256([]byte(secret))
+	mac := hmac.New(sha256.New, []byte(hex.EncodeToString(hashed[:])))
+	mac.Write([]byte(receiving + " " + originating + " " + id))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+func TestServerLetsOnlyItsOwnUsersOpenRooms(t *testing.T) {
+	const room, join = "@conference." + domain, "/nick'><x xmlns='http://jabber.org/protocol/muc'/></presence>"
+	each(t, func(t *testing.T, r *rig) {
+		client, server := r.login("cupuser1", "pw1"), r.federate(t, "conference."+domain)
+		defer client.Close()
+		defer server.Close()
+		r.Expect(server.Send("<presence from='jdoe1@" + partner + "/x' to='theirs" + room + join)).To(Succeed())
+		r.Expect(server.Ack()).To(Succeed())
+		r.Expect(client.Send("<presence to='ours" + room + join)).To(Succeed())
+		_, err := client.Expect("code='201'")
+		r.Expect(err).NotTo(HaveOccurred())
+		r.Expect(client.Send("<iq type='get' id='d' to='conference." + domain +
+			"'><query xmlns='http://jabber.org/protocol/disco#items'/></iq>")).To(Succeed())
+		rooms, err := client.Expect("</query>")
+		r.Expect(err).NotTo(HaveOccurred())
+		r.Expect(rooms).To(ContainSubstring("ours" + room))
+		r.Expect(rooms).NotTo(ContainSubstring("theirs" + room))
+	})
+}
+
+func TestServerTakesOverNewCodeOfItsModules(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		client := r.login("cupuser1", "pw1")
+		defer client.Close()
+		config, err := prosody.Engine{}.Render(r.input)
+		r.Expect(err).NotTo(HaveOccurred())
+		files := maps.Clone(config.Files)
+		replace := func(file, old, with string) {
+			r.Expect(files[file]).To(ContainSubstring(old))
+			files[file] = strings.Replace(files[file], old, with, 1)
+		}
+		replace("mod_xmppfed_status.lua", `engine = "Prosody"`, `engine = "changed"`)
+		replace("mod_auth_xmppfed.lua", "passwords[username];", `passwords[username] and passwords[username].."x";`)
+		replace("mod_xmppfed.lua", `certificate, certificate_err = load_certificate();`,
+			`certificate, certificate_err = { serial = "FF", notAfter = "" };`)
+		r.SetConfig(t, files)
+		r.Eventually(func() string { return r.status().Engine }).Should(Equal("changed"))
+		r.Eventually(func() string { return r.status().Certificate.Serial }).Should(Equal("FF"))
+		r.Expect(r.status().ConfigError).To(BeEmpty())
+		r.login("cupuser1", "pw1x").Close()
+		r.Expect(client.Ping(domain)).To(Succeed())
+		r.deliverConfig(t)
+		r.Eventually(func() string { return r.status().Certificate.Serial }).Should(Equal("A1"))
+		r.login("cupuser1", "pw1").Close()
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -39,7 +40,7 @@ func (r *readdresser) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, err.Error(), http.StatusConflict)
 		return
 	}
-	fmt.Fprintln(w, addr)
+	_, _ = io.WriteString(w, addr+"\n")
 }
 
 func (r *readdresser) readdress(ctx context.Context, namespace, name string) (string, error) {

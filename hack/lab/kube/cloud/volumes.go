@@ -118,7 +118,7 @@ func makeOpenDir(path string) error {
 	if err := os.MkdirAll(path, 0o777); err != nil {
 		return fmt.Errorf("making a volume: %w", err)
 	}
-	if err := os.Chmod(path, 0o777); err != nil { // the umask took bits away
+	if err := os.Chmod(path, 0o777); err != nil { //nolint:gosec // meant to be open, and the umask took bits away
 		return fmt.Errorf("opening a volume: %w", err)
 	}
 	return nil
@@ -132,9 +132,11 @@ func volume(claim *v1.PersistentVolumeClaim, path string) *v1.PersistentVolume {
 			Annotations: map[string]string{provisionedBy: provisionerName},
 		},
 		Spec: v1.PersistentVolumeSpec{
-			AccessModes:                   claim.Spec.AccessModes,
-			Capacity:                      v1.ResourceList{v1.ResourceStorage: claim.Spec.Resources.Requests[v1.ResourceStorage]},
-			ClaimRef:                      &v1.ObjectReference{Kind: "PersistentVolumeClaim", APIVersion: "v1", Namespace: claim.Namespace, Name: claim.Name, UID: claim.UID},
+			AccessModes: claim.Spec.AccessModes,
+			Capacity:    v1.ResourceList{v1.ResourceStorage: claim.Spec.Resources.Requests[v1.ResourceStorage]},
+			ClaimRef: &v1.ObjectReference{
+				Kind: "PersistentVolumeClaim", APIVersion: "v1", Namespace: claim.Namespace, Name: claim.Name, UID: claim.UID,
+			},
 			PersistentVolumeReclaimPolicy: v1.PersistentVolumeReclaimDelete,
 			PersistentVolumeSource:        v1.PersistentVolumeSource{HostPath: &v1.HostPathVolumeSource{Path: path, Type: &directory}},
 			StorageClassName:              *claim.Spec.StorageClassName,
@@ -151,14 +153,16 @@ func (p *provisioner) reclaim(ctx context.Context) error {
 	}
 	var errs []error
 	for _, volume := range volumes {
-		if volume.Annotations[provisionedBy] != provisionerName || volume.Status.Phase != v1.VolumeReleased || volume.DeletionTimestamp != nil {
+		released := volume.Status.Phase == v1.VolumeReleased && volume.DeletionTimestamp == nil
+		if volume.Annotations[provisionedBy] != provisionerName || !released {
 			continue
 		}
 		if err := os.RemoveAll(volume.Spec.HostPath.Path); err != nil {
 			errs = append(errs, fmt.Errorf("removing a volume: %w", err))
 			continue
 		}
-		if err := p.client.CoreV1().PersistentVolumes().Delete(ctx, volume.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+		err := p.client.CoreV1().PersistentVolumes().Delete(ctx, volume.Name, metav1.DeleteOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
 			errs = append(errs, fmt.Errorf("deleting volume %s: %w", volume.Name, err))
 		}
 	}

@@ -42,7 +42,7 @@ func removePods(ctx context.Context, socket string) error {
 	if err != nil {
 		return fmt.Errorf("connecting to the container runtime: %w", err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	client := runtime.NewRuntimeServiceClient(conn)
 	pods, err := client.ListPodSandbox(ctx, &runtime.ListPodSandboxRequest{})
 	if err != nil {

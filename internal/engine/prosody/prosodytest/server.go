@@ -114,6 +114,13 @@ func New(t testing.TB, version string, config map[string]string, secret map[stri
 // Start runs a server made by New until the test ends, and waits until it is ready.
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
+	s.Launch(t)
+	s.WaitReady(t)
+}
+
+// Launch is Start without the wait.
+func (s *Server) Launch(t testing.TB) {
+	t.Helper()
 	s.cmd = s.command(context.Background(), "prosody", "-F", "--config", "/etc/xmppfed/config/prosody.cfg.lua")
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	must(t, s.cmd.Start())
@@ -124,8 +131,10 @@ func (s *Server) Start(t testing.TB) {
 			t.Logf("log of the server:\n%s", s.log)
 		}
 	})
-	s.WaitReady(t)
 }
+
+// Terminate tells the server to end, as kubelet does when it deletes a pod.
+func (s *Server) Terminate() { _ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGTERM) }
 
 // command runs argv as the server's user inside a root filesystem of its own
 // that has the server's volumes.
@@ -172,6 +181,12 @@ func (s *Server) SetConfig(t testing.TB, files map[string]string) {
 func (s *Server) SetSecret(t testing.TB, data map[string][]byte) {
 	t.Helper()
 	must(t, s.secret.set(data))
+}
+
+// WriteTmp writes a file into the server's /tmp.
+func (s *Server) WriteTmp(t testing.TB, name, text string) {
+	t.Helper()
+	must(t, os.WriteFile(filepath.Join(s.dir, "tmp", name), []byte(text), 0o644)) //nolint:gosec // for the server's user
 }
 
 // Log returns what the server has written so far.

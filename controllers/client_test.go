@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build envtest
+
+package controllers_test
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/controllers"
+)
+
+// indexes are the functions by which the cache of a real operator indexes Federations.
+type indexes map[string]client.IndexerFunc
+
+func (i indexes) IndexField(_ context.Context, _ client.Object, field string, extract client.IndexerFunc) error {
+	i[field] = extract
+	return nil
+}
+
+// notingClient reads from the API server, always up to date, and writes to it and to the journal. It has no cache;
+// what a cache looks up by index it finds by the same functions.
+func notingClient(t *testing.T, live client.WithWatch, journal *[]string) client.WithWatch {
+	t.Helper()
+	byField := indexes{}
+	gomega.NewWithT(t).Expect(controllers.IndexFederations(t.Context(), byField)).To(gomega.Succeed())
+	note := func(verb string, obj client.Object, err error) error {
+		if err == nil {
+			*journal = append(*journal, fmt.Sprintf("%s %s %s", verb, kindOf(obj), obj.GetName()))
+		}
+		return err
+	}
+	return interceptor.NewClient(live, interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+			feds, ok := list.(*v1alpha1.FederationList)
+			if !ok {
+				return c.List(ctx, list, opts...)
+			}
+			return listByIndex(ctx, c, byField, feds, opts)
+		},
+		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
+			return note("create", obj, c.Create(ctx, obj, opts...))
+		},
+		Update: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
+			return note("update", obj, c.Update(ctx, obj, opts...))
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
+			return note("delete", obj, c.Delete(ctx, obj, opts...))
+		},
+		Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, p client.Patch, opts ...client.PatchOption) error {
+			return note("patch", obj, c.Patch(ctx, obj, p, opts...))
+		},
+		Apply: func(ctx context.Context, c client.WithWatch, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+			return note("apply", obj.(client.Object), c.Apply(ctx, obj, opts...))
+		},
+		SubResourcePatch: func(
+			ctx context.Context, c client.Client, sub string, obj client.Object, p client.Patch, opts ...client.SubResourcePatchOption,
+		) error {
+			return note("patch "+sub+" of", obj, c.SubResource(sub).Patch(ctx, obj, p, opts...))
+		},
+	})
+}
+
+func listByIndex(
+	ctx context.Context, c client.Client, byField indexes, feds *v1alpha1.FederationList, opts []client.ListOption,
+) error {
+	options := (&client.ListOptions{}).ApplyOptions(opts)
+	selector := options.FieldSelector
+	options.FieldSelector = nil
+	if err := c.List(ctx, feds, options); err != nil || selector == nil {
+		return err
+	}
+	for _, want := range selector.Requirements() {
+		extract, found := byField[want.Field]
+		if !found {
+			return fmt.Errorf("no index by field %s", want.Field)
+		}
+		feds.Items = slices.DeleteFunc(feds.Items, func(fed v1alpha1.Federation) bool {
+			return !slices.Contains(extract(&fed), want.Value)
+		})
+	}
+	return nil
+}
+
+var generationInConfig = regexp.MustCompile(`generation\W+([0-9a-f]{16})\b`)
+
+// renderedGeneration is the generation that the configuration tells the server.
+func renderedGeneration(files map[string]string) (string, error) {
+	for name, text := range files {
+		if match := generationInConfig.FindStringSubmatch(text); match != nil && strings.HasSuffix(name, ".lua") {
+			return match[1], nil
+		}
+	}
+	return "", fmt.Errorf("no generation in the configuration")
+}
+
+// isBookkeeping tells a line of the zone that no partner asks for.
+func isBookkeeping(line string) bool {
+	return strings.Contains(line, "_xmppfed.") || strings.HasPrefix(line, "ns1.cupdomain.com.")
+}

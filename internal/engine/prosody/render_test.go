@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package prosody
+
+import (
+	"flag"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/xmppfed/xmppfed/internal/engine"
+)
+
+var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
+
+// goldens are inputs by the name of their golden file.
+var goldens = map[string]engine.Input{
+	"one-domain": {Domains: []string{"cupdomain.com"}},
+	"group-chat-trusted-cas": {
+		Domains: []string{"cupdomain.com", "example.org"}, GroupChat: "conference", TrustedCAs: "PEM\n",
+	},
+}
+
+func TestRenderedConfigurationIsTheGoldenOne(t *testing.T) {
+	for name, input := range goldens {
+		t.Run(name, func(t *testing.T) {
+			// Goldens show the configuration; a change of a module's text shouldn't touch them.
+			got, err := renderConfig(input, "0123456789abcdef")
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join("testdata", name+".golden")
+			if *update {
+				if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path) //nolint:gosec // a name of ours
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("run the test with -update if this is meant (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestRenderGivesAllFilesAndAGenerationThatFollowsThem(t *testing.T) {
+	base := engine.Input{Domains: []string{"cupdomain.com"}, GroupChat: "conference"}
+	first := mustRender(t, base)
+	want := []string{"mod_auth_xmppfed.lua", "mod_xmppfed.lua", "mod_xmppfed_status.lua", "prosody.cfg.lua"}
+	if got := slices.Sorted(maps.Keys(first.Files)); !slices.Equal(got, want) {
+		t.Errorf("files %q, want %q", got, want)
+	}
+	if line := `xmppfed_generation = "` + first.Generation + `"`; !strings.Contains(first.Files[configFile], line) {
+		t.Errorf("configuration doesn't say %q", line)
+	}
+	if again := mustRender(t, base); !cmp.Equal(first, again) {
+		t.Error("the same input gives another configuration")
+	}
+	withCAs := base
+	withCAs.TrustedCAs = "PEM"
+	otherCAs := base
+	otherCAs.TrustedCAs = "other PEM"
+	if got := mustRender(t, withCAs).Files[trustedCAsFile]; got != "PEM" {
+		t.Errorf("ca.crt holds %q", got)
+	}
+	seen := map[string]engine.Input{first.Generation: base}
+	for _, in := range []engine.Input{withCAs, otherCAs, {Domains: []string{"cupdomain.com"}}, {Domains: []string{"other.com"}}} {
+		generation := mustRender(t, in).Generation
+		if earlier, ok := seen[generation]; ok {
+			t.Errorf("%+v and %+v have the same generation", earlier, in)
+		}
+		seen[generation] = in
+	}
+}
+
+func mustRender(t *testing.T, in engine.Input) engine.Config {
+	t.Helper()
+	config, err := Engine{}.Render(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
+
+func TestRenderRefusesWhatProsodyWouldReadDifferently(t *testing.T) {
+	for name, in := range map[string]engine.Input{
+		"no domain at all":                          {},
+		"an empty domain":                           {Domains: []string{""}},
+		"the global section's name":                 {Domains: []string{"*"}},
+		"upper case":                                {Domains: []string{"CUPdomain.com"}},
+		"a wildcard":                                {Domains: []string{"*.cupdomain.com"}},
+		"a trailing dot":                            {Domains: []string{"cupdomain.com."}},
+		"a U-label":                                 {Domains: []string{"münchen.example"}},
+		"a line feed at the end":                    {Domains: []string{"cupdomain.com\n"}},
+		"a label of 64 bytes":                       {Domains: []string{strings.Repeat("a", 64) + ".com"}},
+		"a name of 254 bytes":                       {Domains: []string{strings.Repeat("a.", 126) + "aa"}},
+		"the same domain twice":                     {Domains: []string{"a.com", "a.com"}},
+		"a quote in the subdomain":                  {Domains: []string{"a.com"}, GroupChat: `"`},
+		"a domain that is another one's group chat": {Domains: []string{"a.com", "rooms.a.com"}, GroupChat: "rooms"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := (Engine{}).Render(in); err == nil {
+				t.Error("rendered")
+			}
+			if err := (Engine{}).Check(in); err == nil {
+				t.Error("checked")
+			}
+		})
+	}
+}
