@@ -15,8 +15,10 @@ KUSTOMIZE := $(TOOLS)/kustomize-$(KUSTOMIZE_VERSION)
 export HELM := $(TOOLS)/helm-$(HELM_VERSION)
 
 LAB := hack/lab/lab
-# Modules with code of ours; the lab's have their own dependencies, which the operator must not get.
-MODULES := . hack/lab hack/lab/kube
+# The lab's modules have dependencies of their own, which the operator must not get. That with Kubernetes in it gets the
+# flags its build has, so that nothing is compiled twice, and only linters that don't analyse all of Kubernetes.
+KUBE_FLAGS := CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=false'
+KUBE_LINTERS := depguard,errcheck,errorlint,funlen,gocognit,goheader,ineffassign,lll,misspell,nolintlint,revive,unused
 
 ##@ The two commands to begin with
 
@@ -62,15 +64,14 @@ verify: $(HELM) $(KUSTOMIZE) ## Check that what is generated is up to date, modu
 	HELM=$(HELM) KUSTOMIZE=$(KUSTOMIZE) hack/verify.sh
 
 .PHONY: lint
-lint: $(GOLANGCI_LINT) ## Check code against the gates of .golangci.yml
-	for module in $(MODULES); do \
-		echo "golangci-lint in $$module"; \
-		(cd $$module && $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...); \
-	done
+lint: $(GOLANGCI_LINT) ## Check code against the gates of .golangci.yml (compiles Kubernetes the first time, 9 minutes)
+	$(GOLANGCI_LINT) run ./...
+	cd hack/lab && $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...
+	cd hack/lab/kube && $(KUBE_FLAGS) $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml --enable-only $(KUBE_LINTERS) ./...
 
 .PHONY: format
 format: $(GOLANGCI_LINT) ## Format code
-	for module in $(MODULES); do (cd $$module && $(GOLANGCI_LINT) fmt --config $(CURDIR)/.golangci.yml); done
+	for module in . hack/lab hack/lab/kube; do (cd $$module && $(GOLANGCI_LINT) fmt --config $(CURDIR)/.golangci.yml); done
 
 ##@ Lab
 

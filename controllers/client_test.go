@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"testing"
 
 	"github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -20,6 +19,19 @@ import (
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/controllers"
 )
+
+// failStatus lets writes of status fail after some more of them.
+func (w *world) failStatus(err error, after int) { w.statusErr, w.statusWrites = err, after }
+
+func (w *world) statusFailure() error {
+	if w.statusErr == nil || w.statusWrites > 0 {
+		w.statusWrites--
+		return nil
+	}
+	err := w.statusErr
+	w.statusErr = nil
+	return err
+}
 
 // indexes are the functions by which the cache of a real operator indexes Federations.
 type indexes map[string]client.IndexerFunc
@@ -31,13 +43,13 @@ func (i indexes) IndexField(_ context.Context, _ client.Object, field string, ex
 
 // notingClient reads from the API server, always up to date, and writes to it and to the journal. It has no cache;
 // what a cache looks up by index it finds by the same functions.
-func notingClient(t *testing.T, live client.WithWatch, journal *[]string) client.WithWatch {
-	t.Helper()
+func (w *world) notingClient(live client.WithWatch) client.WithWatch {
+	w.t.Helper()
 	byField := indexes{}
-	gomega.NewWithT(t).Expect(controllers.IndexFederations(t.Context(), byField)).To(gomega.Succeed())
+	w.Expect(controllers.IndexFederations(w.t.Context(), byField)).To(gomega.Succeed())
 	note := func(verb string, obj client.Object, err error) error {
 		if err == nil {
-			*journal = append(*journal, fmt.Sprintf("%s %s %s", verb, kindOf(obj), obj.GetName()))
+			w.note(verb, kindOf(obj)+" "+obj.GetName())
 		}
 		return err
 	}
@@ -67,6 +79,9 @@ func notingClient(t *testing.T, live client.WithWatch, journal *[]string) client
 		SubResourcePatch: func(
 			ctx context.Context, c client.Client, sub string, obj client.Object, p client.Patch, opts ...client.SubResourcePatchOption,
 		) error {
+			if err := w.statusFailure(); err != nil {
+				return err
+			}
 			return note("patch "+sub+" of", obj, c.SubResource(sub).Patch(ctx, obj, p, opts...))
 		},
 	})

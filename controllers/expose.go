@@ -28,13 +28,14 @@ func (r *FederationReconciler) expose(ctx context.Context, s *scope) (finding, e
 	if err := r.Applier.Apply(ctx, wanted); err != nil {
 		return finding{}, err
 	}
-	if fixed := s.fed.Spec.Exposure.PublicAddresses; len(fixed) > 0 {
-		s.addresses = parseAddresses(fixed)
-		return r.noteAddresses(s, "of spec.exposure.publicAddresses")
-	}
 	var service corev1.Service
 	if err := r.Get(ctx, client.ObjectKeyFromObject(wanted), &service); client.IgnoreNotFound(err) != nil {
 		return finding{}, fmt.Errorf("reading Service %s: %w", client.ObjectKeyFromObject(wanted), err)
+	}
+	s.clusterAddress = service.Spec.ClusterIP
+	if fixed := s.fed.Spec.Exposure.PublicAddresses; len(fixed) > 0 {
+		s.addresses = parseAddresses(fixed)
+		return r.noteAddresses(s, "of spec.exposure.publicAddresses")
 	}
 	var hostnames, addresses []string
 	for _, ingress := range service.Status.LoadBalancer.Ingress {

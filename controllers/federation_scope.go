@@ -33,6 +33,8 @@ type scope struct {
 	trustedCAs string
 	// addresses to publish.
 	addresses []netip.Addr
+	// clusterAddress of the public Service, to reach it by when source ranges keep the operator out.
+	clusterAddress string
 	// recheck is when to check the way in again, while all is well.
 	recheck time.Duration
 }

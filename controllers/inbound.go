@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -160,6 +161,11 @@ func inboundTarget(s *scope) check.InboundTarget {
 	}
 	for _, resolver := range s.fed.Spec.Verification.Resolvers {
 		target.Resolvers = append(target.Resolvers, string(resolver))
+	}
+	if len(s.fed.Spec.Exposure.LoadBalancer.SourceRanges) > 0 {
+		if address, err := netip.ParseAddr(s.clusterAddress); err == nil {
+			target.Through = address
+		}
 	}
 	if certificate := s.fed.Status.Certificate; certificate != nil {
 		target.Serial = certificate.Serial

@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 LAB=hack/lab/lab
 
-step() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+step() { printf '\n== %s\n' "$*"; }
 
 step "The lab: a Kubernetes cluster and a small internet on this machine"
 $LAB up

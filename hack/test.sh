@@ -13,13 +13,13 @@ unit() {
 	(cd hack/lab && go_test ./...)
 }
 
-# envtest also runs the tests of the lab's cloud: they compile against what the API server was just built from.
+# envtest also runs the tests of the lab's cloud: they compile, with the same flags, what the API server was built from.
 envtest() {
 	$LAB build kube
 	KUBEBUILDER_ASSETS=$(kube_dir) && export KUBEBUILDER_ASSETS
 	mapfile -t packages < <(packages_with envtest)
 	go_test -tags envtest "${packages[@]}"
-	(cd hack/lab/kube && go_test ./...)
+	(cd hack/lab/kube && CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=false' go_test ./...)
 }
 
 integration() {

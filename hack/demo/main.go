@@ -67,7 +67,7 @@ func run(ctx context.Context) error {
 	return show(ctx, fed)
 }
 
-func heading(text string) { fmt.Printf("\n\033[1m%s\033[0m\n", text) }
+func heading(text string) { fmt.Printf("\n== %s\n", text) }
 
 // awaitReady prints what is being waited for whenever that changes.
 func awaitReady(ctx context.Context, cluster client.WithWatch) (*v1alpha1.Federation, error) {

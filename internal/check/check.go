@@ -35,6 +35,9 @@ type InboundTarget struct {
 	Port, Priority, Weight uint16
 	// Addresses are those of Hostname.
 	Addresses []netip.Addr
+	// Through is tried in place of Addresses, when those are closed to the operator by source ranges: the Service's
+	// address inside the cluster. The zero value: Addresses are tried.
+	Through netip.Addr
 	// Resolvers are asked, each as ip:port. Empty: those of /etc/resolv.conf.
 	Resolvers []string
 	// Serial number, in hexadecimal, of the certificate that the server was given. The verdict mentions when another
@@ -155,6 +158,14 @@ func each(n int, f func(i int)) {
 		})
 	}
 	wg.Wait()
+}
+
+// addressesToTry are those to connect to.
+func (t InboundTarget) addressesToTry() []netip.Addr {
+	if t.Through.IsValid() {
+		return []netip.Addr{t.Through}
+	}
+	return sortedAddresses(t.Addresses)
 }
 
 // sortedAddresses are the addresses without duplicates, IPv4 before IPv6.

@@ -205,6 +205,20 @@ func TestInboundTriesEveryAddress(t *testing.T) {
 	}
 }
 
+func TestInboundGoesThroughTheClusterWhenSourceRangesKeepTheOperatorOut(t *testing.T) {
+	server := startServer(t, serves(keyPair(t, today, domains...)))
+	tgt := target(startResolver(t, zone...))
+	tgt.Through = netip.MustParseAddr("10.96.0.5")
+	onlyInside := network{"10.96.0.5:5269": server}
+	got := run(t, checker(onlyInside), tgt)
+	if got.Reason != v1alpha1.ReasonReachable || !strings.Contains(got.Message, "tried from inside the cluster through 10.96.0.5") {
+		t.Errorf("got %+v", got)
+	}
+	if got = run(t, checker(network{}), tgt); !strings.HasPrefix(got.Message, "10.96.0.5:5269: ") {
+		t.Errorf("with nothing listening: got %+v", got)
+	}
+}
+
 func TestInboundMentionsAnotherCertificateThanTheGivenOne(t *testing.T) {
 	pair := keyPair(t, today, domains...)
 	server := startServer(t, serves(pair))

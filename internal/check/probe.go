@@ -35,7 +35,7 @@ func (t trial) failed() bool {
 // tryAll opens a stream to every address for every domain, ordered by address, then by domain. When an address fails
 // for the first domain, the others are skipped there: it would fail for them as well, and slowly.
 func (c *Checker) tryAll(ctx context.Context, t InboundTarget, p patience) []trial {
-	addresses := sortedAddresses(t.Addresses)
+	addresses := t.addressesToTry()
 	trials := make([]trial, len(addresses)*len(t.Domains))
 	each(len(addresses), func(i int) {
 		at := netip.AddrPortFrom(addresses[i], t.Port)

@@ -95,6 +95,10 @@ func reachable(t InboundTarget, notes []string) Verdict {
 	message := fmt.Sprintf("partners find %s in public DNS (asked: %s) and reach %s at port %d, encrypted, with a "+
 		"certificate that names the domain", phrase.List(t.Domains, maxRecords), phrase.List(t.Resolvers, maxRecords),
 		phrase.List(texts(sortedAddresses(t.Addresses)), maxRecords), t.Port)
+	if t.Through.IsValid() {
+		notes = append([]string{fmt.Sprintf("tried from inside the cluster through %s, because "+
+			"spec.exposure.loadBalancer.sourceRanges keep the operator out", t.Through)}, notes...)
+	}
 	if len(notes) > 0 {
 		message += "; but " + strings.Join(notes[:min(len(notes), maxSentences)], "; ")
 	}

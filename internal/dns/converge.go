@@ -66,7 +66,7 @@ func (r *run) converge(ctx context.Context) (Result, error) {
 			return result, r.readBack(ctx, next.change)
 		case errors.Is(err, ErrPrerequisite):
 			r.strict = true
-			last = changingError(next.held > 0, r.apex)
+			last = changingError(next.held, r.apex)
 		case e != nil && e.Unsettled:
 			// The next reading shows whether the update was applied. If it was not, trying again is safe: should the
 			// first one still come, the prerequisites of one of the two fail.
@@ -91,9 +91,8 @@ func (r *run) readZone(ctx context.Context) error {
 	if err := r.get(ctx, keys); err != nil {
 		return err
 	}
-	anchors, _ := r.anchors(r.guard(keys[0]))
 	var more []Key
-	for _, a := range anchors {
+	for _, a := range r.listed(r.guard(keys[0])) {
 		if !slices.Contains(r.want.anchors, a) {
 			more = append(more, markerKey(a))
 		}

@@ -36,22 +36,6 @@ func ZoneFor(name string, apexes []string) (string, bool) {
 	return best, found
 }
 
-// Wildcards are the names from which a server may make up records at name (RFC 4592): "*" below every ancestor of name
-// within the zone, nearest first.
-func Wildcards(name, apex string) []string {
-	name, apex = Canonical(name), Canonical(apex)
-	var out []string
-	for name != apex {
-		_, parent, ok := strings.Cut(name, ".")
-		if !ok || !InZone(parent, apex) {
-			break
-		}
-		name = parent
-		out = append(out, "*."+name)
-	}
-	return out
-}
-
 // relative is the name without the apex; "@" is the apex itself (RFC 1035 section 5.1).
 func relative(name, apex string) string {
 	if name == apex {

@@ -44,8 +44,8 @@ type guard struct {
 	set RRset
 	// marker, when ours or another's.
 	marker marker
-	// current tells that today's key signed it.
-	current bool
+	// current tells that today's key signed it, listed that our index has it.
+	current, listed bool
 }
 
 // planner holds what a decision depends on.
@@ -64,8 +64,8 @@ type planner struct {
 type plan struct {
 	change  Change
 	dropped []Key
-	// guards, by anchor, of what the owner holds already.
-	held int
+	// held tells that the owner holds an anchor already.
+	held bool
 }
 
 func (p planner) guard(key Key) guard {
@@ -100,47 +100,63 @@ func (p planner) guard(key Key) guard {
 
 func (p planner) plan() (plan, *Error) {
 	index := p.guard(indexKey(p.owner, p.apex))
-	if err := p.checkGuard(index, len(p.want.anchors) > 0, nil); err != nil {
+	if err := p.checkGuard(index, len(p.want.anchors) > 0); err != nil {
 		return plan{}, err
 	}
-	anchors, listed := p.anchors(index)
+	listed := p.listed(index)
+	anchors := p.anchors(listed)
+	b := builder{planner: p}
 	guards := map[string]guard{}
-	var held []Key
 	for _, a := range anchors {
 		g := p.guard(markerKey(a))
-		if err := p.checkGuard(g, len(p.want.keys[a]) > 0, listed); err != nil {
+		g.listed = slices.Contains(listed, a)
+		if err := p.checkGuard(g, len(p.want.keys[a]) > 0); err != nil {
 			return plan{}, err
 		}
 		guards[a] = g
 		if g.standing == standingOurs {
-			held = append(held, g.marker.keys...)
+			b.plan.held = true
+			b.held = append(b.held, g.marker.keys...)
 		}
 	}
-	return p.build(index, anchors, guards, held)
+	b.dropUnwanted()
+	for _, a := range anchors {
+		if err := b.anchor(a, guards[a]); err != nil {
+			return plan{}, err
+		}
+	}
+	b.index(index)
+	return b.plan, nil
 }
 
-// anchors that matter: those wanted and those listed in the index. The second result is only those of the index.
-func (p planner) anchors(index guard) (all, listed []string) {
+// listed are the anchors in the index.
+func (p planner) listed(index guard) []string {
+	var out []string
 	if index.standing == standingOurs {
 		for _, k := range index.marker.keys {
 			if a, ok := anchorOf(k); ok {
-				listed = append(listed, a)
+				out = append(out, a)
 			}
 		}
 	}
-	all = append(slices.Clone(p.want.anchors), listed...)
+	return out
+}
+
+// anchors that matter: those wanted and those listed in the index, sorted.
+func (p planner) anchors(listed []string) []string {
+	all := append(slices.Clone(p.want.anchors), listed...)
 	slices.Sort(all)
-	return slices.Compact(all), listed
+	return slices.Compact(all)
 }
 
 // checkGuard refuses what the table refuses on account of an ownership record alone.
-func (p planner) checkGuard(g guard, wanted bool, listed []string) *Error {
-	switch anchor, _ := anchorOf(g.key); {
+func (p planner) checkGuard(g guard, wanted bool) *Error {
+	switch {
 	case g.standing == standingForged:
 		return forgedError(g, p.apex)
 	case g.standing == standingOther && wanted:
 		return conflictError(g, p.apex)
-	case g.standing == standingJunk && wanted && p.strict && slices.Contains(listed, anchor):
+	case g.standing == standingJunk && wanted && p.strict && g.listed:
 		return lostError(g.key, g.key, p.apex)
 	case g.standing == standingJunk && wanted && p.strict:
 		return existsError(g.key, p.apex)
@@ -149,38 +165,27 @@ func (p planner) checkGuard(g guard, wanted bool, listed []string) *Error {
 	}
 }
 
-// build puts the change together. held are the keys that our ownership records list.
-func (p planner) build(index guard, anchors []string, guards map[string]guard, held []Key) (plan, *Error) {
-	b := builder{planner: p, held: held}
-	wantedKeys := p.want.allKeys()
-	for _, k := range held {
-		if !slices.Contains(wantedKeys, k) {
-			b.plan.dropped = append(b.plan.dropped, k)
-			b.plan.change.Drop = append(b.plan.change.Drop, k)
-		}
-	}
-	_, listed := p.anchors(index)
-	for _, a := range anchors {
-		if guards[a].standing == standingOurs {
-			b.plan.held++
-		}
-		if err := b.anchor(a, guards[a], slices.Contains(listed, a)); err != nil {
-			return plan{}, err
-		}
-	}
-	b.index(index)
-	return b.plan, nil
-}
-
 // builder collects one change.
 type builder struct {
 	planner
+	// held are the record sets that our ownership records list.
 	held []Key
 	plan plan
 }
 
+// dropUnwanted removes what is held under any anchor but wanted under none.
+func (b *builder) dropUnwanted() {
+	wanted := b.want.allKeys()
+	for _, k := range b.held {
+		if !slices.Contains(wanted, k) {
+			b.plan.dropped = append(b.plan.dropped, k)
+			b.plan.change.Drop = append(b.plan.change.Drop, k)
+		}
+	}
+}
+
 // anchor adds what one anchor needs.
-func (b *builder) anchor(anchor string, g guard, listed bool) *Error {
+func (b *builder) anchor(anchor string, g guard) *Error {
 	keys := b.want.keys[anchor]
 	if len(keys) == 0 {
 		if g.standing == standingOurs {
@@ -192,7 +197,7 @@ func (b *builder) anchor(anchor string, g guard, listed bool) *Error {
 	touched := false
 	for _, k := range keys {
 		isNew := !slices.Contains(b.held, k)
-		if err := b.explain(k, g, isNew, listed); err != nil {
+		if err := b.explain(k, g, isNew); err != nil {
 			return err
 		}
 		if !isNew && b.read[k].Equal(b.want.sets[k]) {
@@ -216,7 +221,7 @@ func (b *builder) anchor(anchor string, g guard, listed bool) *Error {
 }
 
 // explain tells, once the server has refused, which record is in the way.
-func (b *builder) explain(k Key, g guard, isNew, listed bool) *Error {
+func (b *builder) explain(k Key, g guard, isNew bool) *Error {
 	if !b.strict {
 		return nil
 	}
@@ -226,7 +231,7 @@ func (b *builder) explain(k Key, g guard, isNew, listed bool) *Error {
 	if _, exists := b.read[k]; !exists || !isNew {
 		return nil
 	}
-	if listed && g.standing != standingOurs {
+	if g.listed && g.standing != standingOurs {
 		return lostError(g.key, k, b.apex)
 	}
 	return existsError(k, b.apex)

@@ -4,7 +4,6 @@ package dns_test
 
 import (
 	"net/netip"
-	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -77,16 +76,5 @@ func TestZoneForTakesTheLongestApexOnLabelBoundaries(t *testing.T) {
 				t.Errorf("got %q %t, want %q", got, ok, test.want)
 			}
 		})
-	}
-}
-
-func TestWildcardsAreThoseOfEveryAncestorInTheZone(t *testing.T) {
-	got := dns.Wildcards("_xmpp-server._tcp.a.cupdomain.com.", "cupdomain.com.")
-	want := []string{"*._tcp.a.cupdomain.com.", "*.a.cupdomain.com.", "*.cupdomain.com."}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-	if got := dns.Wildcards("cupdomain.com.", "cupdomain.com."); len(got) != 0 {
-		t.Errorf("got %v for the apex, want none", got)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"mellium.im/xmlstream"
 	"mellium.im/xmpp"
 	"mellium.im/xmpp/jid"
 	"mellium.im/xmpp/roster"
@@ -53,7 +54,7 @@ func command(ctx context.Context, session *xmpp.Session, line string, events *pr
 		return printRoster(ctx, session, events)
 	case "presence":
 		return session.Encode(ctx, presence(rest))
-	case "subscribe", "approve", "remove", "message", "join", "say":
+	case "subscribe", "approve", "remove", "message", "join", "open", "say":
 	default:
 		return fmt.Errorf("running %q: no such command", line)
 	}
@@ -73,9 +74,21 @@ func command(ctx context.Context, session *xmpp.Session, line string, events *pr
 		return session.Encode(ctx, outMessage{To: to.String(), Type: stanza.ChatMessage, Body: text})
 	case "join":
 		return session.Encode(ctx, outPresence{To: to.String(), Room: &struct{}{}})
+	case "open":
+		return openRoom(ctx, session, to.Bare())
 	default: // say
 		return session.Encode(ctx, outMessage{To: to.Bare().String(), Type: stanza.GroupChatMessage, Body: text})
 	}
+}
+
+// openRoom accepts the default configuration of a new room, which is locked before (XEP-0045 section 10.1.2).
+func openRoom(ctx context.Context, session *xmpp.Session, room jid.JID) error {
+	form := xmlstream.Wrap(nil, xml.StartElement{
+		Name: xml.Name{Space: "jabber:x:data", Local: "x"},
+		Attr: []xml.Attr{{Name: xml.Name{Local: "type"}, Value: "submit"}},
+	})
+	query := xmlstream.Wrap(form, xml.StartElement{Name: xml.Name{Space: "http://jabber.org/protocol/muc#owner", Local: "query"}})
+	return session.UnmarshalIQElement(ctx, query, stanza.IQ{Type: stanza.SetIQ, To: room}, nil)
 }
 
 func presence(show string) outPresence {

@@ -9,6 +9,7 @@
 //	presence [SHOW]    available, or with SHOW: away, chat, dnd, xa, unavailable
 //	message JID TEXT   send a chat message
 //	join ROOM/NICK     enter a chat room
+//	open ROOM          accept the default configuration of a room that this user just created
 //	say ROOM TEXT      speak in it
 //	roster             print the contact list
 //	quit               log out; so does the end of the input

@@ -32,11 +32,13 @@ start() {
 	remember "$name" $!
 }
 
-GRACE=10 # seconds a daemon has to end by itself
+# stop NAME… ends daemons.
+stop() { stop_within 10 "$@"; }
 
-# stop NAME… asks the daemons to end, all at once, and makes those that have not ended when their time is up.
-stop() {
-	local name pid deadline=$((SECONDS + GRACE))
+# stop_within SECONDS NAME… asks the daemons to end, all at once, and makes those that have not when the time is up.
+stop_within() {
+	local name pid deadline=$((SECONDS + $1))
+	shift
 	for name; do
 		if pid=$(pid_of "$name"); then kill -TERM "$pid" 2>/dev/null || true; fi
 	done

@@ -23,7 +23,8 @@ add_host() {
 	shift
 	ip netns add "$(netns "$name")"
 	mkdir -p "$LAB_DIR/hosts/$name"
-	printf 'nameserver %s\n' "$DNS_PRIMARY" "$DNS_SECONDARY" >"$LAB_DIR/hosts/$name/resolv.conf"
+	printf '%s\n' "nameserver $DNS_PRIMARY" "nameserver $DNS_SECONDARY" "options timeout:1 attempts:3" \
+		>"$LAB_DIR/hosts/$name/resolv.conf"
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	setsid nsenter --net="/run/netns/$(netns "$name")" unshare --mount --propagation private bash -euc '
 		mount --bind "$1" /etc/resolv.conf; shift

@@ -3,9 +3,12 @@
 
 up() {
 	need_root
+	set -o errtrace
+	trap 'say "lab: ${BASH_SOURCE[0]##*/}:$LINENO: $BASH_COMMAND: failed"' ERR
 	one_at_a_time
 	build
 	if is_up; then
+		start_what_tests_stop
 		say "the lab is up"
 		return
 	fi
@@ -21,6 +24,14 @@ is_up() {
 	for name in $(daemons) $(hosts | sed 's/^/host-/'); do alive "$name" || return 1; done
 	api_ready && node_ready
 } 2>/dev/null
+
+# start_what_tests_stop brings back what a test that broke off may have left stopped.
+start_what_tests_stop() {
+	local name
+	start_dns primary
+	start_dns secondary
+	for name in $(partners); do alive "partner-$name" || "${name}_start"; done
+}
 
 make_all() {
 	local name
@@ -59,13 +70,12 @@ down() {
 # remove_all ends and removes everything, whatever state the lab is in. kubelet goes first, or it would
 # start pods again; then the pods while there is a container runtime to ask; then the rest.
 remove_all() {
-	local GRACE=2 # what they would still write is about to be removed
-	stop kubelet
+	stop_within 2 kubelet # whatever it would still write is about to be removed
 	if alive containerd && [[ -x $KUBE_BIN/lab-cri ]]; then
 		in_host node "$KUBE_BIN/lab-cri" --socket "$CONTAINERD_SOCK" || say "some pods did not end properly"
 	fi
 	# shellcheck disable=SC2046 # one argument for each daemon
-	stop $(daemons)
+	stop_within 2 $(daemons)
 	end_strays
 	remove_hosts
 	remove_cgroups

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Partner organisations: one file partners/NAME.sh each. It sets NAME_address, and declares
+# Partner organisations: one file partners/NAME.sh each. It sets NAME_address and NAME_domain, and declares
+#   NAME_records   prints the records of its domain, in zone file form
 #   NAME_files     writes what the partner's host needs, before the host is there
 #   NAME_prepare   runs in the mount namespace of the new host; must be exported (optional)
 #   NAME_start     starts the partner's daemons, named partner-NAME or partner-NAME-…
@@ -12,10 +13,13 @@ partners() {
 }
 
 load_partners() {
-	local file
+	local file domain
 	for file in "$LAB_SRC"/partners/*.sh; do
 		# shellcheck source=/dev/null
 		source "$file"
+		file=$(basename "$file" .sh)
+		domain=${file}_domain
+		add_zone "${!domain}" "${file}_records"
 	done
 }
 

@@ -2,12 +2,23 @@
 # gmail.com: a well-kept standards server (Prosody 13). It demands TLS with a certificate it can verify,
 # offers dialback beside it, and takes clients on port 5222 at the same address.
 
+# shellcheck disable=SC2034 # read by lib/partners.sh
+gmail_domain=gmail.com
 gmail_address=203.0.113.20
 gmail_rootfs=$IMAGES/prosody-13.0/rootfs
 # The user of the reference scenario, jdoe1@gmail.com, and the password that tests and demo log in with.
 gmail_user=jdoe1
 gmail_password=jdoe1-lab-password
 export gmail_rootfs
+
+gmail_records() {
+	cat <<-E
+		_xmpp-server._tcp SRV 0 0 5269 xmpp
+		_xmpp-server._tcp.conference SRV 0 0 5269 xmpp
+		_xmpp-client._tcp SRV 0 0 5222 xmpp
+		xmpp A $gmail_address
+	E
+}
 
 gmail_files() {
 	local lab=$LAB_DIR/partners/gmail/upper/lab owner

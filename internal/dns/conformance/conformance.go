@@ -141,4 +141,3 @@ func (s suite) published(units ...dns.Unit) {
 		}
 	}
 }
-

@@ -62,8 +62,7 @@ func (m *Memory) Get(ctx context.Context, keys ...dns.Key) ([]dns.RRset, error) 
 }
 
 func (m *Memory) lookup(k dns.Key) (dns.RRset, bool) {
-	names := append([]string{k.Name}, dns.Wildcards(k.Name, m.apex)...)
-	for _, name := range names {
+	for _, name := range append([]string{k.Name}, wildcards(k.Name, m.apex)...) {
 		for _, t := range []uint16{k.Type, dns.TypeCNAME} {
 			if set, ok := m.sets[dns.Key{Name: name, Type: t}]; ok {
 				set.Name = k.Name
@@ -75,6 +74,20 @@ func (m *Memory) lookup(k dns.Key) (dns.RRset, bool) {
 		}
 	}
 	return dns.RRset{}, false
+}
+
+// wildcards are the names from which records at name are made up, nearest first.
+func wildcards(name, apex string) []string {
+	var out []string
+	for name != apex {
+		_, parent, ok := strings.Cut(name, ".")
+		if !ok || !dns.InZone(parent, apex) {
+			break
+		}
+		name = parent
+		out = append(out, "*."+name)
+	}
+	return out
 }
 
 // exists tells whether the name or one below it has records, which keeps wildcards away.

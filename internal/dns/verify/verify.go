@@ -77,9 +77,10 @@ func (r Report) count(key dns.Key) int {
 	return n
 }
 
-// Check asks every authoritative server of p's zone for the wanted records, and for those that must be gone. TTLs are
-// not compared. The error is nil if all is as it should be; else it is a *dns.Error about the first that is not, and
-// the report has the rest.
+// Check asks every authoritative server of p's zone for the wanted records, and for those that were removed, where it
+// must answer as the primary does: what the primary still has there is somebody else's, or made up from a wildcard (RFC
+// 4592). TTLs are not compared. The error is nil if all is as it should be; else it is a *dns.Error about the first that
+// is not, and the report has the rest.
 func (v Verifier) Check(ctx context.Context, p dns.Provider, want []dns.RRset, gone []dns.Key) (Report, error) {
 	zone, err := p.Zone(ctx)
 	if err != nil {
@@ -89,16 +90,20 @@ func (v Verifier) Check(ctx context.Context, p dns.Provider, want []dns.RRset, g
 	if err != nil {
 		return Report{}, err
 	}
-	report := Report{Servers: servers, asked: slices.Clone(gone)}
-	for _, set := range want {
-		report.asked = append(report.asked, set.Key())
+	expected, err := expectations(ctx, p, want, gone)
+	if err != nil {
+		return Report{}, err
+	}
+	report := Report{Servers: servers}
+	for _, e := range expected {
+		report.asked = append(report.asked, e.key)
 	}
 	var all sync.WaitGroup
 	for i := range report.Servers {
 		s := &report.Servers[i]
 		if s.Err == nil {
 			address := net.JoinHostPort(s.Address, strconv.Itoa(int(v.port())))
-			all.Go(func() { inquiry{v, s.String(), address, zone.Apex}.run(ctx, s, want, gone) })
+			all.Go(func() { inquiry{v, s.String(), address, zone.Apex}.run(ctx, s, expected) })
 		}
 	}
 	all.Wait()
@@ -108,29 +113,36 @@ func (v Verifier) Check(ctx context.Context, p dns.Provider, want []dns.RRset, g
 	return report, nil
 }
 
-// verdict is about the first server that gives no proper answers, else about the first that lags behind.
-func (r Report) verdict(apex string, gone []dns.Key) error {
-	for _, s := range r.Servers {
-		if s.Err != nil {
-			return s.Err
-		}
+// expectation is what every server must answer for a key.
+type expectation struct {
+	key dns.Key
+	set dns.RRset
+	// exists is false for what no server may have any more.
+	exists bool
+}
+
+func expectations(ctx context.Context, p dns.Provider, want []dns.RRset, gone []dns.Key) ([]expectation, error) {
+	var out []expectation
+	for _, set := range want {
+		out = append(out, expectation{set.Key(), set, true})
 	}
-	for _, s := range r.Servers {
-		if len(s.Pending) == 0 {
-			continue
-		}
-		key := s.Pending[0]
-		what, others := fmt.Sprintf("does not serve %s yet", key), "do"
-		if slices.Contains(gone, key) {
-			what, others = fmt.Sprintf("still serves %s, which was removed", key), "no longer do"
-		}
-		return &dns.Error{
-			Reason: v1alpha1.ReasonPropagationPending,
-			Message: fmt.Sprintf("%s %s (%d of %d servers %s); if this lasts, the administrator of zone %s looks why it does not "+
-				"follow the primary: NOTIFY, zone transfer, serial", s, what, r.count(key), len(r.Servers), others, dns.Display(apex)),
-		}
+	if len(gone) == 0 {
+		return out, nil
 	}
-	return nil
+	left, err := p.Get(ctx, gone...)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range gone {
+		e := expectation{key: k}
+		for _, set := range left {
+			if set.Name == k.Name && (set.Type == k.Type || set.Type == dns.TypeCNAME) {
+				e.set, e.exists = set, true
+			}
+		}
+		out = append(out, e)
+	}
+	return out, nil
 }
 
 // inquiry asks one server.
@@ -142,17 +154,17 @@ type inquiry struct {
 }
 
 // run fills in what the server answers.
-func (q inquiry) run(ctx context.Context, result *Server, want []dns.RRset, gone []dns.Key) {
+func (q inquiry) run(ctx context.Context, result *Server, expected []expectation) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var mu sync.Mutex
 	var asking sync.WaitGroup
 	slots := make(chan struct{}, parallel)
-	ask := func(set dns.RRset, wanted bool) {
+	for _, e := range expected {
 		slots <- struct{}{}
 		asking.Go(func() {
 			defer func() { <-slots }()
-			ok, err := q.settled(ctx, set, wanted)
+			got, found, err := q.ask(ctx, e.key)
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -160,45 +172,13 @@ func (q inquiry) run(ctx context.Context, result *Server, want []dns.RRset, gone
 				// A server that does not answer one question would only cost time with the others.
 				result.Err = err
 				stop()
-			case err == nil && !ok:
-				result.Pending = append(result.Pending, set.Key())
+			case err == nil && (found != e.exists || found && !got.SameData(e.set)):
+				result.Pending = append(result.Pending, e.key)
 			}
 		})
 	}
-	for _, set := range want {
-		ask(set, true)
-	}
-	for _, k := range gone {
-		ask(dns.RRset{Name: k.Name, Type: k.Type}, false)
-	}
 	asking.Wait()
 	slices.SortFunc(result.Pending, func(a, b dns.Key) int { return strings.Compare(a.String(), b.String()) })
-}
-
-// settled tells whether the server has the record set as wanted, or no longer when it is not wanted.
-func (q inquiry) settled(ctx context.Context, set dns.RRset, wanted bool) (bool, *dns.Error) {
-	got, found, err := q.ask(ctx, set.Key())
-	if err != nil {
-		return false, err
-	}
-	if wanted {
-		return found && got.SameData(set), nil
-	}
-	if !found || got.Type != set.Type {
-		return true, nil
-	}
-	// What is served may be made up from a wildcard (RFC 4592), which is not ours and stays.
-	for _, name := range dns.Wildcards(set.Name, q.apex) {
-		wildcard, found, err := q.ask(ctx, dns.Key{Name: name, Type: set.Type})
-		if err != nil {
-			return false, err
-		}
-		if found {
-			wildcard.Name = set.Name
-			return wildcard.SameData(got), nil
-		}
-	}
-	return false, nil
 }
 
 func (q inquiry) ask(ctx context.Context, key dns.Key) (dns.RRset, bool, *dns.Error) {

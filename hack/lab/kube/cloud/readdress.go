@@ -40,7 +40,7 @@ func (r *readdresser) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, err.Error(), http.StatusConflict)
 		return
 	}
-	_, _ = io.WriteString(w, addr+"\n")
+	_, _ = io.WriteString(w, addr+"\n") //nolint:gosec // an address, and no browser reads it
 }
 
 func (r *readdresser) readdress(ctx context.Context, namespace, name string) (string, error) {
