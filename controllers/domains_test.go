@@ -143,7 +143,7 @@ func TestTwoYoungFederationsAgreeOnWhoIsFirst(t *testing.T) {
 
 func TestWhoMayNotPublishADomainDoesNotBlockIt(t *testing.T) {
 	w := newWorld(t)
-	w.createKey("c2VjcmV0IG9mIGF0IGxlYXN0IDE2IGJ5dGVz")
+	w.createKey(goodKey)
 	w.createZone("cupdomain-com", &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: w.namespace}})
 	w.reconcileZone("cupdomain-com")
 	squatter := w.another()
@@ -160,7 +160,7 @@ func TestWhoMayNotPublishADomainDoesNotBlockIt(t *testing.T) {
 
 func TestANamespaceThatIsAllowedLaterPublishesThen(t *testing.T) {
 	w := newWorld(t)
-	w.createKey("c2VjcmV0IG9mIGF0IGxlYXN0IDE2IGJ5dGVz")
+	w.createKey(goodKey)
 	w.createZone("cupdomain-com", &metav1.LabelSelector{MatchLabels: map[string]string{"xmpp": "yes"}})
 	w.reconcileZone("cupdomain-com")
 	w.create("cup")

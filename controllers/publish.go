@@ -142,9 +142,11 @@ func (r *FederationReconciler) publishIn(ctx context.Context, s *scope, apex str
 	return report, dnsOutcome(err)
 }
 
-// owner is what tells this Federation's records from every other's. Only a hash of it becomes public.
+// owner is what tells this Federation's records from every other's. It goes by the Federation's name and not its UID, so
+// that one restored from a backup, or created again after DeletionPolicyRetain, has its records back. Only a hash
+// becomes public.
 func (r *FederationReconciler) owner(fed *v1alpha1.Federation) dns.Owner {
-	hash := sha256.Sum256([]byte(r.Cluster + "/" + string(fed.UID)))
+	hash := sha256.Sum256([]byte(r.Cluster + "/" + fed.Namespace + "/" + fed.Name))
 	return dns.Owner{ID: hex.EncodeToString(hash[:10])}
 }
 

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -35,7 +36,10 @@ import (
 	"github.com/xmppfed/xmppfed/internal/testkit/kubetest"
 )
 
-func TestMain(m *testing.M) { os.Exit(kubetest.Run(m)) }
+func TestMain(m *testing.M) {
+	ctrl.SetLogger(logr.Discard())
+	os.Exit(kubetest.Run(m))
+}
 
 // publicAddress is what the load balancer of these tests assigns.
 const publicAddress = "203.0.113.130"
@@ -113,7 +117,7 @@ func newWorld(t *testing.T) *world {
 func newWorldWithZone(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
-	w.createKey("c2VjcmV0IG9mIGF0IGxlYXN0IDE2IGJ5dGVz")
+	w.createKey(goodKey)
 	w.createZone("cupdomain-com", nil)
 	w.reconcileZone("cupdomain-com")
 	return w

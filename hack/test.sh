@@ -19,7 +19,8 @@ envtest() {
 	KUBEBUILDER_ASSETS=$(kube_dir) && export KUBEBUILDER_ASSETS
 	mapfile -t packages < <(packages_with envtest)
 	go_test -tags envtest "${packages[@]}"
-	(cd hack/lab/kube && CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=false' go_test ./...)
+	# Not vetted here: that would first analyse all of Kubernetes, and lint vets too.
+	(cd hack/lab/kube && CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=false' go_test -vet=off ./cloud/...)
 }
 
 integration() {

@@ -69,12 +69,12 @@ func TestConversation(t *testing.T) {
 	}
 
 	cupuser1, jdoe1 := s.loginTo(fed, "cupuser1"), s.login(conversation.Partner)
-	s.Expect(conversation.Hold(s.ctx, cupuser1, jdoe1, os.Stdout)).To(Succeed())
+	s.must(conversation.Hold(s.ctx, cupuser1, jdoe1, os.Stdout))
 
 	sessions, err := lab.ProsodySessions(s.ctx, "chat", "cup-0")
 	s.Expect(err).NotTo(HaveOccurred())
 	s.Log("streams between the servers:\n" + sessions)
-	s.Expect(lab.CheckSessions(sessions, "cupdomain.com", "gmail.com")).To(Succeed())
+	s.must(lab.CheckSessions(sessions, "cupdomain.com", "gmail.com"))
 
 	out := s.lab("kubectl", "-n", "chat", "get", "federation", "cup")
 	s.Log(out)
@@ -86,16 +86,16 @@ func TestGroupChat(t *testing.T) {
 	s, fed := cup(t)
 	cupuser1, jdoe1 := s.loginTo(fed, "cupuser1"), s.login(conversation.Partner)
 	const room = "lobby@conference.cupdomain.com"
-	s.Expect(cupuser1.Send("join %s/cupuser1", room)).To(Succeed())
+	s.must(cupuser1.Send("join %s/cupuser1", room))
 	s.hears(cupuser1, "presence", room+"/cupuser1", "")
-	s.Expect(cupuser1.Send("open %s", room)).To(Succeed()) // a new room is locked until its owner says so
-	s.Expect(cupuser1.Send("say %s Welcome", room)).To(Succeed())
+	s.must(cupuser1.Send("open %s", room)) // a new room is locked until its owner says so
+	s.must(cupuser1.Send("say %s Welcome", room))
 	s.hears(cupuser1, "message", room+"/cupuser1", "Welcome")
-	s.Expect(jdoe1.Send("join %s/jdoe1", room)).To(Succeed())
+	s.must(jdoe1.Send("join %s/jdoe1", room))
 	s.hears(jdoe1, "presence", room+"/jdoe1", "")
-	s.Expect(jdoe1.Send("say %s Hello room", room)).To(Succeed())
+	s.must(jdoe1.Send("say %s Hello room", room))
 	s.hears(cupuser1, "message", room+"/jdoe1", "Hello room")
-	s.Expect(cupuser1.Send("say %s Hello jdoe1", room)).To(Succeed())
+	s.must(cupuser1.Send("say %s Hello jdoe1", room))
 	s.hears(jdoe1, "message", room+"/cupuser1", "Hello jdoe1")
 }
 

@@ -87,7 +87,7 @@ func (s *site) ownershipRecord(name string, fed *v1alpha1.Federation, keys []str
 // owner is the name of a Federation in ownership records.
 func (s *site) owner(fed *v1alpha1.Federation) string {
 	var system corev1.Namespace
-	s.Expect(cluster.Get(s.ctx, client.ObjectKey{Name: "kube-system"}, &system)).To(Succeed())
+	s.must(cluster.Get(s.ctx, client.ObjectKey{Name: "kube-system"}, &system))
 	hash := sha256.Sum256([]byte(string(system.UID) + "/" + string(fed.UID)))
 	return hex.EncodeToString(hash[:10])
 }

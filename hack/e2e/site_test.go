@@ -40,13 +40,23 @@ type site struct {
 	namespace string
 }
 
-// newSite makes the namespace, anew if an earlier run left it, and removes it with everything in it after the test.
-func newSite(t *testing.T, labels map[string]string) *site {
+// allowed are the labels of a namespace that may publish in example.net.
+var allowed = map[string]string{labelAllowed: "true"}
+
+// newSite makes a namespace named after the test, anew if an earlier run left it, and removes it with everything in it
+// after the test. A suffix tells several of one test apart.
+func newSite(t *testing.T, suffix string, labels map[string]string) *site {
 	t.Helper()
-	s := &site{T: t, WithT: NewWithT(t), ctx: context.Background(), namespace: "e2e-" + strings.ToLower(strings.TrimPrefix(t.Name(), "Test"))}
+	s := &site{
+		T: t, WithT: NewWithT(t), ctx: context.Background(),
+		namespace: "e2e-" + nameOf(t) + suffix,
+	}
 	s.remove()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace, Labels: labels}}
-	s.Expect(cluster.Create(s.ctx, namespace)).To(Succeed())
+	s.Eventually(func() bool {
+		return apierrors.IsNotFound(cluster.Get(s.ctx, client.ObjectKeyFromObject(namespace), &corev1.Namespace{}))
+	}, 90*time.Second, poll).Should(BeTrue(), "namespace %s of an earlier run to be gone", s.namespace)
+	s.create(namespace)
 	t.Cleanup(func() {
 		if t.Failed() {
 			s.diagnose()
@@ -56,26 +66,29 @@ func newSite(t *testing.T, labels map[string]string) *site {
 	return s
 }
 
+// nameOf a test, in characters that a namespace may have.
+func nameOf(t *testing.T) string {
+	return strings.NewReplacer("/", "-", "_", "-").Replace(strings.ToLower(strings.TrimPrefix(t.Name(), "Test")))
+}
+
 // newAllowedSite makes a namespace that may publish in example.net.
 func newAllowedSite(t *testing.T) *site {
 	t.Helper()
-	return newSite(t, map[string]string{labelAllowed: "true"})
+	return newSite(t, "", allowed)
 }
 
-// remove deletes the Federations, while the operator still may read what they refer to, and then the namespace.
+// remove deletes the Federations, while the operator still may read what they refer to, and then the namespace, which is
+// left to Kubernetes to finish.
 func (s *site) remove() {
 	s.Helper()
-	s.Expect(cluster.DeleteAllOf(s.ctx, &v1alpha1.Federation{}, client.InNamespace(s.namespace))).To(Succeed())
+	s.must(cluster.DeleteAllOf(s.ctx, &v1alpha1.Federation{}, client.InNamespace(s.namespace)))
 	s.Eventually(func(g Gomega) {
 		var left v1alpha1.FederationList
 		g.Expect(cluster.List(s.ctx, &left, client.InNamespace(s.namespace))).To(Succeed())
 		g.Expect(left.Items).To(BeEmpty(), "Federations that ought to be gone")
 	}, goneWithin, poll).Should(Succeed())
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}}
-	s.Expect(client.IgnoreNotFound(cluster.Delete(s.ctx, namespace, client.PropagationPolicy(metav1.DeletePropagationBackground)))).To(Succeed())
-	s.Eventually(func() bool {
-		return apierrors.IsNotFound(cluster.Get(s.ctx, client.ObjectKeyFromObject(namespace), namespace))
-	}, 90*time.Second, poll).Should(BeTrue(), "namespace %s to be gone", s.namespace)
+	s.must(client.IgnoreNotFound(cluster.Delete(s.ctx, namespace)))
 }
 
 // federation is one for a domain, with records that live for a second and thus are gone soon.
@@ -100,28 +113,36 @@ func withoutPods(fed *v1alpha1.Federation) *v1alpha1.Federation {
 	return fed
 }
 
+// must ends the test when something went wrong that is not its subject.
+func (s *site) must(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
 // create creates objects in the cluster.
 func (s *site) create(objects ...client.Object) {
 	s.Helper()
 	for _, object := range objects {
-		s.Expect(cluster.Create(s.ctx, object)).To(Succeed())
+		s.must(cluster.Create(s.ctx, object))
 	}
 }
 
 // change changes an object in the cluster; object then is as the cluster has it.
 func change[T client.Object](s *site, object T, edit func(T)) {
 	s.Helper()
-	s.Expect(cluster.Get(s.ctx, client.ObjectKeyFromObject(object), object)).To(Succeed())
+	s.must(cluster.Get(s.ctx, client.ObjectKeyFromObject(object), object))
 	before := object.DeepCopyObject().(client.Object)
 	edit(object)
-	s.Expect(cluster.Patch(s.ctx, object, client.MergeFrom(before))).To(Succeed())
+	s.must(cluster.Patch(s.ctx, object, client.MergeFrom(before)))
 }
 
 // condition reads a condition that speaks of the newest generation; an empty one if there is none yet. The rest of fed
 // is renewed on the way.
 func (s *site) condition(fed *v1alpha1.Federation, conditionType string) metav1.Condition {
 	s.Helper()
-	s.Expect(cluster.Get(s.ctx, client.ObjectKeyFromObject(fed), fed)).To(Succeed())
+	s.must(cluster.Get(s.ctx, client.ObjectKeyFromObject(fed), fed))
 	condition := meta.FindStatusCondition(fed.Status.Conditions, conditionType)
 	if condition == nil || condition.ObservedGeneration != fed.Generation {
 		return metav1.Condition{}
@@ -158,7 +179,7 @@ func (s *site) awaitPublished(fed *v1alpha1.Federation) {
 func (s *site) publicService(fed *v1alpha1.Federation) *corev1.Service {
 	s.Helper()
 	var service corev1.Service
-	s.Expect(cluster.Get(s.ctx, client.ObjectKey{Namespace: fed.Namespace, Name: fed.Name + "-s2s"}, &service)).To(Succeed())
+	s.must(cluster.Get(s.ctx, client.ObjectKey{Namespace: fed.Namespace, Name: fed.Name + "-s2s"}, &service))
 	return &service
 }
 

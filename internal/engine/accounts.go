@@ -8,7 +8,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/bidi"
 )
 
 // maxLocalpart is the longest localpart in bytes (RFC 7622 section 3.3).
@@ -16,9 +19,8 @@ const maxLocalpart = 1023
 
 // Accounts turns a Secret of localpart -> password into the accounts file of the
 // server. Entries that cannot be an account are left out and returned by name,
-// sorted: a localpart that is not one, or a password that is empty or holds
-// bytes that no client can send (not UTF-8, or control characters such as the
-// line feed of `echo`).
+// sorted: a localpart that is not one, or a password that no client can send
+// (see validPassword), such as one with the line feed of `echo` at its end.
 func Accounts(secret map[string][]byte) (accountsJSON []byte, bad []string, err error) {
 	accounts := make(map[string]string, len(secret))
 	for _, name := range slices.Sorted(maps.Keys(secret)) {
@@ -50,14 +52,43 @@ func validLocalpart(s string) bool {
 	return true
 }
 
+// validPassword accepts what SASLprep (RFC 4013) lets through: printable
+// characters, and text from right to left only where it isn't mixed with the
+// other direction (RFC 3454 section 6). Servers refuse every login with others.
 func validPassword(p []byte) bool {
 	if len(p) == 0 || !utf8.Valid(p) {
 		return false
 	}
+	var leftToRight, rightToLeft bool
 	for _, r := range string(p) {
-		if r < ' ' || r == 0x7f {
+		if !unicode.IsPrint(r) || unicode.Is(unprintable, r) {
 			return false
 		}
+		leftToRight = leftToRight || direction(r) == bidi.L
+		rightToLeft = rightToLeft || isRightToLeft(r)
 	}
-	return true
+	if !rightToLeft {
+		return true
+	}
+	first, _ := utf8.DecodeRune(p)
+	last, _ := utf8.DecodeLastRune(p)
+	return !leftToRight && isRightToLeft(first) && isRightToLeft(last)
+}
+
+// unprintable are characters that Unicode calls graphic and RFC 3454 prohibits
+// (tables C.6, C.7 and C.8).
+var unprintable = &unicode.RangeTable{R16: []unicode.Range16{
+	{Lo: 0x0340, Hi: 0x0341, Stride: 1},
+	{Lo: 0x2ff0, Hi: 0x2ffb, Stride: 1},
+	{Lo: 0xfffc, Hi: 0xfffd, Stride: 1},
+}}
+
+func direction(r rune) bidi.Class {
+	properties, _ := bidi.LookupRune(r)
+	return properties.Class()
+}
+
+func isRightToLeft(r rune) bool {
+	class := direction(r)
+	return class == bidi.R || class == bidi.AL
 }

@@ -101,8 +101,12 @@ oci_archive() {
 		"$(descriptor layer.v1.tar "$size" "$layer")")
 	printf '%s' "$manifest" >"$layout/manifest"
 	size=$(stat -c %s "$layout/manifest")
-	printf '{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":%s,"digest":"sha256:%s","annotations":{"io.containerd.image.name":"%s","org.opencontainers.image.ref.name":"%s"}}]}' \
-		"$size" "$(blob "$layout" "$layout/manifest")" "$name" "${name##*:}" >"$layout/index.json"
+	cat >"$layout/index.json" <<-E
+		{"schemaVersion": 2, "manifests": [{
+		  "mediaType": "application/vnd.oci.image.manifest.v1+json",
+		  "size": $size, "digest": "sha256:$(blob "$layout" "$layout/manifest")",
+		  "annotations": {"io.containerd.image.name": "$name", "org.opencontainers.image.ref.name": "${name##*:}"}}]}
+	E
 	echo '{"imageLayoutVersion":"1.0.0"}' >"$layout/oci-layout"
 	tar -C "$layout" -cf "$out.new" oci-layout index.json blobs
 	mv "$out.new" "$out"

@@ -44,7 +44,7 @@ const startTimeout = 20 * time.Second
 type Named struct {
 	// Address is host:port.
 	Address string
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	process *exec.Cmd
 	log     *buffer
@@ -81,7 +81,7 @@ type NamedOptions struct {
 }
 
 // StartNamed starts BIND as the current user, in a temporary directory.
-func StartNamed(t *testing.T, o NamedOptions) *Named {
+func StartNamed(t testing.TB, o NamedOptions) *Named {
 	t.Helper()
 	_, err := exec.LookPath("named")
 	testkit.Require(t, err == nil, "named (apt-get install bind9)")

@@ -12,7 +12,7 @@ import (
 
 // Serve answers queries and updates at the address, by UDP and TCP, as the handler says, until the test ends. Secrets
 // are TSIG secrets in base64 by canonical key name; the handler finds the result of verification in TsigStatus.
-func Serve(t *testing.T, address string, handler miekg.HandlerFunc, secrets map[string]string) {
+func Serve(t testing.TB, address string, handler miekg.HandlerFunc, secrets map[string]string) {
 	t.Helper()
 	packets, err := net.ListenPacket("udp", address)
 	if err != nil {
@@ -35,7 +35,7 @@ func Serve(t *testing.T, address string, handler miekg.HandlerFunc, secrets map[
 }
 
 // FreePort is a port that is free for UDP and TCP at each of the hosts.
-func FreePort(t *testing.T, hosts ...string) int {
+func FreePort(t testing.TB, hosts ...string) int {
 	t.Helper()
 	for range 100 {
 		if port, ok := tryPort(hosts); ok {

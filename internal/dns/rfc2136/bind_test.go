@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ odd TXT "semicolon; \"quotes\" \\ backslash \000\255" "second string"
 
 // bindZone is a zone of a real BIND.
 type bindZone struct {
-	t     *testing.T
+	t     testing.TB
 	named *dnstest.Named
 	zone  string
 }
@@ -99,4 +100,25 @@ func TestClientConformsAgainstBIND(t *testing.T) {
 		next++
 		return bindZone{t: t, named: named, zone: fmt.Sprintf("cup%02d.example", next-1)}
 	})
+}
+
+// BenchmarkAddressChange is what a new address of the load balancer costs: read, update, read back.
+func BenchmarkAddressChange(b *testing.B) {
+	named := dnstest.StartNamed(b, dnstest.NamedOptions{Zones: map[string]string{"cupdomain.com": foreign}})
+	c := bindZone{t: b, named: named, zone: "cupdomain.com"}.client(nil)
+	signer, err := dns.NewSigner([]byte("a key for tests of 32 bytes or so"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	service := dns.Unit{Anchor: "cupdomain.com", Records: []dns.RRset{
+		dns.SRVRecord(dns.ServiceXMPPServer, "cupdomain.com", 300, dns.SRV{Port: 5269, Target: "cup1.cupdomain.com"}),
+	}}
+	for i := 0; b.Loop(); i++ {
+		address := netip.AddrFrom4([4]byte{203, 0, 113, byte(i)})
+		host := dns.Unit{Anchor: "cup1.cupdomain.com", Records: dns.AddressRecords("cup1.cupdomain.com", 300, []netip.Addr{address})}
+		r, err := dns.Converge(context.Background(), c, signer, dns.Owner{ID: "owner001"}, []dns.Unit{service, host})
+		if err != nil || !r.Changed {
+			b.Fatalf("got %v %v, want a change", r, err)
+		}
+	}
 }

@@ -145,6 +145,31 @@ func expectations(ctx context.Context, p dns.Provider, want []dns.RRset, gone []
 	return out, nil
 }
 
+// verdict is about the first server that gives no proper answers, else about the first that lags behind.
+func (r Report) verdict(apex string, gone []dns.Key) error {
+	for _, s := range r.Servers {
+		if s.Err != nil {
+			return s.Err
+		}
+	}
+	for _, s := range r.Servers {
+		if len(s.Pending) == 0 {
+			continue
+		}
+		key := s.Pending[0]
+		what, others := fmt.Sprintf("does not serve %s yet", key), "do"
+		if slices.Contains(gone, key) {
+			what, others = fmt.Sprintf("still serves %s, which was removed", key), "no longer do"
+		}
+		return &dns.Error{
+			Reason: v1alpha1.ReasonPropagationPending,
+			Message: fmt.Sprintf("%s %s (%d of %d servers %s); if this lasts, the administrator of zone %s looks why it does not "+
+				"follow the primary: NOTIFY, zone transfer, serial", s, what, r.count(key), len(r.Servers), others, dns.Display(apex)),
+		}
+	}
+	return nil
+}
+
 // inquiry asks one server.
 type inquiry struct {
 	Verifier

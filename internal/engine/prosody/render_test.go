@@ -40,7 +40,7 @@ func TestRenderedConfigurationIsTheGoldenOne(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			want, err := os.ReadFile(path) //nolint:gosec // a name of ours
+			want, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,8 +1,8 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- Accounts from the mounted Secret, the same on every VirtualHost. mod_xmppfed
--- owns the table and replaces its contents when the Secret changes, so nothing
--- is cached here. Passwords can't be changed over XMPP: the Secret is the source.
+-- reads them, and again when the Secret changes, so nothing is kept here.
+-- Passwords can't be changed over XMPP: the Secret is the source.
 
 local it = require "util.iterators";
 local new_sasl = require "util.sasl".new;
@@ -10,13 +10,18 @@ local saslprep = require "util.encodings".stringprep.saslprep;
 local secure_equals = require "util.hashes".equals;
 
 local host = module.host;
-local passwords = module:shared("/*/xmppfed/accounts"); -- localpart -> password
+local state = module:shared("/*/xmppfed/state"); -- accounts: localpart -> password
 
 local provider = {};
 
+local function accounts()
+	return state.accounts or {};
+end
+
 local function get_password(username)
-	local password = passwords[username];
-	return password and saslprep(password);
+	local password = accounts()[username];
+	password = password and saslprep(password);
+	return password ~= "" and password or nil; -- SASLprep may leave nothing; that must not let anybody in
 end
 
 function provider.get_password(username)
@@ -32,13 +37,13 @@ function provider.test_password(username, password)
 end
 
 function provider.user_exists(username)
-	return passwords[username] ~= nil;
+	return accounts()[username] ~= nil;
 end
 
 provider.is_enabled = provider.user_exists;
 
 function provider.users()
-	return next, passwords, nil;
+	return next, accounts(), nil;
 end
 
 local function read_only()
@@ -62,9 +67,9 @@ end
 module:provides("auth", provider);
 
 -- Streams that were opened with a password that no longer counts are closed.
-module:hook_global("xmppfed-accounts-changed", function (usernames)
-	for _, username in ipairs(usernames) do
-		local user = prosody.hosts[host].sessions[username];
+module:hook_global("xmppfed-accounts-changed", function (before)
+	for username, password in pairs(before) do
+		local user = accounts()[username] ~= password and prosody.hosts[host].sessions[username];
 		for _, session in ipairs(user and it.to_array(it.values(user.sessions)) or {}) do
 			session:close({ condition = "not-authorized", text = "The account was changed or removed" });
 		end

@@ -11,7 +11,6 @@ local certmanager = require "core.certmanager";
 local configmanager = require "core.configmanager";
 local hostmanager = require "core.hostmanager";
 local modulemanager = require "core.modulemanager";
-local array = require "util.array";
 local it = require "util.iterators";
 local json = require "util.json";
 local timer = require "util.timer";
@@ -21,8 +20,7 @@ local ssl = require "ssl";
 local config_dir = prosody.paths.config;
 local secret_dir = module:get_option_string("xmppfed_secret_dir");
 
-local accounts = module:shared("accounts"); -- localpart -> password, read by mod_auth_xmppfed
-local state = module:shared("state"); -- what is in force, read by mod_xmppfed_status
+local state = module:shared("state"); -- what is in force, read by the two other modules
 local seen = {}; -- directory -> target of its ..data when last looked at
 
 local function read(path)
@@ -64,16 +62,6 @@ local function load_accounts()
 	return decoded;
 end
 
-local function replace_accounts(new)
-	local changed = array();
-	for username, password in pairs(accounts) do
-		if new[username] ~= password then changed:push(username); end
-	end
-	for _, username in ipairs(changed) do accounts[username] = nil; end
-	for username, password in pairs(new) do accounts[username] = password; end
-	prosody.events.fire_event("xmppfed-accounts-changed", changed);
-end
-
 local function deep_equal(a, b)
 	if type(a) ~= "table" or type(b) ~= "table" then return a == b; end
 	for k, v in pairs(a) do if not deep_equal(v, b[k]) then return false; end end
@@ -110,37 +98,40 @@ end
 
 local function read_code()
 	local code = {};
-	for _, name in ipairs({ "auth_xmppfed", "xmppfed", "xmppfed_status" }) do
+	for _, name in ipairs({ "auth_xmppfed", "xmppfed_status", "xmppfed" }) do
 		code[name] = read(config_dir.."/mod_"..name..".lua");
 	end
 	return code;
 end
 
-local function reload_own_code(before, after)
-	if before.auth_xmppfed ~= after.auth_xmppfed then
-		for host in pairs(prosody.hosts) do modulemanager.reload(host, "auth_xmppfed"); end
-	end
-	if before.xmppfed_status ~= after.xmppfed_status then modulemanager.reload("*", "xmppfed_status"); end
-	if before.xmppfed ~= after.xmppfed then
-		timer.add_task(0, function () modulemanager.reload("*", "xmppfed"); end); -- not from within itself
+local function reload_changed_code()
+	local before, after = state.code, read_code();
+	state.code = after;
+	for name in pairs(after) do
+		if before[name] ~= after[name] then
+			modulemanager.reload("*", name);
+			for host in pairs(prosody.hosts) do modulemanager.reload(host, name); end
+		end
 	end
 end
 
+-- Returns why nothing was taken over, or an empty string.
 local function take_over(reload)
 	local certificate, certificate_err = load_certificate();
 	if not certificate then return certificate_err; end
 	local new_accounts, accounts_err = load_accounts();
 	if not new_accounts then return accounts_err; end
 	if reload then
-		local before, code = configmanager.getconfig()["*"], state.code;
+		local before = configmanager.getconfig()["*"];
 		local ok, err = prosody.reload_config();
 		if not ok then return "configuration: "..tostring(err); end
 		sync_hosts();
 		reload_modules(before, configmanager.getconfig()["*"]);
-		state.code = read_code();
-		reload_own_code(code, state.code);
+		timer.add_task(0, reload_changed_code); -- later, because this module can't be reloaded from within
 	end
-	replace_accounts(new_accounts);
+	local old_accounts = state.accounts or {};
+	state.accounts = new_accounts;
+	prosody.events.fire_event("xmppfed-accounts-changed", old_accounts);
 	state.certificate = certificate;
 	state.generation = configmanager.get("*", "xmppfed_generation");
 	state.secret_generation = read(secret_dir.."/generation");
@@ -148,10 +139,8 @@ local function take_over(reload)
 end
 
 local function check(reload)
-	local ok, err = xpcall(take_over, debug.traceback, reload);
-	state.problem = err;
-	if err ~= "" then module:log("error", "Keeping what was in force before: %s", err); end
-	return ok;
+	state.problem = select(2, xpcall(take_over, debug.traceback, reload));
+	if state.problem ~= "" then module:log("error", "Keeping what was in force before: %s", state.problem); end
 end
 
 state.code = read_code();

@@ -186,7 +186,7 @@ func (s *Server) SetSecret(t testing.TB, data map[string][]byte) {
 // WriteTmp writes a file into the server's /tmp.
 func (s *Server) WriteTmp(t testing.TB, name, text string) {
 	t.Helper()
-	must(t, os.WriteFile(filepath.Join(s.dir, "tmp", name), []byte(text), 0o644)) //nolint:gosec // for the server's user
+	must(t, os.WriteFile(filepath.Join(s.dir, "tmp", name), []byte(text), 0o644))
 }
 
 // Log returns what the server has written so far.

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build envtest
+
+package controllers_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/dns"
+)
+
+const goodKey = "c2VjcmV0IG9mIGF0IGxlYXN0IDE2IGJ5dGVz"
+
+// expectZone checks Ready of a DNSZone.
+func (w *world) expectZone(name string, status metav1.ConditionStatus, reason, message string) {
+	w.t.Helper()
+	zone := &v1alpha1.DNSZone{}
+	w.Expect(w.api.Get(w.t.Context(), client.ObjectKey{Name: name}, zone)).To(gomega.Succeed())
+	ready := meta.FindStatusCondition(zone.Status.Conditions, v1alpha1.ConditionReady)
+	w.Expect(ready).NotTo(gomega.BeNil())
+	w.Expect(string(ready.Status)+" "+ready.Reason).To(gomega.Equal(string(status)+" "+reason), ready.Message)
+	w.Expect(ready.Message).To(gomega.ContainSubstring(message))
+}
+
+// takeNews are the names of the zones that were reported as better or worse since the last call.
+func (w *world) takeNews() []string {
+	var names []string
+	for {
+		select {
+		case news := <-w.news:
+			names = append(names, news.Object.Name)
+		default:
+			return names
+		}
+	}
+}
+
+func TestAZoneWhoseServersAnswerIsReady(t *testing.T) {
+	w := newWorldWithZone(t)
+	w.expectZone("cupdomain-com", metav1.ConditionTrue, v1alpha1.ReasonReady, "answers and accepts the key")
+	w.Expect(w.takeNews()).To(gomega.Equal([]string{"cupdomain-com"}))
+	w.Expect(w.reconcileZone("cupdomain-com").RequeueAfter).To(gomega.And(
+		gomega.BeNumerically(">", 0), gomega.BeNumerically("<=", 5*time.Second)))
+	w.Expect(w.journal).To(gomega.BeEmpty())
+	w.Expect(w.takeNews()).To(gomega.BeEmpty())
+}
+
+func TestAZoneWithoutUsableKeySaysSo(t *testing.T) {
+	w := newWorld(t)
+	w.createZone("cupdomain-com", nil)
+	w.reconcileZone("cupdomain-com")
+	w.expectZone("cupdomain-com", metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound,
+		"Secret xmppfed-system/fed-tsig, named by spec.provider.rfc2136.tsig.secretRef of DNSZone cupdomain-com, has no key secret")
+	w.create("cup")
+	w.reconcile("cup")
+	w.assignAddress("cup", publicAddress)
+	w.reconcile("cup")
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionDNSPublished, metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound)
+
+	w.createKey("this is no base64")
+	w.reconcileZone("cupdomain-com")
+	w.expectZone("cupdomain-com", metav1.ConditionFalse, v1alpha1.ReasonTSIGBadSignature, "no base64")
+	w.takeNews()
+
+	w.createKey(goodKey)
+	w.reconcileZone("cupdomain-com")
+	w.expectZone("cupdomain-com", metav1.ConditionTrue, v1alpha1.ReasonReady, "")
+	w.Expect(w.takeNews()).To(gomega.Equal([]string{"cupdomain-com"}))
+	w.reconcile("cup")
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionDNSPublished, metav1.ConditionTrue, v1alpha1.ReasonPublished)
+}
+
+func TestAKeyThatVanishesTakesTheZoneAway(t *testing.T) {
+	w := newWorldWithZone(t)
+	w.takeNews()
+	w.Expect(w.api.DeleteAllOf(t.Context(), &corev1.Secret{}, client.InNamespace("xmppfed-system"))).To(gomega.Succeed())
+	w.reconcileZone("cupdomain-com")
+	w.expectZone("cupdomain-com", metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound, "")
+	w.Expect(w.takeNews()).To(gomega.HaveLen(1))
+}
+
+func TestFederationsHearOfAServerThatDiesAndComesBack(t *testing.T) {
+	w := newWorldWithZone(t)
+	w.createReady("cup")
+	records := w.records()
+	w.takeNews()
+	w.probe = &dns.Error{Reason: v1alpha1.ReasonServerUnavailable, Message: "no server of zone cupdomain.com answers"}
+	for range 3 {
+		w.reconcileZone("cupdomain-com")
+	}
+	w.Expect(w.takeNews()).To(gomega.Equal([]string{"cupdomain-com"}), "one message, however long it lasts")
+	w.expectZone("cupdomain-com", metav1.ConditionFalse, v1alpha1.ReasonServerUnavailable, "no server of zone cupdomain.com answers")
+	w.reconcile("cup")
+	w.expectNotReady(w.get("cup"), v1alpha1.ConditionReconciling, v1alpha1.ConditionDNSPublished, v1alpha1.ReasonServerUnavailable)
+	for _, unaffected := range []string{v1alpha1.ConditionServerReady, v1alpha1.ConditionAddressAssigned, v1alpha1.ConditionInboundReachable} {
+		w.Expect(meta.IsStatusConditionTrue(w.get("cup").Status.Conditions, unaffected)).To(gomega.BeTrue(), unaffected)
+	}
+	w.Expect(w.records()).To(gomega.Equal(records))
+
+	w.probe = nil
+	w.reconcileZone("cupdomain-com")
+	w.Expect(w.takeNews()).To(gomega.Equal([]string{"cupdomain-com"}))
+	w.reconcile("cup")
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+}
+
+func TestARefusedProbeIsStalled(t *testing.T) {
+	w := newWorldWithZone(t)
+	w.probe = &dns.Error{Reason: v1alpha1.ReasonTSIGKeyUnknown, Message: "the server does not know the key", Permanent: true}
+	w.reconcileZone("cupdomain-com")
+	w.expectZone("cupdomain-com", metav1.ConditionFalse, v1alpha1.ReasonTSIGKeyUnknown, "the server does not know the key")
+	zone := &v1alpha1.DNSZone{}
+	w.Expect(w.api.Get(t.Context(), client.ObjectKey{Name: "cupdomain-com"}, zone)).To(gomega.Succeed())
+	w.Expect(meta.IsStatusConditionTrue(zone.Status.Conditions, v1alpha1.ConditionStalled)).To(gomega.BeTrue())
+}
+
+func TestADeletedZoneIsNeverAnEmptySetOfRecords(t *testing.T) {
+	w := newWorldWithZone(t)
+	w.createReady("cup")
+	records := w.records()
+	w.Expect(w.api.DeleteAllOf(t.Context(), &v1alpha1.DNSZone{})).To(gomega.Succeed())
+	w.reconcileZone("cupdomain-com")
+	w.reconcile("cup")
+	w.expectNotReady(w.get("cup"), v1alpha1.ConditionStalled, v1alpha1.ConditionAccepted, v1alpha1.ReasonZoneNotFound)
+	w.Expect(w.records()).To(gomega.Equal(records))
+
+	w.startDeletion("cup")
+	result := w.reconcile("cup")
+	w.Expect(w.records()).To(gomega.Equal(records))
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionFalse, readyReason(w.get("cup")), "DNSZone")
+	w.Expect(result.RequeueAfter).To(gomega.BeNumerically(">", 0), "deletion waits for the DNSZone")
+}
+
+func TestOfTwoDNSZonesForOneZoneTheOlderCounts(t *testing.T) {
+	w := newWorldWithZone(t)
+	first := &v1alpha1.DNSZone{}
+	w.Expect(w.api.Get(t.Context(), client.ObjectKey{Name: "cupdomain-com"}, first)).To(gomega.Succeed())
+	w.nextSecond(first.CreationTimestamp)
+	second := &v1alpha1.DNSZone{ObjectMeta: metav1.ObjectMeta{Name: "again"}, Spec: *first.Spec.DeepCopy()}
+	second.Spec.Namespaces = nil
+	w.Expect(w.api.Create(t.Context(), second)).To(gomega.Succeed())
+	w.reconcileZone("again")
+	w.expectZone("again", metav1.ConditionFalse, v1alpha1.ReasonDomainClaimed, "DNSZone cupdomain-com was there first")
+	w.createReady("cup")
+
+	w.Expect(w.api.Delete(t.Context(), second)).To(gomega.Succeed())
+	w.reconcileZone("again")
+	w.reconcile("cup")
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+}

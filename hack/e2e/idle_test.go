@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/hack/e2e/lab"
+)
+
+// The idle operator writes nothing, neither to Kubernetes nor to the DNS.
+func TestIdle(t *testing.T) {
+	s, _ := cup(t)
+	idle := newAllowedSite(t)
+	fed, stuck := idle.federation("idle."+zone), withoutPods(idle.federation("stuck."+zone))
+	idle.create(fed, stuck)
+	idle.awaitReady(fed)
+	idle.await(stuck, soon, v1alpha1.ConditionServerReady, metav1.ConditionFalse, v1alpha1.ReasonUnschedulable)
+	idle.awaitPublished(stuck)
+
+	const operator = `"username":"system:serviceaccount:` + operatorNamespace
+	written := s.watchLog(lab.AuditLog, operator)
+	s.Eventually(func() int {
+		before := len(writes(written()))
+		quiet, stop := contextWithin(s, 10*time.Second)
+		defer stop()
+		<-quiet.Done()
+		return len(writes(written())) - before
+	}, 3*time.Minute, time.Millisecond).Should(BeZero(), "writes within 10 seconds after everything was ready")
+
+	written, updated := s.watchLog(lab.AuditLog, operator), s.watchUpdates()
+	watching, stop := contextWithin(s, *idleTime)
+	defer stop()
+	<-watching.Done()
+	all := written()
+	t.Logf("within %s at rest: %d writes to the API server (besides %d renewals of the leader's Lease), %d changes of the DNS",
+		*idleTime, len(writes(all)), len(all)-len(writes(all)), len(updated()))
+	s.Expect(writes(all)).To(BeEmpty())
+	s.Expect(updated()).To(BeEmpty())
+}
+
+// writes leaves out the renewals of the Lease by which the operator shows that it lives: with leader election switched
+// on they are its purpose.
+func writes(lines []string) []string {
+	var all []string
+	for _, line := range lines {
+		if !strings.Contains(line, `"resource":"leases"`) {
+			all = append(all, line)
+		}
+	}
+	return all
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/hack/e2e/lab"
+)
+
+// A stopped DNS server makes one condition false, within 10 seconds and nothing else; what was asked for meanwhile is
+// published as soon as it is back.
+func TestDNSOutage(t *testing.T) {
+	s := newAllowedSite(t)
+	fed, doomed := s.federation("outage."+zone), withoutPods(s.federation("doomed."+zone))
+	s.create(fed, doomed)
+	s.awaitReady(fed)
+	s.awaitPublished(doomed)
+
+	s.Cleanup(func() { s.lab("dns", "start", "primary") })
+	s.lab("dns", "stop", "primary")
+	stopped := time.Now()
+	message := s.await(fed, 10*time.Second, v1alpha1.ConditionDNSPublished, metav1.ConditionFalse, v1alpha1.ReasonServerUnavailable).Message
+	t.Logf("DNSPublished=False %.1f s after the server stopped: %s", time.Since(stopped).Seconds(), message)
+	s.Expect(message).To(ContainSubstring(lab.Primary))
+	s.await(fed, time.Second, v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonServerUnavailable)
+	for _, unaffected := range []string{
+		v1alpha1.ConditionAccepted, v1alpha1.ConditionCertificateReady, v1alpha1.ConditionServerReady,
+		v1alpha1.ConditionAddressAssigned, v1alpha1.ConditionInboundReachable,
+	} {
+		s.Expect(s.condition(fed, unaffected).Status).To(Equal(metav1.ConditionTrue), unaffected)
+	}
+
+	// Everything but the zone goes on: changes of the server, new Federations; deletion waits and says for what.
+	late := s.federation("late." + zone)
+	s.create(late)
+	change(s, fed, func(fed *v1alpha1.Federation) { fed.Spec.Exposure.Port = 15269 })
+	s.must(cluster.Delete(s.ctx, doomed))
+	s.await(late, readyWithin, v1alpha1.ConditionServerReady, metav1.ConditionTrue, v1alpha1.ReasonRunning)
+	s.await(late, soon, v1alpha1.ConditionAddressAssigned, metav1.ConditionTrue, v1alpha1.ReasonAssigned)
+	s.await(late, soon, v1alpha1.ConditionDNSPublished, metav1.ConditionFalse, v1alpha1.ReasonServerUnavailable)
+	s.Eventually(func() string { return s.condition(doomed, v1alpha1.ConditionReady).Message }, soon, poll).
+		Should(And(ContainSubstring("deleting"), ContainSubstring(lab.Primary)))
+	s.Expect(s.publicService(fed).Spec.Ports[0].Port).To(Equal(int32(15269)))
+
+	started := time.Now()
+	s.lab("dns", "start", "primary")
+	s.awaitPublished(fed)
+	t.Logf("healed %.1f s after the start of the server", time.Since(started).Seconds())
+	s.awaitReady(fed)
+	s.awaitReady(late)
+	s.Expect(s.records(lab.Primary, "_xmpp-server._tcp.outage."+zone, dns.TypeSRV)).
+		To(Equal([]string{"0 0 15269 xmpp.outage." + zone + "."}))
+	s.Eventually(func() bool {
+		return apierrors.IsNotFound(cluster.Get(s.ctx, client.ObjectKeyFromObject(doomed), doomed))
+	}, goneWithin, poll).Should(BeTrue())
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package prosody_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/xmppfed/xmppfed/internal/engine"
+	"github.com/xmppfed/xmppfed/internal/engine/prosody"
+	"github.com/xmppfed/xmppfed/internal/engine/prosody/prosodytest"
+)
+
+const (
+	domain  = "cupdomain.com"
+	partner = "gmail.com"
+	token   = "status-token"
+)
+
+// rig is a running server and what it was given.
+type rig struct {
+	*prosodytest.Server
+	*WithT
+	ca      *prosodytest.CA
+	input   engine.Input
+	secrets engine.Secrets
+}
+
+// each runs test against every supported version, with a server for cupdomain.com
+// that has the accounts cupuser1 and cupuser2 and trusts the test's authority.
+func each(t *testing.T, test func(t *testing.T, r *rig)) {
+	for _, version := range prosodytest.Versions {
+		t.Run("Prosody "+version, func(t *testing.T) {
+			r := newRig(t, version)
+			r.Start(t)
+			test(t, r)
+		})
+	}
+}
+
+func newRig(t *testing.T, version string) *rig {
+	r := &rig{WithT: NewWithT(t), ca: prosodytest.NewCA(t)}
+	r.SetDefaultEventuallyTimeout(20 * time.Second)
+	r.SetDefaultEventuallyPollingInterval(50 * time.Millisecond)
+	cert, key := r.ca.Issue(t, 0xA1, domain, "conference."+domain)
+	r.input = engine.Input{Domains: []string{domain}, GroupChat: "conference", TrustedCAs: string(r.ca.PEM), Replicas: 1}
+	r.secrets = engine.Secrets{Cert: cert, Key: key, DialbackSecret: []byte("dialback"), Token: []byte(token)}
+	r.accounts(map[string]string{"cupuser1": "pw1", "cupuser2": "pw2"})
+	config, err := prosody.Engine{}.Render(r.input)
+	r.Expect(err).NotTo(HaveOccurred())
+	data, _ := r.secrets.Data()
+	r.Server = prosodytest.New(t, version, config.Files, data)
+	return r
+}
+
+// accounts sets the accounts to deliver with the next Secret.
+func (r *rig) accounts(passwords map[string]string) {
+	secret := map[string][]byte{}
+	for name, password := range passwords {
+		secret[name] = []byte(password)
+	}
+	accounts, bad, err := engine.Accounts(secret)
+	r.Expect(err).NotTo(HaveOccurred())
+	r.Expect(bad).To(BeEmpty())
+	r.secrets.Accounts = accounts
+}
+
+// status is the server's live status.
+func (r *rig) status() engine.LiveStatus {
+	status, err := engine.Status(context.Background(), "127.0.0.1", token)
+	r.Expect(err).NotTo(HaveOccurred())
+	return status
+}
+
+// deliverSecret mounts the secrets and waits until they are in force.
+func (r *rig) deliverSecret(t *testing.T) {
+	t.Helper()
+	data, generation := r.secrets.Data()
+	r.SetSecret(t, data)
+	r.Eventually(func() string { return r.status().SecretGeneration }).Should(Equal(generation))
+	r.Eventually(func() string { return r.status().ConfigError }).Should(BeEmpty())
+}
+
+// deliverConfig mounts the rendered input and waits until it is in force.
+func (r *rig) deliverConfig(t *testing.T) {
+	t.Helper()
+	config, err := prosody.Engine{}.Render(r.input)
+	r.Expect(err).NotTo(HaveOccurred())
+	r.SetConfig(t, config.Files)
+	r.Eventually(func() string { return r.status().Generation }).Should(Equal(config.Generation))
+	r.Eventually(func() string { return r.status().ConfigError }).Should(BeEmpty())
+}
+
+func (r *rig) login(name, password string) *prosodytest.Stream {
+	stream, err := prosodytest.Login(engine.PortNumberC2S, domain, name, password)
+	r.Expect(err).NotTo(HaveOccurred())
+	return stream
+}
+
+func (r *rig) federate(t *testing.T, local string) *prosodytest.Stream {
+	stream, err := prosodytest.Federate(engine.PortNumberS2S, partner, local, r.ca.KeyPair(t, partner))
+	r.Expect(err).NotTo(HaveOccurred())
+	return stream
+}
