@@ -5,9 +5,13 @@ package controllers
 import (
 	"context"
 	"errors"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/apply"
+	"github.com/xmppfed/xmppfed/internal/check/phrase"
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
@@ -59,5 +63,20 @@ func failure(err error) *outcome.Error {
 			"%s %s exists but does not belong to this Federation; whoever made it should remove or rename it, "+
 				"or give this Federation another name", taken.Kind, taken.Key)
 	}
-	return outcome.From(err, v1alpha1.ReasonReconcileFailed)
+	if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
+		refused := outcome.Stalled(v1alpha1.ReasonObjectRefused,
+			"Kubernetes refuses an object that follows from the spec; correct the field of the spec that it comes from: %s", told(err))
+		refused.After = recheckConflict
+		return refused
+	}
+	failed := outcome.From(err, v1alpha1.ReasonReconcileFailed)
+	if failed.Policy == outcome.Retry {
+		failed.Message = told(err)
+	}
+	return failed
+}
+
+// told is an error as one line that fits into a message.
+func told(err error) string {
+	return phrase.Message(strings.Join(strings.Fields(err.Error()), " "))
 }

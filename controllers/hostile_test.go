@@ -6,6 +6,7 @@ package controllers_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -15,8 +16,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
@@ -85,7 +84,7 @@ func smallest(schema apiextensionsv1.JSONSchemaProps) any {
 	switch {
 	case len(schema.Enum) > 0:
 		var value any
-		_ = yaml.Unmarshal(schema.Enum[0].Raw, &value)
+		_ = yaml.Unmarshal(schema.Enum[len(schema.Enum)-1].Raw, &value)
 		return value
 	case schema.Type == "string":
 		return "cup"
@@ -134,26 +133,35 @@ func baseSpec(w *world, kind string) map[string]any {
 func TestAHostileStringInAnyFieldOfAFederationIsRefusedOrHarmless(t *testing.T) {
 	w := newWorldWithZone(t)
 	w.createReady("cup")
-	tried, accepted := 0, map[string]int{}
-	for _, leaf := range specLeaves(w, "federations") {
-		for name, value := range hostile {
+	all := specLeaves(w, "federations")
+	names := slices.Sorted(maps.Keys(hostile))
+	tried, accepted, reconciled, refusedLater := 0, 0, 0, 0
+	for i, leaf := range all {
+		for j, name := range names {
 			tried++
 			what := fmt.Sprintf("%s with %s", leaf.path, name)
 			spec := baseSpec(w, "Federation")
-			leaf.set(spec, value)
+			leaf.set(spec, hostile[name])
 			if !w.updateSpec(spec) {
 				continue
 			}
-			accepted[leaf.path]++
-			w.expectHarmless(what, value)
+			accepted++
+			w.Expect(leaf.path).To(gomega.Or(gomega.HavePrefix("spec.server.podTemplate."),
+				gomega.HavePrefix("spec.exposure.loadBalancer.annotations")), "only what is handed to Kubernetes may hold any text")
+			// A reconcile takes its time; each field gets two of the strings, each string a fifth of the fields.
+			if (i+j)%5 == 0 {
+				reconciled++
+				w.expectHarmless(what, hostile[name])
+				if readyReason(w.get("cup")) == v1alpha1.ReasonObjectRefused {
+					refusedLater++
+				}
+			}
 		}
 	}
 	w.Expect(tried).To(gomega.BeNumerically(">", 1000))
-	t.Logf("%d hostile fields tried, accepted and harmless: %v", tried, accepted)
-	for path := range accepted {
-		w.Expect(path).To(gomega.Or(gomega.HavePrefix("spec.server.podTemplate."),
-			gomega.HavePrefix("spec.exposure.loadBalancer.annotations")), "only what is handed to Kubernetes may hold any text")
-	}
+	w.Expect(reconciled).To(gomega.BeNumerically(">", 0))
+	t.Logf("%d strings in %d fields: admission refused %d; of %d others that were reconciled Kubernetes refused an object of %d",
+		tried, len(all), tried-accepted, reconciled, refusedLater)
 }
 
 // updateSpec changes Federation cup and tells whether admission accepted that.
@@ -175,20 +183,14 @@ func (w *world) expectHarmless(what, value string) {
 	for _, record := range w.zone.Dump() {
 		w.Expect(record).NotTo(gomega.ContainSubstring("evil"), what)
 	}
-	if err == nil {
-		return
-	}
-	// Kubernetes refused an object that holds the string. The Federation has to say so.
-	fed := w.get("cup")
-	w.Expect(readyReason(fed)).NotTo(gomega.Equal(v1alpha1.ReasonReady), what)
-	w.Expect(err.Error()).To(gomega.ContainSubstring("is invalid"), what)
+	w.Expect(err).NotTo(gomega.HaveOccurred(), what)
 }
 
 func TestAHostileStringInAnyFieldOfADNSZoneIsRefusedOrHarmless(t *testing.T) {
 	w := newWorldWithZone(t)
-	tried, accepted := 0, map[string]int{}
+	tried, accepted := 0, 0
 	for _, leaf := range specLeaves(w, "dnszones") {
-		for name, value := range hostile {
+		for _, value := range hostile {
 			tried++
 			zone := &unstructured.Unstructured{Object: map[string]any{"spec": baseSpec(w, "DNSZone")}}
 			zone.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("DNSZone"))
@@ -197,17 +199,12 @@ func TestAHostileStringInAnyFieldOfADNSZoneIsRefusedOrHarmless(t *testing.T) {
 			if w.api.Create(t.Context(), zone) != nil {
 				continue
 			}
-			accepted[leaf.path]++
+			accepted++
+			w.Expect(leaf.path).To(gomega.HavePrefix("spec.namespaces.selector."), "a selector that can't be read selects nothing")
 			w.reconcileZone("hostile")
-			typed := &v1alpha1.DNSZone{}
-			w.Expect(runtime.DefaultUnstructuredConverter.FromUnstructured(zone.Object, typed)).To(gomega.Succeed())
-			w.Expect(w.api.Delete(t.Context(), typed)).To(gomega.Succeed(), name)
-			w.Expect(client.IgnoreNotFound(w.api.Get(t.Context(), client.ObjectKeyFromObject(zone), typed))).To(gomega.Succeed())
+			w.Expect(w.api.Delete(t.Context(), zone)).To(gomega.Succeed())
 			w.reconcileZone("hostile")
 		}
 	}
-	t.Logf("%d hostile fields tried, accepted and harmless: %v", tried, accepted)
-	for path := range accepted {
-		w.Expect(path).To(gomega.HavePrefix("spec.namespaces.selector."), "a selector that can't be read selects nothing")
-	}
+	t.Logf("%d strings: admission refused %d, the others are selectors of namespaces", tried, tried-accepted)
 }

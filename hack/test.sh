@@ -8,10 +8,7 @@ LAB=hack/lab/lab
 TESTSUM=$PWD/bin/testsum
 PHASES=(unit envtest integration e2e)
 
-unit() {
-	go_test ./...
-	(cd hack/lab && go_test ./...)
-}
+unit() { go_test ./...; }
 
 # envtest also runs the tests of the lab's cloud: they compile, with the same flags, what the API server was built from.
 envtest() {
@@ -29,13 +26,12 @@ integration() {
 	go_test -tags integration -timeout 20m "${packages[@]}"
 }
 
-# e2e brings the lab and the operator in it to the state of this tree, then runs the tests on the cluster's node.
+# e2e brings the lab and the operator in it to the state of this tree, then runs the tests on the cluster's node, verbosely:
+# they take minutes, and some print tables.
 e2e() {
 	$LAB up
 	hack/deploy.sh
-	go test -c -tags e2e -o bin/e2e.test ./hack/e2e
-	$LAB exec node -- env -C hack/e2e "KUBECONFIG=/var/lib/xmppfed-lab/admin.kubeconfig" \
-		../../bin/e2e.test -test.v -test.timeout 40m -test.run "${RUN:-.}"
+	go test -v -count=1 -tags e2e -timeout 40m -exec "$PWD/$LAB exec node --" -run "${RUN:-.}" ./hack/e2e
 }
 
 # go_test prints a line per package, the whole output of failed tests and the reasons of skipped ones.
@@ -52,16 +48,18 @@ packages_with() {
 
 needs_root() { [[ $1 == integration || $1 == e2e ]]; }
 
-# all runs every phase, whatever happened to those before, and ends with a summary.
+# all runs every phase, whatever happened to those before. It ends with the result of each package and lab test once more,
+# where it is not hidden among other output, and of each phase.
 all() {
-	local phase began result summary=() failed=0
+	local phase began result summary=() failed=0 log=bin/test.log
+	: >"$log"
 	for phase in "${PHASES[@]}"; do
 		printf '\n=== %s\n' "$phase"
 		began=$SECONDS
 		if needs_root "$phase" && ((EUID != 0)); then
 			result="skipped: needs root (namespaces, mounts, real servers)"
 			[[ ${CI-} != true ]] || { result="FAILED: needs root" && failed=1; }
-		elif "${BASH_SOURCE[0]}" "$phase"; then
+		elif "${BASH_SOURCE[0]}" "$phase" 2>&1 | tee -a "$log"; then
 			result=passed
 		else
 			result=FAILED failed=1
@@ -69,6 +67,7 @@ all() {
 		summary+=("$(printf '%-12s %5d s  %s' "$phase" $((SECONDS - began)) "$result")")
 	done
 	printf '\n=== summary\n'
+	grep -E '^(ok|FAIL|SKIP|--- |      [a-z.]+/|[0-9]+ tests )' "$log" || true
 	printf '%s\n' "${summary[@]}"
 	return $failed
 }

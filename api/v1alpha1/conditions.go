@@ -28,13 +28,13 @@ const (
 	// themselves, as Kubernetes reports them, are in the message. Always present once accepted.
 	//
 	// True: Running. False: Unschedulable, ImagePullFailed, ContainerCrashing, VolumePending, PodsRejected,
-	// ConfigRejected, AccountsInvalid, NameTaken, RollingOut.
+	// ConfigRejected, AccountsInvalid, NameTaken, ObjectRefused, RollingOut.
 	ConditionServerReady = "ServerReady"
 
 	// ConditionAddressAssigned is true when there is a public address: the load balancer's, or those of
 	// spec.exposure.publicAddresses. Events of the Service are in the message. Always present once accepted.
 	//
-	// True: Assigned. False: AddressPending, AddressIsHostname, NameTaken.
+	// True: Assigned. False: AddressPending, AddressIsHostname, NameTaken, ObjectRefused.
 	ConditionAddressAssigned = "AddressAssigned"
 
 	// ConditionDNSPublished is true when every record is served by every authoritative server of its zone. Always
@@ -88,6 +88,9 @@ const (
 	ReasonSuspended = "Suspended"
 	// ReasonNameTaken: an object that does not belong to the Federation has a name that its objects need.
 	ReasonNameTaken = "NameTaken"
+	// ReasonObjectRefused: Kubernetes refuses an object that follows from the spec, because of a value that the spec's own
+	// rules let pass.
+	ReasonObjectRefused = "ObjectRefused"
 	// ReasonSecretNotFound: a Secret that the spec names, or a key in it, does not exist.
 	ReasonSecretNotFound = "SecretNotFound"
 )

@@ -51,6 +51,7 @@ type LoadBalancerSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('xmppfed.io/'))",message="keys under xmppfed.io/ are the operator's; use another prefix"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k.lowerAscii()).hasValue())",message="keys must be those of annotations: a name of letters, digits, '-', '_' and '.', for example team, or a DNS prefix and a name, for example example.com/team"
 	Annotations map[string]string `json:"annotations,omitempty"`
 
 	// SourceRanges that may connect, in CIDR form: the inbound access list of a firewall. Absent: everyone.

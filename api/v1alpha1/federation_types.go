@@ -200,6 +200,7 @@ type PodTemplateSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('app.kubernetes.io/') && !k.startsWith('xmppfed.io/'))",message="keys under app.kubernetes.io/ and xmppfed.io/ are the operator's; use another prefix"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k).hasValue())",message="keys must be those of labels: a name of letters, digits, '-', '_' and '.', for example team, or a DNS prefix and a name, for example example.com/team"
 	Labels map[string]string `json:"labels,omitempty"`
 
 	// Annotations added to the pods.
@@ -207,6 +208,7 @@ type PodTemplateSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('xmppfed.io/'))",message="keys under xmppfed.io/ are the operator's; use another prefix"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k.lowerAscii()).hasValue())",message="keys must be those of annotations: a name of letters, digits, '-', '_' and '.', for example team, or a DNS prefix and a name, for example example.com/team"
 	Annotations map[string]string `json:"annotations,omitempty"`
 
 	// Resources of the server container. Each request or limit that is named replaces the operator's default.

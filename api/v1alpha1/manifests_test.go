@@ -100,6 +100,9 @@ func badServers() []badManifest {
 			"keys under app.kubernetes.io/ and xmppfed.io/ are the operator's; use another prefix"),
 		server("a pod annotation of the operator's", "podTemplate: {annotations: {xmppfed.io/generation: x}}",
 			"podTemplate.annotations", operatorsKey),
+		server("a pod label with a space", "podTemplate: {labels: {my team: x}}", "podTemplate.labels", "keys must be those of labels"),
+		server("a pod annotation with two slashes", "podTemplate: {annotations: {a/b/c: x}}", "podTemplate.annotations",
+			"keys must be those of annotations"),
 		{name: "a field that does not exist", spec: "server: {vhosts: [a]}", field: "spec.server.vhosts", message: "unknown field"},
 	}
 }
@@ -115,6 +118,8 @@ func badExposures() []badManifest {
 			"must be a load balancer class, for example service.k8s.aws/nlb"),
 		exposure("a Service annotation of the operator's", "loadBalancer: {annotations: {xmppfed.io/a: b}}",
 			"loadBalancer.annotations", operatorsKey),
+		exposure("a Service annotation with a line feed", `loadBalancer: {annotations: {"a\nb": c}}`, "loadBalancer.annotations",
+			"keys must be those of annotations"),
 		exposure("a source range without prefix length", "loadBalancer: {sourceRanges: [198.51.100.0]}",
 			"loadBalancer.sourceRanges[0]", notNetwork),
 		exposure("a host name as source range", "loadBalancer: {sourceRanges: [gmail.com/24]}",

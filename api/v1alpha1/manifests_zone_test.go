@@ -95,7 +95,7 @@ server:
   storage: {size: 10Gi, storageClassName: fast}
   podTemplate:
     labels: {team: chat}
-    annotations: {example.com/note: "any: text"}
+    annotations: {Example.com/Note: "any: text"}
     resources: {requests: {cpu: 50m}, limits: {memory: 512Mi}}
     nodeSelector: {kubernetes.io/arch: amd64}
     tolerations: [{key: dedicated, operator: Equal, value: chat, effect: NoSchedule}]

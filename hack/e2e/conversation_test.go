@@ -81,6 +81,15 @@ func TestConversation(t *testing.T) {
 	s.Expect(out).To(MatchRegexp(`cup +cupdomain\.com +` + address + ` +True +Ready`))
 }
 
+// Prosody 0.12 federates as 13.0 does.
+func TestOlderProsody(t *testing.T) {
+	s := newAllowedSite(t)
+	fed := s.served("older."+zone, "localhost/xmppfed/prosody:0.12", map[string]string{"alice": "alices-password"})
+	s.Expect(fed.Status.Server.Version).To(HavePrefix("0.12."))
+	s.must(conversation.Hold(s.ctx, s.loginTo(fed, "alice"), s.login(conversation.Partner), os.Stdout))
+	s.Expect(s.sessions(fed)).NotTo(BeEmpty()) // TLS 1.3, proven by certificates
+}
+
 // The partner's answers also reach a room of the group chat domain: its records and certificate lead there.
 func TestGroupChat(t *testing.T) {
 	s, fed := cup(t)

@@ -124,7 +124,7 @@ func (c *crowdOfFederations) act() error {
 		return err
 	case !fed.DeletionTimestamp.IsZero():
 		return nil
-	case rand.N(4) == 0:
+	case rand.N(8) == 0:
 		c.counts.deleted++
 		return client.IgnoreNotFound(cluster.Delete(c.ctx, fed))
 	}

@@ -44,21 +44,21 @@ type step struct {
 	arrived  func(Event) bool
 }
 
-func (t talk) run(ctx context.Context, s step) (Event, error) {
+func (t talk) run(ctx context.Context, s step) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if s.command != "" {
 		if err := s.from.Send("%s", s.command); err != nil {
-			return Event{}, err
+			return err
 		}
 	}
-	event, err := s.to.Await(ctx, "to receive "+s.what+" from "+s.from.JID, func(e Event) bool {
+	_, err := s.to.Await(ctx, "to receive "+s.what+" from "+s.from.JID, func(e Event) bool {
 		return bare(e.From) == s.from.JID && s.arrived(e)
 	})
 	if err == nil {
 		t.line(s.from.JID, s.to.JID, s.what)
 	}
-	return event, err
+	return err
 }
 
 // befriend has one user ask for the other's presence and get it, then say something and be answered.
@@ -71,7 +71,7 @@ func (t talk) befriend(ctx context.Context, asks, answers *Client) error {
 		{asks, answers, "message " + answers.JID + " " + hello, "message: " + hello, message(hello)},
 		{answers, asks, "message " + asks.JID + " " + reply, "message: " + reply, message(reply)},
 	} {
-		if _, err := t.run(ctx, s); err != nil {
+		if err := t.run(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -80,9 +80,8 @@ func (t talk) befriend(ctx context.Context, asks, answers *Client) error {
 
 // Say sends one message and waits for it to arrive.
 func Say(ctx context.Context, from, to *Client, text string) error {
-	_, err := talk{out: io.Discard, began: time.Now()}.run(ctx,
+	return talk{out: io.Discard, began: time.Now()}.run(ctx,
 		step{from, to, "message " + to.JID + " " + text, "message: " + text, message(text)})
-	return err
 }
 
 // becomeStrangers takes each off the other's contact list, one after the other, and lets nothing of it arrive late.

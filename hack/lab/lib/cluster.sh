@@ -13,7 +13,7 @@ add_node() {
 	plug node provider "$NODE_IP/24" 198.51.100.1
 	in_host node sysctl -qw net.ipv4.ip_forward=1 net.bridge.bridge-nf-call-iptables=1
 	# What kube-proxy does not claim of the pool has no host behind it: say so, or it would go round in circles.
-	in_host node sysctl -qw net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth0.send_redirects=0
+	in_host node sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth0.send_redirects=0
 	in_host node nft 'table ip lab { chain forward {
 		type filter hook forward priority 0; ip daddr 203.0.113.128/25 reject with icmp host-unreachable; }; }'
 	add_cgroups

@@ -22,6 +22,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/xmppfed/xmppfed/internal/operator"
 	"github.com/xmppfed/xmppfed/internal/testkit"
 )
 
@@ -236,6 +237,9 @@ func TestValuesReachTheOperator(t *testing.T) {
 		"--namespace=$(POD_NAMESPACE)", "--watch-namespaces=chat,talk", "--prosody-image=localhost/prosody:0.12", "--log-level=debug"}
 	if diff := cmp.Diff(container.Args, want); diff != "" {
 		t.Errorf("arguments (-are +want):\n%s", diff)
+	}
+	if err := operator.Command().ParseFlags(container.Args); err != nil {
+		t.Errorf("the operator does not take these arguments: %v", err)
 	}
 	if container.Image != "localhost/op:dev" {
 		t.Errorf("image is %s", container.Image)

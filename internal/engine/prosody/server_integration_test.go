@@ -130,6 +130,27 @@ func TestServerTellsItsStatusToNobodyElse(t *testing.T) {
 	})
 }
 
+func TestServerTrustsTheSystemsAuthoritiesBesideTheGivenOnes(t *testing.T) {
+	for _, version := range prosodytest.Versions {
+		t.Run("Prosody "+version, func(t *testing.T) {
+			r := newRig(t, version)
+			system := prosodytest.NewCA(t)
+			r.TrustSystemwide(t, system)
+			r.Start(t)
+			r.federate(t, domain).Close()
+			for name, ca := range map[string]*prosodytest.CA{"system": system, "stranger": prosodytest.NewCA(t)} {
+				stream, err := prosodytest.Federate(engine.PortNumberS2S, partner, domain, ca.KeyPair(t, partner))
+				if name == "stranger" {
+					r.Expect(err).To(MatchError(ContainSubstring("not-authorized")))
+					continue
+				}
+				r.Expect(err).NotTo(HaveOccurred())
+				stream.Close()
+			}
+		})
+	}
+}
+
 func TestServerLetsInOnlyTheRightPassword(t *testing.T) {
 	each(t, func(t *testing.T, r *rig) {
 		stream := r.login("cupuser1", "pw1")

@@ -32,7 +32,7 @@ func NewCA(t testing.TB) *CA {
 	must(t, err)
 	template := &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{CommonName: "test authority"},
+		Subject:               pkix.Name{CommonName: "test authority " + rand.Text()},
 		NotBefore:             time.Now().Add(-time.Hour),
 		NotAfter:              time.Now().Add(24 * time.Hour),
 		IsCA:                  true,

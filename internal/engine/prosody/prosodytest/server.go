@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -181,6 +182,19 @@ func (s *Server) SetConfig(t testing.TB, files map[string]string) {
 func (s *Server) SetSecret(t testing.TB, data map[string][]byte) {
 	t.Helper()
 	must(t, s.secret.set(data))
+}
+
+// TrustSystemwide puts ca among the authorities of the image. It has to be called
+// before the server starts.
+func (s *Server) TrustSystemwide(t testing.TB, ca *CA) {
+	t.Helper()
+	hash := exec.Command("openssl", "x509", "-noout", "-subject_hash")
+	hash.Stdin = bytes.NewReader(ca.PEM)
+	out, err := hash.Output()
+	must(t, err)
+	dir := filepath.Join(s.dir, "upper/etc/ssl/certs")
+	must(t, os.MkdirAll(dir, 0o755))
+	must(t, os.WriteFile(filepath.Join(dir, strings.TrimSpace(string(out))+".0"), ca.PEM, 0o644))
 }
 
 // WriteTmp writes a file into the server's /tmp.
