@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -136,7 +135,7 @@ func (r *FederationReconciler) findRival(
 			if err != nil {
 				return nil, err
 			}
-			if refused == nil || serves(rival, name) {
+			if refused == nil || holdOn(rival, name) > wants {
 				return claimed(fed, rival, name), nil
 			}
 		}
@@ -157,23 +156,37 @@ func claimed(fed, rival *v1alpha1.Federation, name string) *outcome.Error {
 	return err
 }
 
-// precedes tells whether a comes before b for a name: whoever serves it already, else the older.
+// precedes tells whether a comes before b for a name: whoever has it in the DNS, where only one can, else whoever was
+// accepted with it, else the older.
 func precedes(a, b *v1alpha1.Federation, name string) bool {
-	if servesA, servesB := serves(a, name), serves(b, name); servesA != servesB {
-		return servesA
+	if holdA, holdB := holdOn(a, name), holdOn(b, name); holdA != holdB {
+		return holdA > holdB
 	}
 	return older(a, b)
 }
 
-// serves tells whether the Federation was accepted with this name, so that it may have records for it.
-func serves(fed *v1alpha1.Federation, name string) bool {
-	if name == fed.Status.Hostname {
-		return true
-	}
+// hold is how far a Federation came with a name.
+type hold int
+
+const (
+	wants hold = iota
+	accepted
+	published
+)
+
+func holdOn(fed *v1alpha1.Federation, name string) hold {
 	service := dns.Display(dns.SRVRecord(dns.ServiceXMPPServer, name, 0).Name)
-	return slices.ContainsFunc(fed.Status.Records, func(record v1alpha1.RecordStatus) bool {
-		return record.Name == service
-	})
+	strongest := wants
+	for _, record := range fed.Status.Records {
+		switch {
+		case record.Name != service && record.Name != name:
+			continue
+		case record.State == v1alpha1.RecordPublished:
+			return published
+		}
+		strongest = accepted
+	}
+	return strongest
 }
 
 func older(a, b metav1.Object) bool {

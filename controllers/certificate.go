@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/apply"
 	"github.com/xmppfed/xmppfed/internal/desired"
 	"github.com/xmppfed/xmppfed/internal/engine"
 	"github.com/xmppfed/xmppfed/internal/outcome"
@@ -86,12 +87,10 @@ func (r *FederationReconciler) findKeyPair(ctx context.Context, s *scope) (findi
 }
 
 func (r *FederationReconciler) noteCertificate(s *scope, verdict pki.Verdict) (finding, error) {
-	if verdict.Certificate != nil {
-		s.fed.Status.Certificate = verdict.Certificate
-	}
 	if verdict.Status != metav1.ConditionTrue {
 		return finding{}, outcome.Stalled(verdict.Reason, "%s", verdict.Message)
 	}
+	s.fed.Status.Certificate = verdict.Certificate
 	return finding{reason: verdict.Reason, message: verdict.Message}, nil
 }
 
@@ -113,6 +112,9 @@ func (r *FederationReconciler) issueCertificate(ctx context.Context, s *scope, n
 		}
 	case err != nil:
 		return fmt.Errorf("reading Secret %s: %w", key, err)
+	case !metav1.IsControlledBy(&authority, s.fed):
+		// Somebody else's CA must not sign for names that this Federation's author chose.
+		return &apply.NotOursError{Kind: "Secret", Key: key}
 	}
 	caCert, caKey := authority.Data[corev1.TLSCertKey], authority.Data[corev1.TLSPrivateKeyKey]
 	if pki.IssuedBy(s.cert, caCert) && !pki.NeedsRenewal(s.cert, names, r.Now()) {

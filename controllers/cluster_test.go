@@ -168,6 +168,7 @@ func (w *world) createPod(fed string, edit func(*corev1.PodStatus)) *corev1.Pod 
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: w.namespace, Name: fed + "-0",
 			Labels: set.Spec.Template.Labels, Annotations: set.Spec.Template.Annotations,
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))},
 		},
 		Spec: *set.Spec.Template.Spec.DeepCopy(),
 	}

@@ -34,11 +34,16 @@ var stepConditions = []string{
 func (w *world) expectContract(fed *v1alpha1.Federation) {
 	w.t.Helper()
 	status := fed.Status
+	w.expectDocumented(status.Conditions)
+	w.expectReadable(status.Conditions, fed.Generation)
+	if fed.Spec.Suspend && fed.DeletionTimestamp.IsZero() {
+		w.expectSuspended(status.Conditions, fed.Generation)
+		return
+	}
 	w.Expect(status.ObservedGeneration).To(gomega.Equal(fed.Generation), "observedGeneration")
 	w.expectSummaries(status.Conditions, fed.Generation)
-	w.expectDocumented(status.Conditions)
 	w.Expect(namesOf(status.Conditions)).To(gomega.Equal(sorted(status.Conditions)), "the order of conditions")
-	if fed.DeletionTimestamp.IsZero() && !fed.Spec.Suspend {
+	if fed.DeletionTimestamp.IsZero() {
 		w.Expect(fed.Finalizers).To(gomega.ContainElement("xmppfed.io/federation"))
 		w.Expect(meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionAccepted)).NotTo(gomega.BeNil())
 	}
@@ -66,7 +71,20 @@ func (w *world) expectZoneContract(zone *v1alpha1.DNSZone) {
 	w.t.Helper()
 	w.Expect(zone.Status.ObservedGeneration).To(gomega.Equal(zone.Generation), "observedGeneration")
 	w.expectSummaries(zone.Status.Conditions, zone.Generation)
+	w.expectReadable(zone.Status.Conditions, zone.Generation)
 	w.expectDocumented(zone.Status.Conditions)
+}
+
+// expectSuspended checks that what was said before stands, about the generation that it was said of, and that nothing
+// claims to be on its way.
+func (w *world) expectSuspended(conditions []metav1.Condition, generation int64) {
+	w.t.Helper()
+	suspended := meta.FindStatusCondition(conditions, v1alpha1.ConditionSuspended)
+	w.Expect(suspended).NotTo(gomega.BeNil())
+	w.Expect(suspended.ObservedGeneration).To(gomega.Equal(generation))
+	w.Expect(namesOf(conditions)).To(gomega.ContainElement(v1alpha1.ConditionReady))
+	w.Expect(namesOf(conditions)).NotTo(gomega.ContainElement(gomega.Or(
+		gomega.Equal(v1alpha1.ConditionReconciling), gomega.Equal(v1alpha1.ConditionStalled))))
 }
 
 // expectSummaries checks Ready, Reconciling and Stalled.
@@ -92,6 +110,11 @@ func (w *world) expectSummaries(conditions []metav1.Condition, generation int64)
 	} else {
 		w.Expect(abnormal).To(gomega.Equal(1), "exactly one of Reconciling and Stalled while not Ready: %v", namesOf(conditions))
 	}
+}
+
+// expectReadable checks that conditions are complete and that people can read them.
+func (w *world) expectReadable(conditions []metav1.Condition, generation int64) {
+	w.t.Helper()
 	for _, condition := range conditions {
 		w.Expect(condition.ObservedGeneration).To(gomega.BeNumerically("<=", generation))
 		w.Expect(condition.LastTransitionTime.IsZero()).To(gomega.BeFalse())

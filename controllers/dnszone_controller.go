@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -57,18 +58,19 @@ type DNSZoneReconciler struct {
 
 	mu    sync.Mutex
 	built map[string]builtProvider
+	// apexes of the zones that were looked at, by name of the DNSZone.
+	apexes map[string]string
 }
 
 // builtProvider is a provider and what it was made from.
 type builtProvider struct {
-	apex       string
 	generation int64
 	secret     string
 	provider   ZoneProvider
 }
 
 // +kubebuilder:rbac:groups=xmppfed.io,resources=dnszones,verbs=get;list;watch
-// +kubebuilder:rbac:groups=xmppfed.io,resources=dnszones/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=xmppfed.io,resources=dnszones/status,verbs=patch
 
 // Reconcile probes one zone and writes down how it is.
 func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
@@ -80,6 +82,7 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 		return ctrl.Result{}, fmt.Errorf("reading DNSZone %s: %w", req.Name, err)
 	}
 	before := zone.DeepCopy()
+	r.note(zone)
 	trouble, err := r.findOlder(ctx, zone)
 	if err != nil {
 		return ctrl.Result{}, err
@@ -169,8 +172,8 @@ func (r *DNSZoneReconciler) provider(ctx context.Context, zone *v1alpha1.DNSZone
 	}
 	provider, err := r.NewProvider(zone.Spec, string(value))
 	if err != nil {
-		trouble, ok := dnsOutcome(err).(*outcome.Error)
-		if !ok {
+		var trouble *outcome.Error
+		if !errors.As(dnsOutcome(err), &trouble) {
 			trouble = outcome.Stalled(v1alpha1.ReasonTSIGBadSignature, "DNSZone %s can't be used: %v; the platform team "+
 				"has to correct it, or key %s of Secret %s", zone.Name, err, ref.Key, key)
 		}
@@ -179,14 +182,26 @@ func (r *DNSZoneReconciler) provider(ctx context.Context, zone *v1alpha1.DNSZone
 	if r.built == nil {
 		r.built = map[string]builtProvider{}
 	}
-	r.built[zone.Name] = builtProvider{string(zone.Spec.Zone), zone.Generation, string(value), provider}
+	r.built[zone.Name] = builtProvider{zone.Generation, string(value), provider}
 	return provider, nil, nil
 }
 
+// note remembers the apex, which a DNSZone that is gone can't tell any more.
+func (r *DNSZoneReconciler) note(zone *v1alpha1.DNSZone) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.apexes == nil {
+		r.apexes = map[string]string{}
+	}
+	r.apexes[zone.Name] = string(zone.Spec.Zone)
+}
+
+// forget a DNSZone that is gone. Should another one have the same apex, it is looked at again within moments.
 func (r *DNSZoneReconciler) forget(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.Zones.remove(r.built[name].apex)
+	r.Zones.remove(r.apexes[name])
+	delete(r.apexes, name)
 	delete(r.built, name)
 }
 

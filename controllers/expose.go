@@ -78,11 +78,11 @@ func (r *FederationReconciler) noteAddresses(s *scope, source string) (finding, 
 	}, nil
 }
 
-// parseAddresses sorts addresses and leaves out what is none.
+// parseAddresses sorts addresses and leaves out what is none that others could reach.
 func parseAddresses(texts []string) []netip.Addr {
 	var addresses []netip.Addr
 	for _, text := range texts {
-		if address, err := netip.ParseAddr(text); err == nil {
+		if address, err := netip.ParseAddr(text); err == nil && address.IsGlobalUnicast() {
 			addresses = append(addresses, address.Unmap())
 		}
 	}

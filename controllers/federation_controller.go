@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -23,6 +24,9 @@ import (
 
 // Finalizer keeps a Federation until its records are gone from the DNS and its address is given back.
 const Finalizer = "xmppfed.io/federation"
+
+// recheckCache is how soon to look again when the cache was behind.
+const recheckCache = 50 * time.Millisecond
 
 // Server is an XMPP server software and the image it runs from unless a Federation names another.
 type Server struct {
@@ -63,8 +67,8 @@ type FederationReconciler struct {
 	verdicts verdicts
 }
 
-// +kubebuilder:rbac:groups=xmppfed.io,resources=federations,verbs=get;list;watch;update;patch
-// +kubebuilder:rbac:groups=xmppfed.io,resources=federations/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=xmppfed.io,resources=federations,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=xmppfed.io,resources=federations/status,verbs=patch
 // +kubebuilder:rbac:groups=xmppfed.io,resources=federations/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=configmaps;secrets,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch;delete
@@ -91,7 +95,7 @@ func (r *FederationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		}
 		gone, err := r.reconcileDelete(ctx, s)
 		if gone {
-			return ctrl.Result{}, err
+			return quiet(ctrl.Result{}, err)
 		}
 		return r.finish(ctx, s, err)
 	}
@@ -102,8 +106,8 @@ func (r *FederationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	if !controllerutil.ContainsFinalizer(fed, Finalizer) {
 		before := fed.DeepCopy()
 		controllerutil.AddFinalizer(fed, Finalizer)
-		if err := r.Patch(ctx, fed, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
-			return ctrl.Result{}, fmt.Errorf("adding the finalizer: %w", err)
+		if err := r.Patch(ctx, fed, locked(before)); err != nil {
+			return quiet(ctrl.Result{}, fmt.Errorf("adding the finalizer: %w", err))
 		}
 		s.before.ObjectMeta = *fed.ObjectMeta.DeepCopy()
 	}
@@ -113,11 +117,24 @@ func (r *FederationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 // finish writes the status that follows from what the steps found, and tells when to look again.
 func (r *FederationReconciler) finish(ctx context.Context, s *scope, err error) (ctrl.Result, error) {
 	updateStatus(s, r.Now())
-	err = errors.Join(err, r.patchStatus(ctx, s))
+	return quiet(ctrl.Result{RequeueAfter: s.requeueAfter()}, errors.Join(err, r.patchStatus(ctx, s)))
+}
+
+// locked is a patch that fails when the Federation changed since it was read: what is decided on an old copy, such as
+// where there may be records, must not overwrite what is known by now.
+func locked(before *v1alpha1.Federation) client.Patch {
+	return client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+}
+
+// quiet makes of a conflict another look soon; the cache only has to catch up.
+func quiet(result ctrl.Result, err error) (ctrl.Result, error) {
+	if apierrors.IsConflict(err) {
+		return ctrl.Result{RequeueAfter: recheckCache}, nil
+	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{RequeueAfter: s.requeueAfter()}, nil
+	return result, nil
 }
 
 // patchStatus writes the status if it changed, and an event for each condition whose reason changed.
@@ -125,8 +142,8 @@ func (r *FederationReconciler) patchStatus(ctx context.Context, s *scope) error 
 	if equalStatus(&s.before.Status, &s.fed.Status) {
 		return nil
 	}
-	if err := r.Status().Patch(ctx, s.fed.DeepCopy(), client.MergeFrom(s.before)); err != nil {
-		return fmt.Errorf("writing status: %w", client.IgnoreNotFound(err))
+	if err := r.Status().Patch(ctx, s.fed.DeepCopy(), locked(s.before)); err != nil {
+		return fmt.Errorf("writing status: %w", err)
 	}
 	recordEvents(r.Recorder, s.fed, s.before.Status.Conditions, s.fed.Status.Conditions)
 	return nil

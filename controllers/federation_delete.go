@@ -41,21 +41,28 @@ func (r *FederationReconciler) reconcileDelete(ctx context.Context, s *scope) (g
 	}
 	before := s.fed.DeepCopy()
 	controllerutil.RemoveFinalizer(s.fed, Finalizer)
-	if err := r.Patch(ctx, s.fed, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
-		return false, fmt.Errorf("removing the finalizer: %w", err)
+	if err := r.Patch(ctx, s.fed, locked(before)); client.IgnoreNotFound(err) != nil {
+		return true, fmt.Errorf("removing the finalizer: %w", err)
 	}
 	r.verdicts.forget(s.fed.UID)
 	r.Applier.Forget(s.fed.Namespace, desired.Names(s.fed)...)
 	return true, nil
 }
 
+// wayOut ends a deletion that the DNS holds up.
+const wayOut = "; to leave the records where they are and end the deletion, set spec.dns.deletionPolicy to Retain"
+
 // noteDeletion notes what deletion waits for. It returns the errors that are not outcomes.
 func noteDeletion(s *scope, err error) error {
-	failed := failure(err)
-	s.findings[v1alpha1.ConditionReady] = finding{err: failed}
+	failed := *failure(err)
 	if failed.Policy == outcome.Retry {
+		s.findings[v1alpha1.ConditionReady] = finding{err: &failed}
 		return err
 	}
+	if failed.Reason != v1alpha1.ReasonDeleting {
+		failed.Message += wayOut
+	}
+	s.findings[v1alpha1.ConditionReady] = finding{err: &failed}
 	return nil
 }
 
@@ -64,32 +71,58 @@ func keepsRecords(fed *v1alpha1.Federation) bool {
 	return fed.Spec.DNS.DeletionPolicy == v1alpha1.DeletionPolicyRetain
 }
 
-// withdrawServiceRecords removes the service records and sees to it that no server has them any more.
+// withdrawServiceRecords removes the service records and sees to it that no server has them any more. The addresses stay
+// as they were published: deletion publishes nothing new.
 func (r *FederationReconciler) withdrawServiceRecords(ctx context.Context, s *scope) error {
 	if keepsRecords(s.fed) || s.fed.Status.ServiceRecordsWithdrawn != nil || len(s.fed.Status.Zones) == 0 {
 		return nil
 	}
-	host := hostname(s.fed)
-	hostZone, _ := dns.ZoneFor(host, s.fed.Status.Zones)
-	addresses := dns.AddressRecords(host, uint32(s.fed.Spec.DNS.TTL), parseAddresses(s.fed.Status.Addresses))
 	for _, zone := range s.fed.Status.Zones {
-		var keep []dns.Unit
-		if zone == dns.Display(hostZone) && len(addresses) > 0 {
-			keep = []dns.Unit{{Anchor: host, Records: addresses}}
-		}
-		gone := publishedKeys(s.fed, zone, dns.TypeSRV)
-		err := r.withdraw(ctx, s, zone, keep, gone)
+		gone := recordKeys(s.fed, zone, dns.TypeSRV)
+		err := r.withdraw(ctx, s, zone, publishedAddresses(s.fed, zone), gone)
 		if conflict(err) {
-			// The addresses were never this Federation's, so there is nothing to keep.
+			// The addresses are somebody else's by now, so there is nothing to keep.
 			err = r.withdraw(ctx, s, zone, nil, gone)
 		}
 		if err != nil {
 			return err
 		}
 	}
+	for i := range s.fed.Status.Records {
+		if record := &s.fed.Status.Records[i]; record.Type == dns.TypeName(dns.TypeSRV) {
+			record.State = v1alpha1.RecordPending
+		}
+	}
 	now := metav1.NewTime(r.Now())
 	s.fed.Status.ServiceRecordsWithdrawn = &now
 	return nil
+}
+
+// publishedAddresses are the address records that the Federation has in a zone.
+func publishedAddresses(fed *v1alpha1.Federation, zone string) []dns.Unit {
+	var units []dns.Unit
+	for _, record := range fed.Status.Records {
+		addresses := parseAddresses(record.Data)
+		if len(addresses) > 0 && record.State == v1alpha1.RecordPublished && dns.InZone(dns.Canonical(record.Name), zone) {
+			records := dns.AddressRecords(record.Name, uint32(record.TTL), addresses)
+			units = append(units, dns.Unit{Anchor: record.Name, Records: records})
+		}
+	}
+	return units
+}
+
+// recordKeys are the records of some types that the Federation wanted in a zone.
+func recordKeys(fed *v1alpha1.Federation, zone string, types ...uint16) []dns.Key {
+	var keys []dns.Key
+	for _, record := range fed.Status.Records {
+		for _, recordType := range types {
+			key := dns.Key{Name: dns.Canonical(record.Name), Type: recordType}
+			if record.Type == dns.TypeName(recordType) && dns.InZone(key.Name, zone) {
+				keys = append(keys, key)
+			}
+		}
+	}
+	return keys
 }
 
 // conflict tells that a record could not be written because it is somebody else's.
@@ -106,10 +139,14 @@ func (r *FederationReconciler) awaitCaches(_ context.Context, s *scope) error {
 	if keepsRecords(s.fed) || since == nil {
 		return nil
 	}
-	cached := min(time.Duration(s.fed.Spec.DNS.TTL)*time.Second, maxCacheWait)
+	ttl := int32(0)
+	for _, record := range s.fed.Status.Records {
+		ttl = max(ttl, record.TTL)
+	}
+	cached := min(time.Duration(ttl)*time.Second, maxCacheWait)
 	if left := cached - r.Now().Sub(since.Time); left > 0 {
 		return outcome.Waiting(v1alpha1.ReasonDeleting, left,
-			"the service records are gone; the address stays for %s more, as long as resolvers may have them cached", cached)
+			"the service records are gone; the address stays until %s after that, as resolvers may still have them cached", cached)
 	}
 	return nil
 }
@@ -120,7 +157,7 @@ func (r *FederationReconciler) withdrawAddresses(ctx context.Context, s *scope) 
 		return nil
 	}
 	for _, zone := range s.fed.Status.Zones {
-		if err := r.withdraw(ctx, s, zone, nil, publishedKeys(s.fed, zone, dns.TypeSRV, dns.TypeA, dns.TypeAAAA)); err != nil {
+		if err := r.withdraw(ctx, s, zone, nil, recordKeys(s.fed, zone, dns.TypeSRV, dns.TypeA, dns.TypeAAAA)); err != nil {
 			return err
 		}
 	}
@@ -149,21 +186,6 @@ func union(a, b []dns.Key) []dns.Key {
 	return slices.SortedFunc(maps.Keys(keys), func(a, b dns.Key) int { return strings.Compare(a.String(), b.String()) })
 }
 
-// publishedKeys are the records of some types that the Federation had in a zone. Those that never were published are
-// left out: somebody else's may stand there.
-func publishedKeys(fed *v1alpha1.Federation, zone string, types ...uint16) []dns.Key {
-	var keys []dns.Key
-	for _, record := range fed.Status.Records {
-		for _, recordType := range types {
-			key := dns.Key{Name: dns.Canonical(record.Name), Type: recordType}
-			if record.State == v1alpha1.RecordPublished && record.Type == dns.TypeName(recordType) && dns.InZone(key.Name, zone) {
-				keys = append(keys, key)
-			}
-		}
-	}
-	return keys
-}
-
 // releaseAddress deletes the Service and waits until the load balancer is gone. Whatever else belongs to the Federation
 // is left to Kubernetes' garbage collection.
 func (r *FederationReconciler) releaseAddress(ctx context.Context, s *scope) error {
@@ -176,7 +198,8 @@ func (r *FederationReconciler) releaseAddress(ctx context.Context, s *scope) err
 		return nil
 	}
 	if service.DeletionTimestamp.IsZero() {
-		if err := r.Delete(ctx, &service); client.IgnoreNotFound(err) != nil {
+		err := r.Delete(ctx, &service, client.Preconditions{UID: &service.UID})
+		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("deleting Service %s: %w", key, err)
 		}
 	}

@@ -56,9 +56,13 @@ func (s *scope) ok(condition string) bool {
 	return ran && f.err == nil
 }
 
-// requeueAfter is when to look again: the soonest that any step asks for.
+// requeueAfter is when to look again: the soonest that any step asks for, and at the latest when the way in is due to be
+// checked, for certificates age by themselves.
 func (s *scope) requeueAfter() time.Duration {
 	soonest := s.recheck
+	if interval := s.fed.Spec.Verification.Interval.Duration; soonest == 0 && !s.fed.Spec.Suspend {
+		soonest = interval
+	}
 	for _, f := range s.findings {
 		if f.err != nil && f.err.After > 0 && (soonest == 0 || f.err.After < soonest) {
 			soonest = f.err.After

@@ -31,22 +31,19 @@ var readiness = []string{
 // updateStatus derives the conditions from what the steps found.
 func updateStatus(s *scope, now time.Time) {
 	status := &s.fed.Status
+	if s.fed.Spec.Suspend && s.fed.DeletionTimestamp.IsZero() {
+		suspendStatus(s.fed, now)
+		return
+	}
+	meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionSuspended)
 	status.ObservedGeneration = s.fed.Generation
 	set := func(condition metav1.Condition) {
 		condition.ObservedGeneration = s.fed.Generation
 		condition.LastTransitionTime = metav1.NewTime(now)
 		meta.SetStatusCondition(&status.Conditions, condition)
 	}
-	if s.fed.Spec.Suspend && s.fed.DeletionTimestamp.IsZero() {
-		set(metav1.Condition{
-			Type: v1alpha1.ConditionSuspended, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSuspended,
-			Message: "spec.suspend is true: nothing is changed or checked until it is false again",
-		})
-	} else {
-		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionSuspended)
-	}
 	for _, conditionType := range readiness {
-		if found, ran := s.findings[conditionType]; ran {
+		if found, ran := s.findings[conditionType]; ran && !found.keeps(status.Conditions, conditionType, s.fed.Generation) {
 			set(found.condition(conditionType))
 		}
 	}
@@ -62,6 +59,33 @@ func updateStatus(s *scope, now time.Time) {
 	}
 }
 
+// suspendStatus says that nothing is looked at. What was said before stands, about the generation that it was said of.
+func suspendStatus(fed *v1alpha1.Federation, now time.Time) {
+	const message = "spec.suspend is true: nothing is changed or checked until it is false again"
+	conditions := &fed.Status.Conditions
+	set := func(conditionType string, status metav1.ConditionStatus) {
+		meta.SetStatusCondition(conditions, metav1.Condition{
+			Type: conditionType, Status: status, Reason: v1alpha1.ReasonSuspended, Message: message,
+			ObservedGeneration: fed.Generation, LastTransitionTime: metav1.NewTime(now),
+		})
+	}
+	set(v1alpha1.ConditionSuspended, metav1.ConditionTrue)
+	meta.RemoveStatusCondition(conditions, v1alpha1.ConditionReconciling)
+	meta.RemoveStatusCondition(conditions, v1alpha1.ConditionStalled)
+	if meta.FindStatusCondition(*conditions, v1alpha1.ConditionReady) == nil {
+		set(v1alpha1.ConditionReady, metav1.ConditionUnknown)
+	}
+}
+
+// keeps tells that nothing was learnt and what stands speaks of the same generation.
+func (f finding) keeps(standing []metav1.Condition, conditionType string, generation int64) bool {
+	was := meta.FindStatusCondition(standing, conditionType)
+	return f.err != nil && f.err.Keep && was != nil && was.ObservedGeneration == generation
+}
+
+// maxMessage bounds a condition's message, in bytes: status can't be written beyond 32 KiB, and nobody reads that much.
+const maxMessage = 2000
+
 func (f finding) condition(conditionType string) metav1.Condition {
 	if f.err == nil {
 		return metav1.Condition{Type: conditionType, Status: metav1.ConditionTrue, Reason: f.reason, Message: f.message}
@@ -70,7 +94,8 @@ func (f finding) condition(conditionType string) metav1.Condition {
 	if f.err.Unknown {
 		status = metav1.ConditionUnknown
 	}
-	return metav1.Condition{Type: conditionType, Status: status, Reason: f.err.Reason, Message: f.err.Message}
+	message := strings.ToValidUTF8(f.err.Message[:min(len(f.err.Message), maxMessage)], "")
+	return metav1.Condition{Type: conditionType, Status: status, Reason: f.err.Reason, Message: message}
 }
 
 // summarize is the Ready condition, and what has to happen while it is not true.
@@ -78,7 +103,7 @@ func summarize(s *scope) (metav1.Condition, outcome.Policy) {
 	ready := metav1.Condition{Type: v1alpha1.ConditionReady}
 	if !s.fed.DeletionTimestamp.IsZero() {
 		ready = s.findings[v1alpha1.ConditionReady].condition(v1alpha1.ConditionReady)
-		ready.Message = "deleting: " + ready.Message
+		ready.Status, ready.Message = metav1.ConditionFalse, "deleting: "+ready.Message
 		return ready, policyOf(s.findings[v1alpha1.ConditionReady])
 	}
 	for _, conditionType := range readiness {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
@@ -14,6 +15,10 @@ import (
 	"github.com/xmppfed/xmppfed/internal/check/phrase"
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
+
+// recheckObjects is how often to look again at what others' objects, or the API server's rules, stand in the way of:
+// they are not watched.
+const recheckObjects = time.Minute
 
 // step works towards one condition. It returns what to say when the goal is reached, or an error: an *outcome.Error
 // when it knows why, any other when talking to the Kubernetes API went wrong.
@@ -59,14 +64,16 @@ func (r *FederationReconciler) runSteps(ctx context.Context, s *scope) error {
 func failure(err error) *outcome.Error {
 	var taken *apply.NotOursError
 	if errors.As(err, &taken) {
-		return outcome.Stalled(v1alpha1.ReasonNameTaken,
+		named := outcome.Stalled(v1alpha1.ReasonNameTaken,
 			"%s %s exists but does not belong to this Federation; whoever made it should remove or rename it, "+
 				"or give this Federation another name", taken.Kind, taken.Key)
+		named.After = recheckObjects
+		return named
 	}
 	if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
 		refused := outcome.Stalled(v1alpha1.ReasonObjectRefused,
 			"Kubernetes refuses an object that follows from the spec; correct the field of the spec that it comes from: %s", told(err))
-		refused.After = recheckConflict
+		refused.After = recheckObjects
 		return refused
 	}
 	failed := outcome.From(err, v1alpha1.ReasonReconcileFailed)

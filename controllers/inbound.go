@@ -119,8 +119,13 @@ func (r *FederationReconciler) checkInbound(_ context.Context, s *scope) (findin
 		r.startCheck(s.fed, target, inputs)
 		last = r.verdicts.get(s.fed.UID)
 	}
-	if last.inputs == "" {
-		return finding{}, outcome.Unknown(v1alpha1.ReasonNotChecked,
+	switch {
+	case last.inputs == "" && last.running:
+		return finding{}, outcome.Unlearnt(v1alpha1.ReasonNotChecked, 0, "the way in is being tried")
+	case last.inputs != inputs && last.running:
+		return finding{}, outcome.Unknown(v1alpha1.ReasonNotChecked, "the way in is being tried")
+	case last.inputs == "":
+		return finding{}, outcome.Unlearnt(v1alpha1.ReasonNotChecked, 0,
 			"partners can't find the server before its records are published (condition %s); after that the way in is tried",
 			v1alpha1.ConditionDNSPublished)
 	}

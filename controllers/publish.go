@@ -11,7 +11,7 @@ import (
 	"maps"
 	"slices"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
@@ -39,17 +39,19 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 	if err := r.noteZones(ctx, s, slices.Sorted(maps.Keys(wanted))); err != nil {
 		return finding{}, err
 	}
-	s.fed.Status.Records = recordStatuses(wanted, nil)
+	s.fed.Status.Records = recordStatuses(wanted, nil, s.before.Status.Records)
 	reports := map[string]verify.Report{}
 	var first error
 	for _, apex := range r.zoneOrder(s) {
 		report, err := r.publishIn(ctx, s, apex, wanted[apex])
-		reports[apex] = report
+		if err == nil || len(report.Servers) > 0 {
+			reports[apex] = report
+		}
 		if first == nil {
 			first = err
 		}
 	}
-	s.fed.Status.Records = recordStatuses(wanted, reports)
+	s.fed.Status.Records = recordStatuses(wanted, reports, s.before.Status.Records)
 	if first != nil {
 		return finding{}, first
 	}
@@ -101,10 +103,11 @@ func (r *FederationReconciler) noteZones(ctx context.Context, s *scope, zones []
 	}
 	journal := s.before.DeepCopy()
 	journal.Status.Zones = s.fed.Status.Zones
-	if err := r.Status().Patch(ctx, journal, client.MergeFrom(s.before)); err != nil {
+	if err := r.Status().Patch(ctx, journal, locked(s.before)); err != nil {
 		return fmt.Errorf("noting zones in status: %w", err)
 	}
 	s.before.Status.Zones = s.fed.Status.Zones
+	s.before.ResourceVersion, s.fed.ResourceVersion = journal.ResourceVersion, journal.ResourceVersion
 	return nil
 }
 
@@ -137,8 +140,7 @@ func (r *FederationReconciler) publishIn(ctx context.Context, s *scope, apex str
 	for _, unit := range units {
 		want = append(want, unit.Records...)
 	}
-	verifier := r.Verifier
-	report, err := verifier.Check(ctx, provider, want, result.Dropped)
+	report, err := r.Verifier.Check(ctx, provider, want, result.Dropped)
 	return report, dnsOutcome(err)
 }
 
@@ -163,9 +165,11 @@ func dnsOutcome(err error) error {
 	return &outcome.Error{Reason: e.Reason, Message: e.Message, Policy: policy, After: e.RetryAfter()}
 }
 
-// recordStatuses lists the records with their state, sorted by name and type. Without a report nothing is known to be
-// published.
-func recordStatuses(units map[string][]dns.Unit, reports map[string]verify.Report) []v1alpha1.RecordStatus {
+// recordStatuses lists the records with their state, sorted by name and type. Without a report about its zone a record
+// keeps the state that it had: it was not asked for.
+func recordStatuses(
+	units map[string][]dns.Unit, reports map[string]verify.Report, before []v1alpha1.RecordStatus,
+) []v1alpha1.RecordStatus {
 	var all []v1alpha1.RecordStatus
 	for apex, inZone := range units {
 		report, known := reports[apex]
@@ -175,7 +179,7 @@ func recordStatuses(units map[string][]dns.Unit, reports map[string]verify.Repor
 					Name: dns.Display(record.Name), Type: record.TypeName(), TTL: int32(record.TTL),
 					Data: record.Strings(), State: v1alpha1.RecordPending,
 				}
-				if known && report.Published(record.Key()) {
+				if known && report.Published(record.Key()) || !known && wasPublished(status, before) {
 					status.State = v1alpha1.RecordPublished
 				}
 				all = append(all, status)
@@ -186,4 +190,9 @@ func recordStatuses(units map[string][]dns.Unit, reports map[string]verify.Repor
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
 	})
 	return all
+}
+
+func wasPublished(record v1alpha1.RecordStatus, before []v1alpha1.RecordStatus) bool {
+	record.State = v1alpha1.RecordPublished
+	return slices.ContainsFunc(before, func(b v1alpha1.RecordStatus) bool { return equality.Semantic.DeepEqual(b, record) })
 }

@@ -7,20 +7,26 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/check/phrase"
 	"github.com/xmppfed/xmppfed/internal/desired"
 	"github.com/xmppfed/xmppfed/internal/engine"
 	"github.com/xmppfed/xmppfed/internal/observe"
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
+
+// maxListed is how many names a message lists.
+const maxListed = 8
 
 // recheckRollout is how often to ask pods whether they took up a new configuration; they can't tell by themselves.
 const recheckRollout = time.Second
@@ -93,8 +99,8 @@ func (r *FederationReconciler) readAccounts(ctx context.Context, s *scope) ([]by
 	var secret corev1.Secret
 	if err := r.Reader.Get(ctx, key, &secret); apierrors.IsNotFound(err) {
 		return nil, outcome.Stalled(v1alpha1.ReasonAccountsInvalid,
-			"Secret %s, named by spec.server.accounts.secretRef, does not exist; create it with a password for each localpart",
-			key)
+			"Secret %s, named by spec.server.accounts.secretRef, does not exist; create it with a password for each localpart; "+
+				"until then the accounts that the server has stay", key)
 	} else if err != nil {
 		return nil, fmt.Errorf("reading Secret %s: %w", key, err)
 	}
@@ -105,7 +111,7 @@ func (r *FederationReconciler) readAccounts(ctx context.Context, s *scope) ([]by
 	if len(bad) > 0 {
 		return accounts, outcome.Stalled(v1alpha1.ReasonAccountsInvalid,
 			"Secret %s, named by spec.server.accounts.secretRef, has entries that can't be accounts: %s; keys must be "+
-				"lower-case localparts, passwords must not be empty nor hold line breaks", key, strings.Join(bad, ", "))
+				"lower-case localparts, passwords must not be empty nor hold line breaks", key, phrase.List(bad, maxListed))
 	}
 	return accounts, nil
 }
@@ -140,6 +146,18 @@ func (r *FederationReconciler) applyServer(ctx context.Context, s *scope, secret
 	return rollout{config: config.Generation, secret: generation, token: string(secrets.Token)}, nil
 }
 
+// maxVersion and maxRefusal bound what a server may write into status, in bytes.
+const (
+	maxVersion = 64
+	maxRefusal = 300
+)
+
+// firstLine of what a server says; what follows is for its log.
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return phrase.Clean(line, maxRefusal)
+}
+
 // observeServer tells whether every pod runs what it should, and if not, why.
 func (r *FederationReconciler) observeServer(ctx context.Context, s *scope, want rollout) (finding, error) {
 	var set appsv1.StatefulSet
@@ -152,6 +170,8 @@ func (r *FederationReconciler) observeServer(ctx context.Context, s *scope, want
 	if err := r.List(ctx, &pods, client.InNamespace(s.fed.Namespace), labels); err != nil {
 		return finding{}, fmt.Errorf("listing pods of StatefulSet %s: %w", key, err)
 	}
+	// The labels are no secret: only pods of this Federation's own StatefulSet count.
+	pods.Items = slices.DeleteFunc(pods.Items, func(pod corev1.Pod) bool { return !metav1.IsControlledBy(&pod, &set) })
 	status := &v1alpha1.ServerStatus{Engine: s.fed.Spec.Server.Engine, ReadyReplicas: set.Status.ReadyReplicas}
 	if before := s.fed.Status.Server; before != nil {
 		status.Version = before.Version
@@ -167,7 +187,7 @@ func (r *FederationReconciler) observeServer(ctx context.Context, s *scope, want
 			return finding{}, err
 		}
 	}
-	if !rolledOut(s.fed, &set) {
+	if !rolledOut(s.fed, &set) || len(pods.Items) < int(s.fed.Spec.Server.Replicas) {
 		return finding{}, outcome.Waiting(v1alpha1.ReasonRollingOut, recheckPending,
 			"%d of %d pods are ready; starting takes a few seconds once the image is there",
 			set.Status.ReadyReplicas, s.fed.Spec.Server.Replicas)
@@ -236,18 +256,20 @@ func (r *FederationReconciler) askPods(
 		live, err := r.Live(ctx, pod.Status.PodIP, want.token)
 		switch {
 		case err != nil:
-			return finding{}, outcome.Waiting(v1alpha1.ReasonRollingOut, recheckRollout,
+			return finding{}, outcome.Waiting(v1alpha1.ReasonRollingOut, recheckPending,
 				"the server in pod %s does not tell the operator which configuration it runs; if this lasts, look for "+
 					"network policies between the operator and port %d of the pod", pod.Name, engine.PortNumberHTTP)
 		case live.ConfigError != "":
-			return finding{}, outcome.Stalled(v1alpha1.ReasonConfigRejected,
+			refused := outcome.Stalled(v1alpha1.ReasonConfigRejected,
 				"the server in pod %s goes on with its previous configuration, because it refused the new one: %s",
-				pod.Name, live.ConfigError)
+				pod.Name, firstLine(live.ConfigError))
+			refused.After = recheckPending
+			return finding{}, refused
 		case live.Generation != want.config || live.SecretGeneration != want.secret:
 			return finding{}, outcome.Waiting(v1alpha1.ReasonRollingOut, recheckRollout,
 				"pod %s has not taken up the newest configuration yet; it does within seconds of the kubelet's delivery", pod.Name)
 		}
-		status.Version = live.Version
+		status.Version = phrase.Clean(live.Version, maxVersion)
 	}
 	return finding{
 		reason:  v1alpha1.ReasonRunning,

@@ -121,13 +121,15 @@ func TestAServerThatDoesNotAnswerTheOperatorIsNotReady(t *testing.T) {
 }
 
 func TestTroubleOfPodsIsSurfaced(t *testing.T) {
-	container := func(waiting corev1.ContainerStateWaiting, last string) func(*corev1.PodStatus) {
+	container := func(waiting corev1.ContainerStateWaiting, restarts int32, last string) func(*corev1.PodStatus) {
 		return func(status *corev1.PodStatus) {
 			status.Phase = corev1.PodPending
 			status.ContainerStatuses = []corev1.ContainerStatus{{
-				Name: "prosody", Image: "registry.example/prosody:13.0", State: corev1.ContainerState{Waiting: &waiting},
-				LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Message: last}},
+				Name: "prosody", RestartCount: restarts, Image: "registry.example/prosody:13.0", State: corev1.ContainerState{Waiting: &waiting},
 			}}
+			if restarts > 0 {
+				status.ContainerStatuses[0].LastTerminationState.Terminated = &corev1.ContainerStateTerminated{ExitCode: 1, Message: last}
+			}
 		}
 	}
 	for name, trouble := range map[string]struct {
@@ -140,10 +142,13 @@ func TestTroubleOfPodsIsSurfaced(t *testing.T) {
 			status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse,
 				Reason: corev1.PodReasonUnschedulable, Message: "0/1 nodes are available: 1 Insufficient memory."}}
 		}, reason: v1alpha1.ReasonUnschedulable, message: "0/1 nodes are available: 1 Insufficient memory."},
-		"its image can't be pulled": {status: container(corev1.ContainerStateWaiting{Reason: "ImagePullBackOff"}, ""),
+		"its image can't be pulled": {status: container(corev1.ContainerStateWaiting{Reason: "ImagePullBackOff"}, 0, ""),
 			reason: v1alpha1.ReasonImagePullFailed, message: "can't get image registry.example/prosody:13.0; correct spec.server.image"},
-		"it crashes": {status: container(corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}, "no space left on device"),
-			reason: v1alpha1.ReasonContainerCrashing, message: "does not stay up (CrashLoopBackOff): no space left on device; see `kubectl"},
+		"it crashes": {status: container(corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}, 3, "starting\nno space left on device\n"),
+			reason: v1alpha1.ReasonContainerCrashing, message: "does not stay up: no space left on device; see `kubectl"},
+		"it can't be started": {
+			status: container(corev1.ContainerStateWaiting{Reason: "CreateContainerConfigError", Message: "no user"}, 0, ""),
+			reason: v1alpha1.ReasonContainerCrashing, message: "can't be started (CreateContainerConfigError: no user)"},
 		"its volume is late": {status: func(status *corev1.PodStatus) { status.Phase = corev1.PodPending },
 			event:  "MountVolume.SetUp failed for volume \"data\" :\n\n rpc error",
 			reason: v1alpha1.ReasonVolumePending, message: `waits for its volumes: MountVolume.SetUp failed for volume "data" : rpc error`},
@@ -161,6 +166,19 @@ func TestTroubleOfPodsIsSurfaced(t *testing.T) {
 			w.Expect(result.RequeueAfter.Seconds()).To(gomega.BeNumerically(">", 0), "events are not watched")
 		})
 	}
+}
+
+func TestPodsThatOnlyLookLikeTheServersAreNotAsked(t *testing.T) {
+	w := newWorldWithZone(t)
+	w.create("cup")
+	w.reconcile("cup")
+	w.runServer("cup")
+	pod := read[corev1.Pod](w, "cup-0")
+	pod.OwnerReferences = nil
+	w.Expect(w.api.Update(t.Context(), pod)).To(gomega.Succeed())
+	w.reconcile("cup")
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionServerReady, metav1.ConditionFalse, v1alpha1.ReasonRollingOut)
+	w.Expect(read[corev1.Pod](w, "cup-0").Annotations).NotTo(gomega.HaveKey("xmppfed.io/generation"))
 }
 
 func TestAQuotaThatForbidsPodsIsSurfaced(t *testing.T) {

@@ -37,7 +37,7 @@ const (
 
 const (
 	// workers reconcile Federations side by side; most of their time is spent waiting for servers.
-	workers = 16
+	workers = 64
 	// firstRetry and lastRetry bound the growing distance between tries after errors of the Kubernetes API.
 	firstRetry = 100 * time.Millisecond
 	lastRetry  = time.Minute

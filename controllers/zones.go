@@ -33,7 +33,7 @@ func (z *Zones) Provider(apex string) (dns.Provider, error) {
 	access, found := z.byApex[apex]
 	switch {
 	case !found:
-		return nil, outcome.Waiting(v1alpha1.ReasonZoneNotProbed, recheckPending,
+		return nil, outcome.Unlearnt(v1alpha1.ReasonZoneNotProbed, recheckPending,
 			"the operator has not asked the servers of zone %s yet, or its DNSZone is gone; "+
 				"the platform team has to keep a DNSZone for it as long as records stand there", apex)
 	case access.err != nil:
@@ -48,7 +48,7 @@ func (z *Zones) set(apex string, provider dns.Provider, err *outcome.Error) (cha
 	defer z.mu.Unlock()
 	before, found := z.byApex[apex]
 	z.byApex[apex] = zoneAccess{provider, err}
-	return !found || before.provider != provider || reasonOf(before.err) != reasonOf(err)
+	return !found || before.provider != provider || textOf(before.err) != textOf(err)
 }
 
 // remove forgets a zone.
@@ -58,9 +58,9 @@ func (z *Zones) remove(apex string) {
 	delete(z.byApex, apex)
 }
 
-func reasonOf(err *outcome.Error) string {
+func textOf(err *outcome.Error) string {
 	if err == nil {
 		return ""
 	}
-	return err.Reason
+	return err.Reason + ": " + err.Message
 }

@@ -15,7 +15,6 @@ step "The operator, from this tree, with its Helm chart"
 hack/deploy.sh
 
 step "The manifests of config/samples, and what they refer to"
-hack/samples.sh
-
 CGO_ENABLED=0 go build -o bin/demo ./hack/demo
+hack/samples.sh
 exec $LAB exec node -- bin/demo

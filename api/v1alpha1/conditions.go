@@ -21,7 +21,7 @@ const (
 	// within its dates. Always present once accepted.
 	//
 	// True: Valid, SelfSigned. False: SecretNotFound, KeyPairInvalid, NameMismatch, Expired, NotYetValid,
-	// TrustedCAsInvalid.
+	// TrustedCAsInvalid, NameTaken.
 	ConditionCertificateReady = "CertificateReady"
 
 	// ConditionServerReady is true when every pod runs the configuration of this generation. Failures of the pods

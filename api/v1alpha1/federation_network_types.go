@@ -31,7 +31,7 @@ type ExposureSpec struct {
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=45
-	// +kubebuilder:validation:items:XValidation:rule="isIP(self)",message="must be an IP address, for example 203.0.113.5"
+	// +kubebuilder:validation:items:XValidation:rule="isIP(self) && ip(self).isGlobalUnicast()",message="must be a unicast IP address that others can reach, for example 203.0.113.5"
 	PublicAddresses []string `json:"publicAddresses,omitempty"`
 }
 
@@ -162,5 +162,6 @@ type VerificationSpec struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^(127[.]|0[.]|169[.]254[.]|[[]::1[]]|[[]::[]]|[[]fe80:)')",message="must not be an address of the operator's own machine; write that of a public resolver"
 	Resolvers []ServerAddress `json:"resolvers,omitempty"`
 }

@@ -6,6 +6,7 @@ package e2e
 
 import (
 	"context"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -66,9 +67,12 @@ func newSite(t *testing.T, suffix string, labels map[string]string) *site {
 	return s
 }
 
-// nameOf a test, in characters that a namespace may have.
+var forbidden = regexp.MustCompile(`[^a-z0-9]+`)
+
+// nameOf a test, as a namespace may be named.
 func nameOf(t *testing.T) string {
-	return strings.NewReplacer("/", "-", "_", "-").Replace(strings.ToLower(strings.TrimPrefix(t.Name(), "Test")))
+	name := forbidden.ReplaceAllString(strings.ToLower(strings.TrimPrefix(t.Name(), "Test")), "-")
+	return strings.Trim(name[:min(len(name), 50)], "-")
 }
 
 // newAllowedSite makes a namespace that may publish in example.net.

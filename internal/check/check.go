@@ -93,7 +93,7 @@ func (c *Checker) Inbound(ctx context.Context, t InboundTarget) Verdict {
 	servers := t.Resolvers
 	if len(servers) == 0 {
 		var err error
-		if servers, err = systemResolvers(c.ResolvConf); err != nil {
+		if servers, err = SystemResolvers(c.ResolvConf); err != nil {
 			return conclude([]finding{noResolvers(err)})
 		}
 	}

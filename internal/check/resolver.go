@@ -194,8 +194,8 @@ func rcodeName(rcode int) string {
 	return fmt.Sprintf("RCODE %d", rcode)
 }
 
-// systemResolvers are the servers that the resolv.conf file lists.
-func systemResolvers(file string) ([]string, error) {
+// SystemResolvers are the servers, each as ip:port, that a file in the form of /etc/resolv.conf lists.
+func SystemResolvers(file string) ([]string, error) {
 	config, err := dns.ClientConfigFromFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", file, err)

@@ -59,9 +59,9 @@ func objectMeta(fed *v1alpha1.Federation, name string) metav1.ObjectMeta {
 	}
 }
 
-// merge returns the union of maps; later ones win.
-func merge(all ...map[string]string) map[string]string {
-	union := map[string]string{}
+// merge returns the union of maps, a new map; later ones win.
+func merge[M ~map[K]V, K comparable, V any](all ...M) M {
+	union := M{}
 	for _, m := range all {
 		maps.Copy(union, m)
 	}

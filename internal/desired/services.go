@@ -28,7 +28,7 @@ func HeadlessService(fed *v1alpha1.Federation) *corev1.Service {
 func PublicService(fed *v1alpha1.Federation) *corev1.Service {
 	lb := fed.Spec.Exposure.LoadBalancer
 	meta := objectMeta(fed, PublicServiceName(fed))
-	meta.Annotations = lb.Annotations
+	meta.Annotations = merge(lb.Annotations)
 	return &corev1.Service{
 		ObjectMeta: meta,
 		Spec: corev1.ServiceSpec{

@@ -3,8 +3,6 @@
 package desired
 
 import (
-	"maps"
-
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -50,7 +48,7 @@ func StatefulSet(fed *v1alpha1.Federation, server engine.Engine, image string) *
 func podTemplate(fed *v1alpha1.Federation, labels map[string]string, server engine.Engine, image string) corev1.PodTemplateSpec {
 	custom := ptr.Deref(fed.Spec.Server.PodTemplate, v1alpha1.PodTemplateSpec{})
 	return corev1.PodTemplateSpec{
-		ObjectMeta: metav1.ObjectMeta{Labels: merge(custom.Labels, labels), Annotations: custom.Annotations},
+		ObjectMeta: metav1.ObjectMeta{Labels: merge(custom.Labels, labels), Annotations: merge(custom.Annotations)},
 		Spec: corev1.PodSpec{
 			Containers:                    []corev1.Container{container(server, image, custom.Resources)},
 			Volumes:                       volumes(fed),
@@ -77,6 +75,8 @@ func container(server engine.Engine, image string, custom corev1.ResourceRequire
 		ReadOnlyRootFilesystem:   ptr.To(true),
 		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 	}
+	// What a server says before it ends becomes part of status.
+	c.TerminationMessagePolicy = corev1.TerminationMessageFallbackToLogsOnError
 	c.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: drainSeconds}}}
 	c.Resources = mergeResources(c.Resources, custom)
 	return c
@@ -84,9 +84,9 @@ func container(server engine.Engine, image string, custom corev1.ResourceRequire
 
 // mergeResources replaces each default that custom names. A default limit below a named request gives way to it.
 func mergeResources(defaults, custom corev1.ResourceRequirements) corev1.ResourceRequirements {
-	merged := *defaults.DeepCopy()
-	maps.Copy(merged.Requests, custom.Requests)
-	maps.Copy(merged.Limits, custom.Limits)
+	merged := corev1.ResourceRequirements{
+		Requests: merge(defaults.Requests, custom.Requests), Limits: merge(defaults.Limits, custom.Limits), Claims: custom.Claims,
+	}
 	for name, limit := range merged.Limits {
 		request, found := merged.Requests[name]
 		if !found || request.Cmp(limit) <= 0 {
@@ -98,7 +98,6 @@ func mergeResources(defaults, custom corev1.ResourceRequirements) corev1.Resourc
 			merged.Limits[name] = request
 		}
 	}
-	merged.Claims = custom.Claims
 	return merged
 }
 

@@ -5,6 +5,7 @@ package observe
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -45,6 +46,11 @@ func podTrouble(pod *corev1.Pod) *outcome.Error {
 		}
 	}
 	for _, status := range pod.Status.ContainerStatuses {
+		if crashing(&status) {
+			return outcome.Waiting(v1alpha1.ReasonContainerCrashing, recheck,
+				"the server in pod %s does not stay up%s; see `kubectl -n %s logs %s --previous`",
+				pod.Name, lastWords(&status), pod.Namespace, pod.Name)
+		}
 		if waiting := status.State.Waiting; waiting != nil {
 			if trouble := waitingTrouble(pod, &status, waiting); trouble != nil {
 				return trouble
@@ -60,21 +66,28 @@ func waitingTrouble(pod *corev1.Pod, status *corev1.ContainerStatus, waiting *co
 		return outcome.Waiting(v1alpha1.ReasonImagePullFailed, recheck,
 			"pod %s can't get image %s; correct spec.server.image, or give the pods access with "+
 				"spec.server.podTemplate.imagePullSecrets", pod.Name, status.Image)
-	case "CrashLoopBackOff", "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
+	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
 		return outcome.Waiting(v1alpha1.ReasonContainerCrashing, recheck,
-			"the server in pod %s does not stay up (%s)%s; see `kubectl -n %s logs %s --previous`",
-			pod.Name, waiting.Reason, lastWords(status), pod.Namespace, pod.Name)
+			"the server in pod %s can't be started (%s: %s); the cluster's administrator, or whoever chose "+
+				"spec.server.podTemplate, has to mend that", pod.Name, waiting.Reason, oneLine(waiting.Message))
 	}
 	return nil
 }
 
-// lastWords of a container that ended.
+// crashing tells that the container ended with an error and has not become ready since. It does not matter whether it
+// just waits or tries again, for that changes from second to second.
+func crashing(status *corev1.ContainerStatus) bool {
+	return !status.Ready && status.RestartCount > 0 && status.LastTerminationState.Terminated != nil
+}
+
+// lastWords of a container that ended: the last line that it wrote.
 func lastWords(status *corev1.ContainerStatus) string {
 	ended := status.LastTerminationState.Terminated
-	if ended == nil || ended.Message == "" {
+	if ended == nil || strings.TrimSpace(ended.Message) == "" {
 		return ""
 	}
-	return ": " + oneLine(ended.Message)
+	lines := strings.Split(strings.TrimSpace(ended.Message), "\n")
+	return ": " + oneLine(lines[len(lines)-1])
 }
 
 // VolumeTrouble tells about volumes of the pod that are late, given the newest warning event about it.

@@ -10,6 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -38,6 +39,9 @@ const (
 	requestsPerSecond = 200
 	requestsAtOnce    = 400
 )
+
+// resolvConf lists the operator's own resolvers.
+const resolvConf = "/etc/resolv.conf"
 
 // Scheme knows the kinds that the operator works with.
 func Scheme() (*runtime.Scheme, error) {
@@ -74,9 +78,11 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		return nil, fmt.Errorf("registering kinds: %w", err)
 	}
 	managerOptions := ctrl.Options{
-		Scheme:                 scheme,
-		Cache:                  cacheOptions(options.WatchNamespaces),
-		Client:                 client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}}}},
+		Scheme: scheme,
+		Cache:  cacheOptions(options.WatchNamespaces),
+		Client: client.Options{Cache: &client.CacheOptions{
+			DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}},
+		}},
 		Metrics:                server.Options{BindAddress: options.MetricsAddress},
 		HealthProbeBindAddress: options.ProbeAddress,
 	}
@@ -100,9 +106,14 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 // ConfigMaps only metadata is watched (see the controllers); their content is read when needed.
 func cacheOptions(namespaces []string) cache.Options {
 	own := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{desired.LabelManagedBy: desired.ManagedBy})}
-	options := cache.Options{ByObject: map[client.Object]cache.ByObject{
-		&corev1.Pod{}: own, &corev1.Service{}: own, &appsv1.StatefulSet{}: own,
-	}}
+	bare := cache.ByObject{Transform: dropAnnotations}
+	options := cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Pod{}: own, &corev1.Service{}: own, &appsv1.StatefulSet{}: own,
+			&corev1.Secret{}: bare, &corev1.ConfigMap{}: bare,
+		},
+	}
 	if len(namespaces) > 0 {
 		options.DefaultNamespaces = map[string]cache.Config{}
 		for _, namespace := range namespaces {
@@ -112,6 +123,17 @@ func cacheOptions(namespaces []string) cache.Options {
 	return options
 }
 
+// dropAnnotations keeps out of memory what kubectl puts into metadata: the whole Secret as it was last applied.
+func dropAnnotations(obj any) (any, error) {
+	object, err := meta.Accessor(obj)
+	if err != nil {
+		return nil, err
+	}
+	object.SetAnnotations(nil)
+	object.SetManagedFields(nil)
+	return obj, nil
+}
+
 func addControllers(ctx context.Context, mgr ctrl.Manager, options Options) error {
 	// What is needed before the caches run is read, and made, with a client of its own.
 	direct, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme()})
@@ -119,6 +141,11 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options) erro
 		return fmt.Errorf("making a client: %w", err)
 	}
 	identity, err := findIdentity(ctx, direct, options.Namespace)
+	if err != nil {
+		return err
+	}
+	// Name servers outside their zone are found through the operator's own resolvers.
+	resolvers, err := check.SystemResolvers(resolvConf)
 	if err != nil {
 		return err
 	}
@@ -138,7 +165,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options) erro
 		Servers: map[v1alpha1.EngineName]controllers.Server{
 			v1alpha1.EngineProsody: {Engine: prosody.Engine{}, Image: options.ProsodyImage},
 		},
-		Verifier: verify.Verifier{}, Signer: identity.signer, Cluster: identity.cluster,
+		Verifier: verify.Verifier{Resolvers: resolvers}, Signer: identity.signer, Cluster: identity.cluster,
 		Inbound: check.New(), Live: engine.Status, Namespace: options.Namespace, Now: time.Now,
 		Checked: make(chan event.TypedGenericEvent[*v1alpha1.Federation]),
 	}

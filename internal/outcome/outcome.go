@@ -14,11 +14,11 @@ import (
 type Policy int
 
 const (
-	// Retry: something went wrong that another try may mend; tries come with growing distance.
+	// Retry is for what went wrong and another try may mend; tries come with growing distance.
 	Retry Policy = iota
-	// Wait: something is on its way; a change of it, or another look after a while, ends the waiting.
+	// Wait is for what is on its way; a change of it, or another look after a while, ends the waiting.
 	Wait
-	// Stall: nothing gets better until somebody changes something.
+	// Stall is for what does not get better until somebody changes something.
 	Stall
 )
 
@@ -34,6 +34,8 @@ type Error struct {
 	After time.Duration
 	// Unknown is set when nothing can be said, rather than that the goal was missed.
 	Unknown bool
+	// Keep is set when nothing was learnt: what was said before of the same generation goes on standing.
+	Keep bool
 }
 
 // Error returns the message for users.
@@ -52,6 +54,11 @@ func Waiting(reason string, after time.Duration, format string, args ...any) *Er
 // Unknown is a step that can't say anything yet, because another has to come first.
 func Unknown(reason, format string, args ...any) *Error {
 	return &Error{Reason: reason, Message: fmt.Sprintf(format, args...), Policy: Wait, Unknown: true}
+}
+
+// Unlearnt is a step that could not look yet. What was found before stands until it can.
+func Unlearnt(reason string, after time.Duration, format string, args ...any) *Error {
+	return &Error{Reason: reason, Message: fmt.Sprintf(format, args...), Policy: Wait, After: after, Unknown: true, Keep: true}
 }
 
 // From returns the outcome in err's chain, or one that says with the given reason that a try went wrong.

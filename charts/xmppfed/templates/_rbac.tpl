@@ -29,9 +29,7 @@
   resources:
   - dnszones/status
   verbs:
-  - get
   - patch
-  - update
 {{- end }}
 
 {{- define "xmppfed.rules.namespaced" -}}
@@ -108,9 +106,7 @@
   resources:
   - federations/status
   verbs:
-  - get
   - patch
-  - update
 - apiGroups:
   - xmppfed.io
   resources:
@@ -119,7 +115,6 @@
   - get
   - list
   - patch
-  - update
   - watch
 - apiGroups:
   - xmppfed.io
