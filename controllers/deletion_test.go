@@ -52,7 +52,7 @@ func TestDeletionTakesBackInTheOrderInWhichPartnersLoseIt(t *testing.T) {
 
 	result := w.reconcile("cup")
 	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting,
-		"the service records are gone; the address stays for 5m0s more")
+		"the service records are gone; the address stays until 5m0s after that")
 	w.Expect(w.records()).To(gomega.ConsistOf("cup1.cupdomain.com. 300 A "+publicAddress, "www.cupdomain.com. 300 A 203.0.113.80"))
 	w.Expect(w.exists(&corev1.Service{}, "cup-s2s")).To(gomega.BeTrue())
 	w.Expect(result.RequeueAfter).To(gomega.Equal(5 * time.Minute))

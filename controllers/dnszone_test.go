@@ -136,8 +136,15 @@ func TestADeletedZoneIsNeverAnEmptySetOfRecords(t *testing.T) {
 	w.startDeletion("cup")
 	result := w.reconcile("cup")
 	w.Expect(w.records()).To(gomega.Equal(records))
-	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionFalse, readyReason(w.get("cup")), "DNSZone")
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonZoneNotProbed,
+		"its DNSZone is gone", "set spec.dns.deletionPolicy to Retain")
 	w.Expect(result.RequeueAfter).To(gomega.BeNumerically(">", 0), "deletion waits for the DNSZone")
+
+	w.change("cup", func(fed *v1alpha1.Federation) { fed.Spec.DNS.DeletionPolicy = v1alpha1.DeletionPolicyRetain })
+	w.reconcile("cup")
+	w.reconcile("cup")
+	w.Expect(w.exists(&v1alpha1.Federation{}, "cup")).To(gomega.BeFalse(), "or for somebody who wants the records to stay")
+	w.Expect(w.records()).To(gomega.Equal(records))
 }
 
 func TestOfTwoDNSZonesForOneZoneTheOlderCounts(t *testing.T) {

@@ -103,7 +103,10 @@ func (s *Stream) StartTLS(ctx context.Context, config *tls.Config) (tls.Connecti
 func (s *Stream) Close() {
 	// Neither the goodbye nor the end of a connection that is no longer wanted can fail in a way that matters.
 	_ = s.conn.SetDeadline(time.Now().Add(closeDuration))
-	_, _ = s.conn.Write([]byte("</stream:stream>"))
+	// STARTTLS ends the stream (RFC 6120 section 5.4.3.3), and no new one was opened that could be closed.
+	if _, encrypted := s.conn.(*tls.Conn); !encrypted {
+		_, _ = s.conn.Write([]byte("</stream:stream>"))
+	}
 	_ = s.conn.Close()
 }
 

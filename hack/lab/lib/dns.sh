@@ -22,6 +22,8 @@ declare -A UPDATE_POLICY=(
 	[example.net]='grant fed-key zonesub ANY;'
 	[bench.example]='grant fed-key zonesub ANY;'
 )
+# Zones whose name servers have names in another zone, as with most DNS hosts.
+declare -A NAME_SERVERS_IN=([example.net]=cupdomain.com)
 # What prints the records of a zone, where that is not records_of_others.
 declare -A ZONE_RECORDS=()
 
@@ -75,7 +77,8 @@ start_dns() {
 
 dns_answers() { in_host internet dig +tries=1 +time=1 @"$1" cupdomain.com SOA | grep -q 'status: NOERROR'; }
 
-# soa ZONE prints the records that every zone has. Short times: tests wait for negative answers to age.
+# soa DOMAIN prints the records that every zone has, with name servers in DOMAIN. Short times: tests wait for
+# negative answers to age.
 soa() {
 	cat <<-E
 		\$TTL 60
@@ -86,8 +89,9 @@ soa() {
 }
 
 zone_file() {
-	soa "$1."
-	cat <<-E
+	local servers_in=${NAME_SERVERS_IN[$1]:-$1}
+	soa "$servers_in."
+	[[ $servers_in != "$1" ]] || cat <<-E
 		ns1 A $DNS_PRIMARY
 		ns2 A $DNS_SECONDARY
 	E
@@ -105,17 +109,14 @@ records_of_others() {
 }
 
 root_zone() {
-	local zone
+	local zone servers_in
 	soa root-servers.
 	echo "ns1.root-servers A $DNS_PRIMARY"
 	echo "ns2.root-servers A $DNS_SECONDARY"
 	for zone in "${!UPDATE_POLICY[@]}"; do
-		cat <<-E
-			$zone NS ns1.$zone
-			$zone NS ns2.$zone
-			ns1.$zone A $DNS_PRIMARY
-			ns2.$zone A $DNS_SECONDARY
-		E
+		servers_in=${NAME_SERVERS_IN[$zone]:-$zone}
+		printf '%s NS %s.%s\n' "$zone" ns1 "$servers_in" "$zone" ns2 "$servers_in"
+		[[ $servers_in != "$zone" ]] || printf '%s.%s A %s\n' ns1 "$zone" "$DNS_PRIMARY" ns2 "$zone" "$DNS_SECONDARY"
 	done
 }
 
