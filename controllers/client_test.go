@@ -20,17 +20,29 @@ import (
 	"github.com/xmppfed/xmppfed/controllers"
 )
 
-// failStatus lets writes of status fail after some more of them.
-func (w *world) failStatus(err error, after int) { w.statusErr, w.statusWrites = err, after }
+// failure is what a later write fails with, once.
+type failure struct {
+	err error
+	// after is how many writes of the kind succeed before.
+	after int
+}
 
-func (w *world) statusFailure() error {
-	if w.statusErr == nil || w.statusWrites > 0 {
-		w.statusWrites--
+// fail lets a write of a kind, such as "apply Service", fail after some more of them.
+func (w *world) fail(write string, err error, after int) { w.failures[write] = failure{err, after} }
+
+// failing is what the next write of a kind fails with, if anything.
+func (w *world) failing(verb string, obj client.Object) error {
+	write := verb + " " + kindOf(obj)
+	next, found := w.failures[write]
+	switch {
+	case !found:
+		return nil
+	case next.after > 0:
+		w.failures[write] = failure{next.err, next.after - 1}
 		return nil
 	}
-	err := w.statusErr
-	w.statusErr = nil
-	return err
+	delete(w.failures, write)
+	return next.err
 }
 
 // indexes are the functions by which the cache of a real operator indexes Federations.
@@ -47,7 +59,11 @@ func (w *world) notingClient(live client.WithWatch) client.WithWatch {
 	w.t.Helper()
 	byField := indexes{}
 	w.Expect(controllers.IndexFederations(w.t.Context(), byField)).To(gomega.Succeed())
-	note := func(verb string, obj client.Object, err error) error {
+	note := func(verb string, obj client.Object, write func() error) error {
+		if err := w.failing(verb, obj); err != nil {
+			return err
+		}
+		err := write()
 		if err == nil {
 			w.note(verb, kindOf(obj)+" "+obj.GetName())
 		}
@@ -62,27 +78,24 @@ func (w *world) notingClient(live client.WithWatch) client.WithWatch {
 			return listByIndex(ctx, c, byField, feds, opts)
 		},
 		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
-			return note("create", obj, c.Create(ctx, obj, opts...))
+			return note("create", obj, func() error { return c.Create(ctx, obj, opts...) })
 		},
 		Update: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.UpdateOption) error {
-			return note("update", obj, c.Update(ctx, obj, opts...))
+			return note("update", obj, func() error { return c.Update(ctx, obj, opts...) })
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.DeleteOption) error {
-			return note("delete", obj, c.Delete(ctx, obj, opts...))
+			return note("delete", obj, func() error { return c.Delete(ctx, obj, opts...) })
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, obj client.Object, p client.Patch, opts ...client.PatchOption) error {
-			return note("patch", obj, c.Patch(ctx, obj, p, opts...))
+			return note("patch", obj, func() error { return c.Patch(ctx, obj, p, opts...) })
 		},
 		Apply: func(ctx context.Context, c client.WithWatch, obj runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
-			return note("apply", obj.(client.Object), c.Apply(ctx, obj, opts...))
+			return note("apply", obj.(client.Object), func() error { return c.Apply(ctx, obj, opts...) })
 		},
 		SubResourcePatch: func(
 			ctx context.Context, c client.Client, sub string, obj client.Object, p client.Patch, opts ...client.SubResourcePatchOption,
 		) error {
-			if err := w.statusFailure(); err != nil {
-				return err
-			}
-			return note("patch "+sub+" of", obj, c.SubResource(sub).Patch(ctx, obj, p, opts...))
+			return note("patch "+sub+" of", obj, func() error { return c.SubResource(sub).Patch(ctx, obj, p, opts...) })
 		},
 	})
 }

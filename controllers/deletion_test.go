@@ -221,7 +221,7 @@ func TestRecordsOfWhichNoStatusWasWrittenAreFoundAtDeletion(t *testing.T) {
 	w.create("cup")
 	w.reconcile("cup")
 	w.assignAddress("cup", publicAddress)
-	w.failStatus(errors.New("the API server is gone"), 1)
+	w.fail("patch status of Federation", errors.New("the API server is gone"), 1)
 	_, err := w.tryReconcileWithoutContract(w.key("cup"))
 	w.Expect(err).To(gomega.HaveOccurred())
 	w.Expect(w.records()).To(gomega.HaveLen(3))

@@ -54,9 +54,8 @@ type world struct {
 	api       client.Client
 	namespace string
 	journal   []string
-	// statusErr is what the next write of status fails with, after statusWrites more that succeed.
-	statusErr    error
-	statusWrites int
+	// failures to come, by what is written.
+	failures map[string]failure
 
 	feds  *controllers.FederationReconciler
 	zones *controllers.DNSZoneReconciler
@@ -78,8 +77,8 @@ func newWorld(t *testing.T) *world {
 		WithT: gomega.NewWithT(t), t: t, now: time.Now().Truncate(time.Second),
 		verdict: check.Verdict{Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReachable, Message: "partners reach it"},
 		zone:    dnstest.NewMemory("cupdomain.com"),
-		events:  events.NewFakeRecorder(1000),
-		news:    make(chan event.TypedGenericEvent[*v1alpha1.DNSZone], 100),
+		events:  events.NewFakeRecorder(1000), failures: map[string]failure{},
+		news: make(chan event.TypedGenericEvent[*v1alpha1.DNSZone], 100),
 	}
 	w.server = &server{world: w}
 	scheme, err := operator.Scheme()

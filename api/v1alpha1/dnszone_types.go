@@ -112,6 +112,7 @@ type TSIGKey struct {
 
 // AllowedNamespaces selects namespaces.
 //
+// +kubebuilder:validation:XValidation:rule="!has(self.selector) || !has(self.selector.matchExpressions) || self.selector.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? has(e.values) && size(e.values) > 0 : e.operator in ['Exists', 'DoesNotExist'] && !has(e.values))",fieldPath=".selector",message="spec.namespaces.selector.matchExpressions must each have operator In or NotIn with values, or Exists or DoesNotExist without"
 // +kubebuilder:validation:XValidation:rule="self.from == 'Selector' ? has(self.selector) : !has(self.selector)",message="spec.namespaces.selector must be set when spec.namespaces.from is Selector, and only then"
 type AllowedNamespaces struct {
 	// From is All for every namespace, or Selector for those whose labels match selector.

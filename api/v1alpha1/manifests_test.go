@@ -23,7 +23,7 @@ const (
 	notServer    = "must be an IP address with a port; write for example 203.0.113.53:53"
 	notSecret    = "must be the name of a Secret"
 	notDuration  = "must be a duration from 10s to 24h, for example 5m"
-	notAddress   = "must be an IP address, for example 203.0.113.5"
+	notAddress   = "must be a unicast IP address that others can reach, for example 203.0.113.5"
 	notNetwork   = "must be a network in CIDR form, for example 198.51.100.0/24"
 	operatorsKey = "keys under xmppfed.io/ are the operator's; use another prefix"
 )
@@ -130,6 +130,7 @@ func badExposures() []badManifest {
 			"loadBalancer.externalTrafficPolicy", `supported values: "Cluster", "Local"`),
 		exposure("a host name as public address", "publicAddresses: [cup1.cupdomain.com]", "publicAddresses[0]", notAddress),
 		exposure("a public address with a port", `publicAddresses: ["203.0.113.5:5269"]`, "publicAddresses[0]", notAddress),
+		exposure("a loopback address as public address", `publicAddresses: ["127.0.0.1"]`, "publicAddresses[0]", notAddress),
 		exposure("the same public address twice", "publicAddresses: [203.0.113.5, 203.0.113.5]", "publicAddresses[1]",
 			"Duplicate value"),
 		exposure("17 public addresses", "publicAddresses: "+list(17, `"203.0.113.%d"`), "publicAddresses", "must have at most 16 items"),

@@ -37,6 +37,12 @@ func badZones() []badManifest {
 			message: "spec.namespaces.selector must be set when spec.namespaces.from is Selector, and only then"},
 		{name: "a selector beside All", spec: "namespaces: {from: All, selector: {}}", field: "spec.namespaces",
 			message: "spec.namespaces.selector must be set when spec.namespaces.from is Selector, and only then"},
+		{name: "a selector with an unknown operator", field: "spec.namespaces.selector",
+			spec:    "namespaces: {from: Selector, selector: {matchExpressions: [{key: a, operator: Equals, values: [b]}]}}",
+			message: "must each have operator In or NotIn with values, or Exists or DoesNotExist without"},
+		{name: "a selector that lacks its values", field: "spec.namespaces.selector",
+			spec:    "namespaces: {from: Selector, selector: {matchExpressions: [{key: a, operator: In}]}}",
+			message: "must each have operator In or NotIn with values, or Exists or DoesNotExist without"},
 		{name: "an unknown way to choose namespaces", spec: "namespaces: {from: Same}", field: "spec.namespaces.from",
 			message: `supported values: "All", "Selector"`},
 	}
@@ -80,7 +86,9 @@ func goodManifests() map[string]struct{ kind, spec string } {
 		"every field":                    {"Federation", everyField},
 		"a zone for every namespace":     {"DNSZone", "namespaces: {from: All}"},
 		"a zone for labelled namespaces": {"DNSZone", "namespaces: {from: Selector, selector: {matchLabels: {a: b}}}"},
-		"a zone for nobody yet":          {"DNSZone", "{}"},
+		"a zone for namespaces by expressions": {"DNSZone", `namespaces: {from: Selector, selector: {matchExpressions: [
+			{key: team, operator: In, values: [chat]}, {key: trial, operator: DoesNotExist}]}}`},
+		"a zone for nobody yet": {"DNSZone", "{}"},
 	}
 }
 

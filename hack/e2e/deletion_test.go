@@ -100,27 +100,37 @@ func (s *site) foreignRecords(domain string) {
 	s.Cleanup(func() { s.must(lab.Update(s.ctx, remove...)) })
 }
 
-// With deletionPolicy Retain the records stay as they are when the Federation goes.
+// With deletionPolicy Retain the records stay as they are when the Federation goes; created again, it has them back.
 func TestRetainedRecords(t *testing.T) {
-	s := newAllowedSite(t)
-	before := s.transfer()
+	var s *site
+	var before []string
+	t.Cleanup(func() { s.discard(without(s.transfer(), before)) }) // after the Federations are gone
+	s = newAllowedSite(t)
+	before = s.transfer()
 	fed := withoutPods(s.federation("retained." + zone))
 	fed.Spec.DNS.DeletionPolicy = v1alpha1.DeletionPolicyRetain
 	s.create(fed)
 	s.awaitPublished(fed)
 	published := s.transfer()
-	s.Cleanup(func() { s.discard(without(published, before)) })
 
 	s.must(cluster.Delete(s.ctx, fed))
 	s.Eventually(func() bool {
 		return apierrors.IsNotFound(cluster.Get(s.ctx, client.ObjectKeyFromObject(fed), fed))
 	}, goneWithin, poll).Should(BeTrue())
 	s.Expect(s.transfer()).To(Equal(published))
+
+	again := withoutPods(s.federation("retained." + zone))
+	s.create(again)
+	s.awaitPublished(again)
+	s.Expect(normalize(without(s.transfer(), before))).To(Equal(s.expectedRecords(again)))
 }
 
 // discard deletes records of the zone.
 func (s *site) discard(records []string) {
 	s.Helper()
+	if len(records) == 0 {
+		return
+	}
 	var commands []string
 	for _, record := range records {
 		fields := strings.Split(record, "\t")

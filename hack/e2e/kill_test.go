@@ -26,8 +26,8 @@ import (
 
 const (
 	kills = 50
-	// crowd is how many Federations come, change and go meanwhile.
-	crowd = 8
+	// crowd is how many Federations change meanwhile; of these, passers also come and go.
+	crowd, passers = 8, 5
 	// longestLife of an operator between two kills. It takes about a second to begin to work.
 	longestLife = 4 * time.Second
 	// longestPause between two changes.
@@ -113,7 +113,8 @@ func (c *crowdOfFederations) stop() crowdCounts {
 
 // act creates a Federation, or changes or deletes it if it exists.
 func (c *crowdOfFederations) act() error {
-	domain := fmt.Sprintf("kill%d.%s", rand.N(crowd), zone)
+	number := rand.N(crowd)
+	domain := fmt.Sprintf("kill%d.%s", number, zone)
 	fed := withoutPods(c.federation(domain))
 	err := cluster.Get(c.ctx, client.ObjectKeyFromObject(fed), fed)
 	switch {
@@ -124,7 +125,7 @@ func (c *crowdOfFederations) act() error {
 		return err
 	case !fed.DeletionTimestamp.IsZero():
 		return nil
-	case rand.N(8) == 0:
+	case number < passers && rand.N(4) == 0:
 		c.counts.deleted++
 		return client.IgnoreNotFound(cluster.Delete(c.ctx, fed))
 	}

@@ -65,3 +65,22 @@ func TestDNSOutage(t *testing.T) {
 		return apierrors.IsNotFound(cluster.Get(s.ctx, client.ObjectKeyFromObject(doomed), doomed))
 	}, goneWithin, poll).Should(BeTrue())
 }
+
+// A DNS server whose packets are dropped is told within the same time, although nothing refuses the connection.
+func TestDNSUnreachable(t *testing.T) {
+	s := newAllowedSite(t)
+	fed := withoutPods(s.federation("unreachable." + zone))
+	s.create(fed)
+	s.awaitPublished(fed)
+
+	reconnect := func() { s.lab("exec", "internet", "--", "nft", "add table ip e2e; delete table ip e2e") }
+	s.Cleanup(reconnect)
+	s.lab("exec", "internet", "--", "nft", "table ip e2e { chain in { type filter hook input priority 0; ip daddr 203.0.113.53 drop; }; }")
+	cut := time.Now()
+	message := s.await(fed, 10*time.Second, v1alpha1.ConditionDNSPublished, metav1.ConditionFalse, v1alpha1.ReasonServerUnavailable).Message
+	t.Logf("DNSPublished=False %.1f s after the packets were dropped: %s", time.Since(cut).Seconds(), message)
+	s.Expect(message).To(ContainSubstring(lab.Primary))
+
+	reconnect()
+	s.awaitPublished(fed)
+}

@@ -88,7 +88,7 @@ func (s *site) ownershipRecord(name string, fed *v1alpha1.Federation, keys []str
 func (s *site) owner(fed *v1alpha1.Federation) string {
 	var system corev1.Namespace
 	s.must(cluster.Get(s.ctx, client.ObjectKey{Name: "kube-system"}, &system))
-	hash := sha256.Sum256([]byte(string(system.UID) + "/" + string(fed.UID)))
+	hash := sha256.Sum256([]byte(string(system.UID) + "/" + fed.Namespace + "/" + fed.Name))
 	return hex.EncodeToString(hash[:10])
 }
 

@@ -207,6 +207,6 @@ func (s *site) transfer() []string {
 func (s *site) lab(args ...string) string {
 	s.Helper()
 	out, err := lab.Run(s.ctx, args...)
-	s.Expect(err).NotTo(HaveOccurred())
+	s.must(err)
 	return out
 }

@@ -176,6 +176,9 @@ func TestDriftIsPutBack(t *testing.T) {
 				w.Expect(port.Name != "s2s" || port.Port == 5269).To(gomega.BeTrue(), "no second port of the name")
 			}
 			w.Expect(w.apply(w.service(5269))).To(gomega.BeEmpty())
+
+			w.apply(w.service(15269))
+			w.Expect(w.readService().Spec.Ports).NotTo(gomega.ContainElement(gomega.HaveField("Port", int32(5269))), "nothing old sticks")
 		})
 	}
 }
@@ -267,7 +270,7 @@ func TestSpecsThatKubernetesRefusesStayRefused(t *testing.T) {
 	bad := w.service(5269)
 	bad.Spec.LoadBalancerSourceRanges = []string{"no network"}
 	err := w.applier.Apply(t.Context(), bad)
-	w.Expect(err).To(gomega.MatchError(gomega.And(gomega.ContainSubstring("is invalid"), gomega.ContainSubstring("loadBalancerSourceRanges"))))
+	w.Expect(err).To(gomega.MatchError(gomega.And(gomega.ContainSubstring("is invalid"), gomega.ContainSubstring("LoadBalancerSourceRanges[0]"))))
 	w.Expect(w.readService().Spec.LoadBalancerSourceRanges).To(gomega.BeEmpty())
 }
 

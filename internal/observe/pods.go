@@ -19,9 +19,11 @@ const recheck = 5 * time.Second
 
 // at is when an event happened last.
 func at(e *corev1.Event) time.Time {
-	return slices.MaxFunc([]time.Time{
-		e.FirstTimestamp.Time, e.LastTimestamp.Time, e.EventTime.Time, e.CreationTimestamp.Time,
-	}, time.Time.Compare)
+	times := []time.Time{e.FirstTimestamp.Time, e.LastTimestamp.Time, e.EventTime.Time, e.CreationTimestamp.Time}
+	if e.Series != nil {
+		times = append(times, e.Series.LastObservedTime.Time)
+	}
+	return slices.MaxFunc(times, time.Time.Compare)
 }
 
 // PodTrouble is what keeps one of the pods from running, as Kubernetes reports it; nil when nothing does. Of several

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package outcome_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/xmppfed/xmppfed/internal/outcome"
+)
+
+func TestEachConstructorSaysWhatHappensNext(t *testing.T) {
+	for name, test := range map[string]struct{ got, want *outcome.Error }{
+		"stalled waits for somebody": {outcome.Stalled("Reason", "%d of %d", 1, 2),
+			&outcome.Error{Reason: "Reason", Message: "1 of 2", Policy: outcome.Stall}},
+		"waiting looks again": {outcome.Waiting("Reason", time.Second, "soon"),
+			&outcome.Error{Reason: "Reason", Message: "soon", Policy: outcome.Wait, After: time.Second}},
+		"unknown waits for another step": {outcome.Unknown("Reason", "later"),
+			&outcome.Error{Reason: "Reason", Message: "later", Policy: outcome.Wait, Unknown: true}},
+		"unlearnt keeps what stands": {outcome.Unlearnt("Reason", time.Second, "later"),
+			&outcome.Error{Reason: "Reason", Message: "later", Policy: outcome.Wait, After: time.Second, Unknown: true, Keep: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, test.got); diff != "" {
+				t.Errorf("outcome (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestFromFindsTheOutcomeInAChain(t *testing.T) {
+	known := outcome.Stalled("Known", "known")
+	for name, test := range map[string]struct {
+		err  error
+		want *outcome.Error
+	}{
+		"an outcome":            {known, known},
+		"a wrapped outcome":     {fmt.Errorf("publishing: %w", known), known},
+		"an outcome among some": {errors.Join(errors.New("other"), known), known},
+		"any other error":       {errors.New("no route"), &outcome.Error{Reason: "Fallback", Message: "no route", Policy: outcome.Retry}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, outcome.From(test.err, "Fallback")); diff != "" {
+				t.Errorf("outcome (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAnOutcomeReadsAsItsMessage(t *testing.T) {
+	if got := error(outcome.Stalled("Reason", "do this")).Error(); got != "do this" {
+		t.Errorf("got %q", got)
+	}
+}
