@@ -55,10 +55,11 @@ func (r *FederationReconciler) expose(ctx context.Context, s *scope) (finding, e
 				"give the load balancer static addresses and write them to spec.exposure.publicAddresses",
 			service.Name, strings.Join(hostnames, ", "))
 	}
-	why, err := observe.Warning(ctx, r.Reader, &service)
+	warning, err := observe.Warning(ctx, r.Reader, &service)
 	if err != nil {
 		return finding{}, err
 	}
+	why := warning.Message
 	if why == "" {
 		why = "the cluster's load balancer has to assign one; if none does, install a load balancer controller " +
 			"or write spec.exposure.publicAddresses"

@@ -132,6 +132,11 @@ func policyOf(f finding) outcome.Policy {
 
 func equalStatus(a, b *v1alpha1.FederationStatus) bool { return equality.Semantic.DeepEqual(a, b) }
 
+// underway are the reasons that every Federation passes through while it starts; they are no cause for alarm.
+var underway = []string{
+	v1alpha1.ReasonRollingOut, v1alpha1.ReasonAddressPending, v1alpha1.ReasonPropagationPending, v1alpha1.ReasonVolumePending,
+}
+
 // maxNote is the longest note an event may have, in bytes.
 const maxNote = 1000
 
@@ -143,7 +148,7 @@ func recordEvents(recorder events.EventRecorder, about runtime.Object, before, a
 			continue
 		}
 		kind := corev1.EventTypeNormal
-		if now.Status == metav1.ConditionFalse {
+		if now.Status == metav1.ConditionFalse && !slices.Contains(underway, now.Reason) {
 			kind = corev1.EventTypeWarning
 		}
 		note := strings.ToValidUTF8(now.Message[:min(len(now.Message), maxNote)], "")

@@ -177,5 +177,5 @@ func TestEachChangeOfAReasonIsOneEvent(t *testing.T) {
 	w.assignAddress("cup")
 	w.reconcile("cup")
 	w.reconcile("cup")
-	w.Expect(w.takeEvents()).To(gomega.ContainElement(gomega.HavePrefix("Warning AddressPending Service cup-s2s")))
+	w.Expect(w.takeEvents()).To(gomega.ContainElement(gomega.HavePrefix("Normal AddressPending Service cup-s2s")))
 }

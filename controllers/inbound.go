@@ -115,7 +115,9 @@ func (r *FederationReconciler) checkInbound(_ context.Context, s *scope) (findin
 	inputs, interval := string(encoded), s.fed.Spec.Verification.Interval.Duration
 	last := r.verdicts.get(s.fed.UID)
 	stale := last.inputs != inputs || r.Now().Sub(last.at) >= last.due(interval)
-	if stale && s.ok(v1alpha1.ConditionDNSPublished) && r.verdicts.begin(s.fed.UID) {
+	// The first check waits for the server; later ones tell what partners see while it is down.
+	worthwhile := s.ok(v1alpha1.ConditionDNSPublished) && (s.ok(v1alpha1.ConditionServerReady) || last.inputs != "")
+	if stale && worthwhile && r.verdicts.begin(s.fed.UID) {
 		r.startCheck(s.fed, target, inputs)
 		last = r.verdicts.get(s.fed.UID)
 	}
@@ -126,8 +128,8 @@ func (r *FederationReconciler) checkInbound(_ context.Context, s *scope) (findin
 		return finding{}, outcome.Unknown(v1alpha1.ReasonNotChecked, "the way in is being tried")
 	case last.inputs == "":
 		return finding{}, outcome.Unlearnt(v1alpha1.ReasonNotChecked, 0,
-			"partners can't find the server before its records are published (condition %s); after that the way in is tried",
-			v1alpha1.ConditionDNSPublished)
+			"the way in is tried as soon as the records are published and the server runs; see conditions %s and %s",
+			v1alpha1.ConditionDNSPublished, v1alpha1.ConditionServerReady)
 	}
 	// What is due but can't be tried now is tried when what it waits for changes.
 	wait := max(last.due(interval)-r.Now().Sub(last.at), 0)

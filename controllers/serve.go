@@ -221,7 +221,7 @@ func (r *FederationReconciler) podTrouble(
 		if err != nil {
 			return nil, err
 		}
-		if trouble := observe.VolumeTrouble(&pods[i], warning); trouble != nil {
+		if trouble := observe.StartTrouble(&pods[i], warning); trouble != nil {
 			return trouble, nil
 		}
 	}

@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+: "${HELM:?is the path of Helm, run make deploy}"
 LAB=hack/lab/lab
 NAMESPACE=xmppfed-system
 

@@ -29,9 +29,20 @@ integration() {
 # e2e brings the lab and the operator in it to the state of this tree, then runs the tests on the cluster's node, verbosely:
 # they take minutes, and some print tables.
 e2e() {
+	has_test "${RUN:-.}"
 	$LAB up
 	hack/deploy.sh
-	go test -v -count=1 -tags e2e -timeout 40m -exec "$PWD/$LAB exec node --" -run "${RUN:-.}" ./hack/e2e
+	go test -v -count=1 -tags e2e -timeout 40m -exec "'$PWD/$LAB' exec node --" -run "${RUN:-.}" ./hack/e2e
+}
+
+# has_test REGEXP ends with an error when no lab test has such a name: go test would be content with none.
+has_test() {
+	local names
+	names=$(grep -hoP '^func \KTest\w+(?=\(t )' hack/e2e/*_test.go)
+	grep -qP -- "${1%%/*}" <<<"$names" || {
+		echo "RUN=$1 is the name of no test in hack/e2e" >&2
+		exit 2
+	}
 }
 
 # go_test prints a line per package, the whole output of failed tests and the reasons of skipped ones.

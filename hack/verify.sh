@@ -4,6 +4,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+hack/prerequisites.sh shellcheck
+
 failed=() checks=0
 
 check() {
@@ -34,17 +36,22 @@ formatted() {
 
 # generated runs the generators in a copy of the tree, so that checking changes nothing.
 generated() {
-	local copy
+	local copy tree
 	copy=$(mktemp -d)
 	mkdir "$copy"/{is,should}
-	files | tar --null -T - -c | tee >(tar -x -C "$copy/is") | tar -x -C "$copy/should"
+	files | tar --null -T - -c -f "$copy/tree.tar"
+	for tree in is should; do tar -x -C "$copy/$tree" -f "$copy/tree.tar"; done
 	make -C "$copy/should" generate >"$copy/log" 2>&1 || { cat "$copy/log" && rm -rf "$copy" && false; }
 	diff -ru "$copy/is" "$copy/should" || { echo "run make generate" && rm -rf "$copy" && false; }
 	rm -rf "$copy"
 }
 
 tidy() {
-	go mod tidy -diff || { echo "run go mod tidy" && false; }
+	local file untidy=()
+	while IFS= read -rd '' file; do
+		go -C "$(dirname "$file")" mod tidy -diff || untidy+=("go -C $(dirname "$file") mod tidy")
+	done < <(files go.mod '*/go.mod')
+	((${#untidy[@]} == 0)) || { printf 'run: %s\n' "${untidy[@]}" && false; }
 }
 
 scripts() {
@@ -66,7 +73,7 @@ manifests() {
 
 check "code is formatted" formatted
 check "generated files" generated
-check "go.mod is tidy" tidy
+check "every go.mod is tidy" tidy
 check "scripts (shellcheck)" scripts
 check "chart" chart
 check "manifests (kustomize)" manifests

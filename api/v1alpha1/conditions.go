@@ -10,9 +10,9 @@ package v1alpha1
 
 // Condition types of a Federation.
 const (
-	// ConditionAccepted is true when the spec can be carried out: no older Federation in the cluster claims one of its
-	// names, and a DNSZone covers every name and allows the namespace. Always present. Nothing is created, changed or
-	// published while it is false.
+	// ConditionAccepted is true when the spec can be carried out: no other Federation in the cluster has, or came first
+	// with, one of its names, and a DNSZone covers every name and allows the namespace. Always present. Nothing is
+	// created, changed or published while it is false.
 	//
 	// True: Accepted. False: DomainClaimed, DomainNotAllowed, ZoneNotFound, UnsupportedByEngine.
 	ConditionAccepted = "Accepted"
@@ -38,11 +38,11 @@ const (
 	ConditionAddressAssigned = "AddressAssigned"
 
 	// ConditionDNSPublished is true when every record is served by every authoritative server of its zone. Always
-	// present once accepted. Unknown: WaitingForAddress.
+	// present once accepted. Unknown: WaitingForAddress, ZoneNotProbed.
 	//
 	// True: Published. False: OwnershipConflict, OwnershipLost, RecordExistsUnowned, CNAMEConflict, SecretNotFound,
 	// TSIGKeyUnknown, TSIGBadSignature, ClockSkew, UnauthenticatedResponse, UpdateRefused, UpdateRejected,
-	// NotAuthoritative, NameOutsideZone, NotApplied, PropagationPending, ServerUnavailable, ZoneNotFound, ZoneNotProbed.
+	// NotAuthoritative, NameOutsideZone, NotApplied, PropagationPending, ServerUnavailable.
 	ConditionDNSPublished = "DNSPublished"
 
 	// ConditionInboundReachable is true when the way a partner takes works: public DNS, address, TCP, stream, STARTTLS,

@@ -51,7 +51,7 @@ type FederationList struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.server) || !has(self.server.groupChat) || !has(self.server.groupChat.subdomain) || !self.domains.exists(d, (self.server.groupChat.subdomain + '.' + d) in self.domains)",fieldPath=".domains",message="spec.domains must not list a domain that spec.server.groupChat makes of another; take it out, or choose another spec.server.groupChat.subdomain"
 type FederationSpec struct {
 	// Domains are the XMPP domains, the part of a JID after the @, all served by the same pods. In the whole cluster a
-	// domain belongs to one Federation, the oldest that names it.
+	// domain belongs to one Federation: the one that has it in the DNS already, else the oldest that names it.
 	//
 	// +required
 	// +listType=set

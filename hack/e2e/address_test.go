@@ -36,7 +36,7 @@ func TestReaddress(t *testing.T) {
 		address, err := lab.Readdress(s.ctx, service)
 		s.Expect(err).NotTo(HaveOccurred())
 		s.Eventually(func() []string { return s.records(lab.Primary, "xmpp.readdress."+zone, dns.TypeA) },
-			soon, time.Millisecond).Should(Equal([]string{address}))
+			soon, closely).Should(Equal([]string{address}))
 		took = append(took, time.Since(began))
 		s.Expect(s.records(lab.Primary, "_xmpp-server._tcp.readdress."+zone, dns.TypeSRV)).
 			To(Equal([]string{"0 0 5269 xmpp.readdress." + zone + "."}))

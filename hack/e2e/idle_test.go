@@ -45,6 +45,12 @@ func TestIdle(t *testing.T) {
 		*idleTime, len(writes(all)), len(all)-len(writes(all)), len(updated()))
 	s.Expect(writes(all)).To(BeEmpty())
 	s.Expect(updated()).To(BeEmpty())
+
+	// Both logs would have shown a write.
+	change(idle, fed, func(fed *v1alpha1.Federation) { fed.Spec.Exposure.Port = 15269 })
+	idle.awaitPublished(fed)
+	s.Eventually(func() []string { return writes(written()) }, soon, poll).ShouldNot(BeEmpty())
+	s.Eventually(updated, soon, poll).ShouldNot(BeEmpty())
 }
 
 // writes leaves out the renewals of the Lease by which the operator shows that it lives: with leader election switched

@@ -69,6 +69,7 @@ func TestKillOperator(t *testing.T) {
 	}
 	records := normalize(without(s.transfer(), before))
 	s.Expect(records).To(Equal(s.expectedRecords(expected...)))
+	s.Eventually(addresses.count, soon, poll).Should(BeNumerically(">=", len(expected)), "addresses that were watched")
 	t.Logf("%d kills during %s: %d Federations and %d records in the end, as expected; no address of %d Services lost",
 		kills, counts, len(expected), len(records), addresses.check(s))
 }
@@ -163,6 +164,7 @@ type addressBook struct {
 	mu        sync.Mutex
 	addresses map[types.UID]string
 	lost      []string
+	closed    bool // by the test
 }
 
 // watchAddresses follows the public Services of the site until the end of the test.
@@ -171,7 +173,10 @@ func (s *site) watchAddresses() *addressBook {
 	book := &addressBook{addresses: map[types.UID]string{}}
 	changes, err := cluster.Watch(s.ctx, &corev1.ServiceList{}, client.InNamespace(s.namespace))
 	s.must(err)
-	s.Cleanup(changes.Stop)
+	s.Cleanup(func() {
+		book.close()
+		changes.Stop()
+	})
 	go func() {
 		for change := range changes.ResultChan() {
 			service, ok := change.Object.(*corev1.Service)
@@ -179,8 +184,25 @@ func (s *site) watchAddresses() *addressBook {
 				book.note(s, change.Type, service)
 			}
 		}
+		book.ended()
 	}()
 	return book
+}
+
+// close says that the test needs no more.
+func (b *addressBook) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+}
+
+// ended is the end of the watch: too early, unless the test closed the book.
+func (b *addressBook) ended() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.closed {
+		b.lost = append(b.lost, "sight of all Services: the API server ended the watch")
+	}
 }
 
 func (b *addressBook) note(s *site, change watch.EventType, service *corev1.Service) {
@@ -205,6 +227,12 @@ func (b *addressBook) note(s *site, change watch.EventType, service *corev1.Serv
 	if address != "" {
 		b.addresses[service.UID] = address
 	}
+}
+
+func (b *addressBook) count() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.addresses)
 }
 
 // check fails the test if an address was lost, and returns how many there were.

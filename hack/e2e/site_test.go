@@ -31,6 +31,11 @@ const (
 	soon = 15 * time.Second
 	// poll is how often things are looked at.
 	poll = 50 * time.Millisecond
+	// closely is how often when the moment matters; more often would take the processor from what is measured.
+	closely = 10 * time.Millisecond
+	// publishedWithin is generous: it covers Service, address, update, all authoritative servers and status, on a machine
+	// that is busy. Tests that are about speed measure it themselves.
+	publishedWithin = time.Minute
 )
 
 // site is a test with a namespace of its own.
@@ -169,6 +174,15 @@ func (s *site) await(
 	return found
 }
 
+// mentions makes sure that a message has every one of the words, and shows it.
+func (s *site) mentions(message string, words ...string) {
+	s.Helper()
+	s.Log(message)
+	for _, w := range words {
+		s.Expect(message).To(ContainSubstring(w))
+	}
+}
+
 func (s *site) awaitReady(fed *v1alpha1.Federation) {
 	s.Helper()
 	s.await(fed, readyWithin, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
@@ -176,7 +190,7 @@ func (s *site) awaitReady(fed *v1alpha1.Federation) {
 
 func (s *site) awaitPublished(fed *v1alpha1.Federation) {
 	s.Helper()
-	s.await(fed, soon, v1alpha1.ConditionDNSPublished, metav1.ConditionTrue, v1alpha1.ReasonPublished)
+	s.await(fed, publishedWithin, v1alpha1.ConditionDNSPublished, metav1.ConditionTrue, v1alpha1.ReasonPublished)
 }
 
 // publicService is the Service of type LoadBalancer.

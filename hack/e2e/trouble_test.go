@@ -30,12 +30,28 @@ func TestBrokenKey(t *testing.T) {
 		keyName, secretOf string // keys of the lab
 		secret            string // instead of secretOf
 		reason            string
+		mentions          []string
 	}{
-		"a secret that differs from the server's":       {"fed-key", "weak-key", "", v1alpha1.ReasonTSIGBadSignature},
-		"a key that the server does not know":           {"no-such-key", "fed-key", "", v1alpha1.ReasonTSIGKeyUnknown},
-		"a key that may not change the zone":            {"weak-key", "weak-key", "", v1alpha1.ReasonUpdateRefused},
-		"a secret that is no base64":                    {"fed-key", "", "%", v1alpha1.ReasonTSIGBadSignature},
-		"a Secret that does not have the key it should": {"fed-key", "", "", v1alpha1.ReasonSecretNotFound},
+		"a secret that differs from the server's": {
+			"fed-key", "weak-key", "", v1alpha1.ReasonTSIGBadSignature,
+			[]string{lab.Primary + " knows TSIG key fed-key", "(BADSIG)", "put the secret from the server's key statement into the Secret"},
+		},
+		"a key that the server does not know": {
+			"no-such-key", "fed-key", "", v1alpha1.ReasonTSIGKeyUnknown,
+			[]string{lab.Primary + " does not know", "(BADKEY)", "tsig-keygen -a hmac-sha256 no-such-key"},
+		},
+		"a key that may not change the zone": {
+			"weak-key", "weak-key", "", v1alpha1.ReasonUpdateRefused,
+			[]string{lab.Primary + " refuses key weak-key", "grant weak-key name _xmpp-server._tcp.broken." + brokenZone + ". SRV;"},
+		},
+		"a secret that is no base64": {
+			"fed-key", "", "%", v1alpha1.ReasonTSIGBadSignature,
+			[]string{"not in base64", "as tsig-keygen prints it", "key secret of Secret " + operatorNamespace + "/e2e-broken"},
+		},
+		"a Secret that does not have the key it should": {
+			"fed-key", "", "", v1alpha1.ReasonSecretNotFound,
+			[]string{"Secret " + operatorNamespace + "/e2e-broken", "has no key secret", "put the TSIG secret there"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			key := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: "e2e-broken"}}
@@ -56,7 +72,8 @@ func TestBrokenKey(t *testing.T) {
 			// Whatever happens, deletion needs a key that works.
 			t.Cleanup(func() { s.repair(dnsZone, key) })
 
-			t.Log(s.await(fed, soon, v1alpha1.ConditionDNSPublished, metav1.ConditionFalse, broken.reason).Message)
+			s.mentions(s.await(fed, soon, v1alpha1.ConditionDNSPublished, metav1.ConditionFalse, broken.reason).Message,
+				broken.mentions...)
 			s.Expect(s.records(lab.Primary, "_xmpp-server._tcp.broken."+brokenZone, dns.TypeSRV)).To(BeEmpty())
 			s.repair(dnsZone, key)
 			s.await(fed, time.Minute, v1alpha1.ConditionDNSPublished, metav1.ConditionTrue, v1alpha1.ReasonPublished)
@@ -95,10 +112,22 @@ func labKey(t *testing.T, name string) []byte {
 // published.
 func TestForeignRecord(t *testing.T) {
 	const service = "_xmpp-server._tcp.foreign." + zone
-	for name, foreign := range map[string]struct{ name, data, reason string }{
-		"a service record": {service, "SRV 0 0 5269 www." + zone + ".", v1alpha1.ReasonRecordExistsUnowned},
-		"an address":       {"xmpp.foreign." + zone, "A 203.0.113.61", v1alpha1.ReasonRecordExistsUnowned},
-		"an alias":         {service, "CNAME www." + zone + ".", v1alpha1.ReasonCNAMEConflict},
+	for name, foreign := range map[string]struct {
+		name, data, reason string
+		mentions           []string
+	}{
+		"a service record": {
+			service, "SRV 0 0 5269 www." + zone + ".", v1alpha1.ReasonRecordExistsUnowned,
+			[]string{"SRV " + service + " exists already", "update delete " + service + ". SRV"},
+		},
+		"an address": {
+			"xmpp.foreign." + zone, "A 203.0.113.61", v1alpha1.ReasonRecordExistsUnowned,
+			[]string{"A xmpp.foreign." + zone + " exists already", "update delete xmpp.foreign." + zone + ". A"},
+		},
+		"an alias": {
+			service, "CNAME www." + zone + ".", v1alpha1.ReasonCNAMEConflict,
+			[]string{"CNAME www." + zone, "update delete " + service + ". CNAME", "choose another name in the Federation"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, "", allowed)
@@ -109,7 +138,8 @@ func TestForeignRecord(t *testing.T) {
 
 			fed := withoutPods(s.federation("foreign." + zone))
 			s.create(fed)
-			t.Log(s.await(fed, soon, v1alpha1.ConditionDNSPublished, metav1.ConditionFalse, foreign.reason).Message)
+			s.mentions(s.await(fed, soon, v1alpha1.ConditionDNSPublished, metav1.ConditionFalse, foreign.reason).Message,
+				foreign.mentions...)
 			s.Expect(s.transfer()).To(Equal(before))
 
 			s.must(lab.Update(s.ctx, removal))

@@ -16,22 +16,25 @@ import (
 // maxMessage bounds what is taken over from others into a condition's message, in bytes.
 const maxMessage = 400
 
-// Warning is the message of the newest warning event about an object; empty when there is none.
-func Warning(ctx context.Context, reader client.Reader, obj client.Object) (string, error) {
+// Event is what Kubernetes reports about an object. The zero value: nothing.
+type Event struct{ Reason, Message string }
+
+// Warning is the newest warning event about an object.
+func Warning(ctx context.Context, reader client.Reader, obj client.Object) (Event, error) {
 	if obj.GetUID() == "" {
-		return "", nil
+		return Event{}, nil
 	}
 	var events corev1.EventList
 	err := reader.List(ctx, &events, client.InNamespace(obj.GetNamespace()), client.MatchingFields{
 		"involvedObject.uid": string(obj.GetUID()), "type": corev1.EventTypeWarning,
 	})
 	if err != nil {
-		return "", fmt.Errorf("listing events about %s: %w", client.ObjectKeyFromObject(obj), err)
+		return Event{}, fmt.Errorf("listing events about %s: %w", client.ObjectKeyFromObject(obj), err)
 	}
 	return newest(events.Items), nil
 }
 
-func newest(events []corev1.Event) string {
+func newest(events []corev1.Event) Event {
 	var last *corev1.Event
 	for i := range events {
 		if last == nil || at(last).Before(at(&events[i])) {
@@ -39,9 +42,9 @@ func newest(events []corev1.Event) string {
 		}
 	}
 	if last == nil {
-		return ""
+		return Event{}
 	}
-	return oneLine(last.Message)
+	return Event{Reason: last.Reason, Message: oneLine(last.Message)}
 }
 
 // oneLine makes foreign text fit into a message.

@@ -72,8 +72,8 @@ func TestTheNewestWarningSpeaks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := &reader{events: test.events}
 			got, err := observe.Warning(t.Context(), r, service)
-			if err != nil || got != test.want {
-				t.Errorf("got %q, %v; want %q", got, err, test.want)
+			if err != nil || got.Message != test.want {
+				t.Errorf("got %+v, %v; want %q", got, err, test.want)
 			}
 			asked := r.asked[0]
 			warnings := fields.Set{"involvedObject.uid": "uid", "type": "Warning"}
@@ -86,8 +86,8 @@ func TestTheNewestWarningSpeaks(t *testing.T) {
 
 func TestAnObjectThatDoesNotExistHasNoEvents(t *testing.T) {
 	r := &reader{}
-	if got, err := observe.Warning(t.Context(), r, &corev1.Service{}); got != "" || err != nil || len(r.asked) > 0 {
-		t.Errorf("got %q, %v after %d questions", got, err, len(r.asked))
+	if got, err := observe.Warning(t.Context(), r, &corev1.Service{}); got != (observe.Event{}) || err != nil || len(r.asked) > 0 {
+		t.Errorf("got %+v, %v after %d questions", got, err, len(r.asked))
 	}
 }
 

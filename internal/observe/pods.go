@@ -92,20 +92,24 @@ func lastWords(status *corev1.ContainerStatus) string {
 	return ": " + oneLine(lines[len(lines)-1])
 }
 
-// VolumeTrouble tells about volumes of the pod that are late, given the newest warning event about it.
-func VolumeTrouble(pod *corev1.Pod, warning string) *outcome.Error {
-	if warning == "" || pod.Status.Phase != corev1.PodPending || pod.Spec.NodeName == "" {
+// StartTrouble tells what keeps the kubelet from starting the pod, given the newest warning event about it.
+func StartTrouble(pod *corev1.Pod, warning Event) *outcome.Error {
+	if warning.Message == "" || pod.Status.Phase != corev1.PodPending || pod.Spec.NodeName == "" {
 		return nil
 	}
-	return outcome.Waiting(v1alpha1.ReasonVolumePending, recheck,
-		"pod %s waits for its volumes: %s; the cluster's administrator provides storage", pod.Name, warning)
+	if slices.Contains([]string{"FailedMount", "FailedAttachVolume", "FailedMapVolume"}, warning.Reason) {
+		return outcome.Waiting(v1alpha1.ReasonVolumePending, recheck,
+			"pod %s waits for its volumes: %s; the cluster's administrator provides storage", pod.Name, warning.Message)
+	}
+	return outcome.Waiting(v1alpha1.ReasonContainerCrashing, recheck,
+		"pod %s can't be started: %s; the cluster's administrator has to mend that", pod.Name, warning.Message)
 }
 
 // Rejected tells that Kubernetes refuses to create pods, given the newest warning event about their StatefulSet.
-func Rejected(statefulSet, warning string) *outcome.Error {
-	if warning == "" {
+func Rejected(statefulSet string, warning Event) *outcome.Error {
+	if warning.Message == "" {
 		return nil
 	}
 	return outcome.Waiting(v1alpha1.ReasonPodsRejected, recheck,
-		"StatefulSet %s has no pod: %s; the cluster's administrator has to allow it", statefulSet, warning)
+		"StatefulSet %s has no pod: %s; the cluster's administrator has to allow it", statefulSet, warning.Message)
 }

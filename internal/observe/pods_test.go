@@ -118,27 +118,33 @@ func TestForeignTextIsBounded(t *testing.T) {
 	}
 }
 
-func TestVolumeTroubleNeedsAPodThatHasANodeAndAWarning(t *testing.T) {
-	const warning = `MountVolume.SetUp failed for volume "data"`
+func TestStartTroubleNeedsAPodThatHasANodeAndAWarning(t *testing.T) {
+	warning := observe.Event{Reason: "FailedMount", Message: `MountVolume.SetUp failed for volume "data"`}
 	for name, test := range map[string]struct {
 		pod     corev1.Pod
-		warning string
+		warning observe.Event
 		want    string
 	}{
 		"a pod with a node and a warning": {pod("cup-0"), warning, v1alpha1.ReasonVolumePending},
-		"no warning":                      {pod("cup-0"), "", ""},
+		"no warning":                      {pod("cup-0"), observe.Event{}, ""},
 		"no node yet":                     {pod("cup-0", func(p *corev1.Pod) { p.Spec.NodeName = "" }), warning, ""},
 		"it runs by now":                  {pod("cup-0", func(p *corev1.Pod) { p.Status.Phase = corev1.PodRunning }), warning, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			expect(t, observe.VolumeTrouble(&test.pod, test.warning), test.want, "pod cup-0 waits for its volumes: "+warning)
+			expect(t, observe.StartTrouble(&test.pod, test.warning), test.want, "pod cup-0 waits for its volumes: "+warning.Message)
 		})
 	}
 }
 
+func TestStartTroubleThatIsNotOfVolumesIsNotBlamedOnStorage(t *testing.T) {
+	cup := pod("cup-0")
+	trouble := observe.StartTrouble(&cup, observe.Event{Reason: "FailedCreatePodSandBox", Message: "no address left"})
+	expect(t, trouble, v1alpha1.ReasonContainerCrashing, "pod cup-0 can't be started: no address left")
+}
+
 func TestRejectedNeedsAWarning(t *testing.T) {
-	expect(t, observe.Rejected("cup", ""), "", "")
-	expect(t, observe.Rejected("cup", "exceeded quota: small"), v1alpha1.ReasonPodsRejected,
+	expect(t, observe.Rejected("cup", observe.Event{}), "", "")
+	expect(t, observe.Rejected("cup", observe.Event{Reason: "FailedCreate", Message: "exceeded quota: small"}), v1alpha1.ReasonPodsRejected,
 		"StatefulSet cup has no pod: exceeded quota: small; the cluster's administrator has to allow it")
 }
 

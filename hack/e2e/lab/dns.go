@@ -16,13 +16,22 @@ import (
 // adminKey may read and change everything at the lab's DNS servers.
 const adminKey = "lab-admin."
 
+// tries before a server counts as not answering: a busy machine loses datagrams.
+const tries = 3
+
 // Query asks one server, without recursion, for the data of a record set in presentation form, sorted. A name or type
 // that does not exist is no error.
 func Query(ctx context.Context, server, name string, recordType uint16) ([]string, error) {
 	question := new(dns.Msg).SetQuestion(dns.Fqdn(name), recordType)
 	question.RecursionDesired = false
 	client := dns.Client{Timeout: 2 * time.Second}
-	answer, _, err := client.ExchangeContext(ctx, question, server)
+	var answer *dns.Msg
+	var err error
+	for range tries {
+		if answer, _, err = client.ExchangeContext(ctx, question, server); err == nil {
+			break
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("asking %s for %s %s: %w", server, name, dns.TypeToString[recordType], err)
 	}

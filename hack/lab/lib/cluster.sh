@@ -21,7 +21,11 @@ add_node() {
 
 # node_mounts runs in the node's mount namespace, where programs with fixed paths get directories of the lab.
 node_mounts() {
+	local resolv_conf
+	resolv_conf=$(readlink -f /etc/resolv.conf)
 	mount -t tmpfs tmpfs /run
+	# Where the machine's is a link into /run, the host's own, mounted there, is now hidden.
+	[[ $resolv_conf != /run/* ]] || install -D -m 644 "$LAB_DIR/hosts/node/resolv.conf" "$resolv_conf"
 	mkdir /run/netns /run/xmppfed-lab
 	mount --bind "$NODE/log" /var/log
 	mount --bind "$NODE/cni" /var/lib/cni
@@ -29,7 +33,7 @@ node_mounts() {
 	mount --make-rshared / # as on any node: pods may ask for mount propagation
 }
 export -f node_mounts
-export NODE
+export NODE LAB_DIR
 
 # add_cgroups makes a parent for everything that kubelet makes. cpuset must be filled in before it can be used.
 add_cgroups() {
@@ -89,6 +93,7 @@ audit_policy() {
 }
 
 # restrict_oom_score_adj: runc cannot lower the score without CAP_SYS_RESOURCE, which sandboxes lack.
+# disable_apparmor: a profile would stay in the machine's kernel.
 containerd_config() {
 	cat <<-E
 		version = 2
@@ -99,6 +104,7 @@ containerd_config() {
 		[plugins."io.containerd.grpc.v1.cri"]
 		  sandbox_image = "localhost/xmppfed/pause:1"
 		  restrict_oom_score_adj = true
+		  disable_apparmor = true
 		  [plugins."io.containerd.grpc.v1.cri".cni]
 		    bin_dir = "/usr/lib/cni"
 		    conf_dir = "$CLUSTER/cni"
@@ -197,8 +203,22 @@ node_ready() { kubectl get node node -o 'jsonpath={.status.conditions[?(@.type==
 # load TAR… imports images; a tag that exists moves to the new image.
 load() {
 	local tar
-	for tar; do containerd_ctr images import "$tar" >/dev/null; done
+	mkdir -p "$RUN/images"
+	for tar; do
+		containerd_ctr images import "$tar" >/dev/null
+		which_file "$tar" >"$RUN/images/${tar##*/}"
+	done
 }
+
+# load_images imports those that are not what was imported last.
+load_images() {
+	local tar
+	for tar in "$IMAGES"/*.tar; do
+		[[ $(cat "$RUN/images/${tar##*/}" 2>/dev/null) == "$(which_file "$tar")" ]] || load "$tar"
+	done
+}
+
+which_file() { stat -c '%n %y' "$1"; }
 
 add_addons() {
 	kubectl apply --server-side -f "$LAB_SRC/manifests" >/dev/null

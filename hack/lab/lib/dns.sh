@@ -36,6 +36,8 @@ add_zone() {
 make_dns() {
 	local key zone
 	mkdir -p "$DNS"/{primary,secondary,keys}
+	# Debian confines /usr/sbin/named (AppArmor) to directories that are not the lab's.
+	install "$(type -P named)" "$DNS/named"
 	# fed-key belongs to the operator, weak-key may update nothing, lab-admin everything (tests tamper with it).
 	for key in fed-key weak-key lab-admin; do
 		tsig-keygen -a hmac-sha256 "$key" >"$DNS/keys/$key.conf"
@@ -71,7 +73,7 @@ dns() {
 start_dns() {
 	local addr=$DNS_PRIMARY
 	[[ $1 == primary ]] || addr=$DNS_SECONDARY
-	start "dns-$1" internet named -f -n 1 -c "$DNS/$1/named.conf"
+	start "dns-$1" internet "$DNS/named" -f -n 1 -c "$DNS/$1/named.conf"
 	await 10 "the $1 DNS server" dns_answers "$addr"
 }
 

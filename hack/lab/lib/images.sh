@@ -50,11 +50,13 @@ program_image() {
 
 # prosody_image VERSION SUITE keeps the root filesystem beside the image: partners and tests run from it.
 prosody_image() {
-	local root=$IMAGES/prosody-$1/rootfs tar
+	local dir=$IMAGES/prosody-$1 packages=prosody,lua-unbound,lua-dbi-sqlite3,ca-certificates root tar
+	root=$dir/rootfs
 	tar=$(image_tar "prosody-$1")
-	if [[ ! -e $root ]]; then
+	if [[ ! -e $root || $(cat "$dir/made-of" 2>/dev/null) != "$2 $packages" ]]; then
 		say "making a root filesystem: Debian $2 with Prosody $1"
-		timed "root filesystem of prosody $1" debian "$2" "$root" prosody,lua-unbound,lua-dbi-sqlite3,ca-certificates
+		timed "root filesystem of prosody $1" debian "$2" "$root" "$packages"
+		echo "$2 $packages" >"$dir/made-of"
 	fi
 	[[ $tar -nt $root ]] && return
 	# User prosody of the package, as a number: "runAsNonRoot" can't check names.
@@ -68,9 +70,9 @@ prosody_image() {
 debian() {
 	local new=$2.new mirror log=${2%/*}/build.log
 	# shellcheck disable=SC2016 # expanded by apt
-	mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' |
-		awk -v suite="$(. /etc/os-release && echo "$VERSION_CODENAME")" '$2 == suite { print $1; exit }')
-	[[ -n $mirror ]] || die "no Debian mirror in this machine's apt configuration"
+	mirror=$(apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(REPO_URI)' 'Created-By: Packages' |
+		awk -v release="$(. /etc/os-release && echo "$VERSION_CODENAME")" '$1 == "Debian" && $2 == release && !n++ { print $3 }')
+	[[ -n $mirror ]] || die "no Debian mirror among this machine's package lists: add one, or run apt-get update"
 	rm -rf "$new"
 	mkdir -p "$new"
 	mmdebstrap --variant=apt --include="$3" \
@@ -83,6 +85,7 @@ debian() {
 	rm -rf "$log" "$new"/var/lib/apt/lists/* "$new"/var/cache/{apt,debconf}/* "$new"/var/log/{apt,dpkg.log,bootstrap.log} \
 		"$new"/etc/apt/sources.list{,.d/*} "$new"/etc/apt/apt.conf.d/*mmdebstrap "$new"/etc/{hostname,resolv.conf}
 	: >"$new/etc/resolv.conf" # a place to mount the container's own on
+	rm -rf --one-file-system "$2"
 	mv "$new" "$2"
 }
 

@@ -7,12 +7,13 @@ up() {
 	trap 'say "lab: ${BASH_SOURCE[0]##*/}:$LINENO: $BASH_COMMAND: failed"' ERR
 	one_at_a_time
 	build
-	if is_up; then
+	if is_up && [[ $(<"$RUN/complete") == "$(made_of)" ]]; then
 		start_what_tests_stop
+		load_images
 		say "the lab is up"
 		return
 	fi
-	[[ ! -e $LAB_DIR && -z $(hosts) ]] || timed "removed what an earlier run left" remove_all
+	[[ ! -e $LAB_DIR && -z $(hosts) ]] || timed "removed a lab that was broken or made of something else" remove_all
 	timed "the lab is up, after" make_all
 	say "try: hack/lab/lab kubectl get pods -A"
 }
@@ -24,6 +25,11 @@ is_up() {
 	for name in $(daemons) $(hosts | sed 's/^/host-/'); do alive "$name" || return 1; done
 	api_ready && node_ready
 } 2>/dev/null
+
+# made_of prints a checksum of what only a new lab can take over: programs, root filesystems, scripts, manifests.
+made_of() {
+	cat "$KUBE_BIN"/*.sum "$BIN/lab/coredns.sum" "$IMAGES"/*/made-of "$LAB_SRC"/{lib,partners,manifests}/* | sha256sum
+}
 
 # start_what_tests_stop brings back what a test that broke off may have left stopped.
 start_what_tests_stop() {
@@ -37,15 +43,16 @@ make_all() {
 	local name
 	mkdir -p "$RUN" "$LOGS"
 	chmod 755 "$LAB_DIR"
+	prepare_machine
 	timed "  certificates" make_pki
 	timed "  the internet" make_internet
 	timed "  host node" make_node
 	timed "  control plane" start_control_plane
-	timed "  images" load "$IMAGES"/*.tar
+	timed "  images" load_images
 	timed "  node ready" start_node
 	for name in $(partners); do timed "  partner $name" add_partner "$name"; done
 	timed "  cluster DNS" add_addons
-	touch "$RUN/complete"
+	made_of >"$RUN/complete"
 }
 
 make_internet() {
@@ -79,6 +86,7 @@ remove_all() {
 	end_strays
 	remove_hosts
 	remove_cgroups
+	restore_machine
 	rm -rf --one-file-system "$LAB_DIR"
 	rmdir /var/lib/cni /var/lib/kubelet 2>/dev/null || true
 }

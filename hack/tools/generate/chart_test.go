@@ -20,6 +20,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/yaml"
 
 	"github.com/xmppfed/xmppfed/internal/operator"
@@ -156,25 +157,41 @@ func TestEveryBindingNamesTheServiceAccountOfTheOperator(t *testing.T) {
 	}
 }
 
-func TestTheDeploymentOfConfigAndOfTheChartAreTheSamePod(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join(root, "config/manager/deployment.yaml"))
-	if err != nil {
-		t.Fatal(err)
+// readYAML reads a file of the tree that must have the fields of T and no others.
+func readYAML[T any](t *testing.T, path string) T {
+	t.Helper()
+	var object T
+	if err := yaml.UnmarshalStrict([]byte(readText(t, path)), &object); err != nil {
+		t.Fatalf("%s: %v", path, err)
 	}
-	var plain appsv1.Deployment
-	if err := yaml.UnmarshalStrict(data, &plain); err != nil {
-		t.Fatal(err)
+	return object
+}
+
+func TestTheDeploymentOfConfigAndOfTheChartAreTheSame(t *testing.T) {
+	plain := readYAML[appsv1.Deployment](t, "config/manager/deployment.yaml")
+	kustomization := readYAML[struct {
+		Resources []string
+		Images    []struct{ Name, NewName, NewTag string }
+	}](t, "config/manager/kustomization.yaml")
+	for i, container := range plain.Spec.Template.Spec.Containers {
+		for _, image := range kustomization.Images {
+			if container.Image == image.Name {
+				plain.Spec.Template.Spec.Containers[i].Image = image.NewName + ":" + image.NewTag
+			}
+		}
 	}
 	chart := objects[appsv1.Deployment](t, mustRender(t), "Deployment")["xmppfed-system/xmppfed"]
-	for _, pod := range []*corev1.PodSpec{&plain.Spec.Template.Spec, &chart.Spec.Template.Spec} {
+	for _, deployment := range []*appsv1.Deployment{&plain, &chart} {
+		// Names follow the release, and so do the labels by which it finds its pods.
+		deployment.Spec.Selector, deployment.Spec.Template.Labels = nil, nil
+		pod := &deployment.Spec.Template.Spec
 		pod.ServiceAccountName = ""
-		pod.Containers[0].Image = ""
-		pod.Containers[0].ImagePullPolicy = ""
-		// The chart always says which namespaces; without the argument it is all of them.
+		// The chart says what Kubernetes and the operator take for granted: when to pull, and all namespaces.
+		pod.Containers[0].ImagePullPolicy = corev1.PullIfNotPresent
 		pod.Containers[0].Args = slices.DeleteFunc(pod.Containers[0].Args, func(arg string) bool { return arg == "--watch-namespaces=" })
 	}
-	if diff := cmp.Diff(plain.Spec.Template.Spec, chart.Spec.Template.Spec); diff != "" {
-		t.Errorf("pod of config/manager (-) and of the chart (+):\n%s", diff)
+	if diff := cmp.Diff(plain.Spec, chart.Spec); diff != "" {
+		t.Errorf("config/manager (-) and the chart (+):\n%s", diff)
 	}
 }
 
@@ -252,6 +269,18 @@ func TestValuesReachTheOperator(t *testing.T) {
 	}
 }
 
+func TestALongReleaseNameGivesServicesThatKubernetesTakes(t *testing.T) {
+	services := objects[corev1.Service](t, mustRender(t, "fullnameOverride="+strings.Repeat("x", 63)), "Service")
+	if len(services) == 0 {
+		t.Fatal("no Service is made")
+	}
+	for name, service := range services {
+		if problems := validation.IsDNS1035Label(service.Name); len(problems) > 0 {
+			t.Errorf("Service %s: %v", name, problems)
+		}
+	}
+}
+
 func TestMetricsAreScrapedOnlyWhenWanted(t *testing.T) {
 	tests := map[string]struct {
 		settings           []string
@@ -288,6 +317,10 @@ func TestWrongValuesAreRefusedWithTheirName(t *testing.T) {
 		"no ServiceAccount at all":              {"serviceAccount.create=false", "serviceAccount.name"},
 		"an interval without a unit":            {"metrics.serviceMonitor.interval=30", "interval"},
 		"a flag that is neither true nor false": {"crds.keep=maybe", "keep"},
+		"a full name that no Service can have":  {"fullnameOverride=a.b", "fullnameOverride"},
+		"a label that the selector has":         {`podLabels.app\.kubernetes\.io/name=other`, "podLabels"},
+		"an annotation that the chart sets":     {`podAnnotations.kubectl\.kubernetes\.io/default-container=x`, "podAnnotations"},
+		"a label that the chart sets":           {`metrics.serviceMonitor.labels.helm\.sh/chart=x`, "labels"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

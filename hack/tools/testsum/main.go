@@ -81,11 +81,26 @@ func (s *summary) line(line []byte) {
 	switch e.Action {
 	case "build-output":
 		fmt.Fprint(s.out, e.Output)
-	case "build-fail", "fail":
+	case "build-fail":
 		s.broken++
+	case "fail":
+		s.broken++
+		s.unfinished(e.Package)
 	case "output":
 		if !strings.HasPrefix(e.Output, "?") && e.Output != "PASS\n" && e.Output != "FAIL\n" {
 			fmt.Fprint(s.out, e.Output)
+		}
+	}
+}
+
+// unfinished are the tests that were running when their package ended: go test times out, or a goroutine panics. What the
+// process said last is in the output of one of them, and none gets an event that says it failed.
+func (s *summary) unfinished(pkg string) {
+	for _, name := range slices.Sorted(maps.Keys(s.outputs)) {
+		if strings.HasPrefix(name, pkg+" ") {
+			s.fails++
+			fmt.Fprint(s.out, strings.Join(s.outputs[name], ""))
+			delete(s.outputs, name)
 		}
 	}
 }

@@ -33,6 +33,16 @@ func TestSummary(t *testing.T) {
 `,
 			want: "=== RUN   TestA\n    a_test.go:1: wrong\n0 tests passed, 1 failed, 0 skipped\n",
 		},
+		"a test that never ends has failed and shows all it printed": {
+			events: `{"Action":"output","Package":"p","Test":"TestA","Output":"=== RUN   TestA\n"}
+{"Action":"output","Package":"p/q","Test":"TestB","Output":"of a package that still runs\n"}
+{"Action":"output","Package":"p","Test":"TestA","Output":"panic: test timed out after 1s\n"}
+{"Action":"output","Package":"p","Output":"FAIL\tp\t1.0s\n"}
+{"Action":"fail","Package":"p"}
+{"Action":"pass","Package":"p/q","Test":"TestB"}
+`,
+			want: "FAIL\tp\t1.0s\n=== RUN   TestA\npanic: test timed out after 1s\n1 tests passed, 1 failed, 0 skipped\n",
+		},
 		"a skipped test is named with its reason": {
 			events: `{"Action":"output","Package":"p","Test":"TestA","Output":"=== RUN   TestA\n"}
 {"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:1: missing named\n"}

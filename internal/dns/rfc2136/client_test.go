@@ -202,7 +202,7 @@ func TestAServerThatNeverAnswersCostsOneTimeoutPerServer(t *testing.T) {
 	}
 	defer silent.Close()
 	cfg := serverConfig(silent.Addr().String(), silent.Addr().String())
-	cfg.Timeout = 50 * time.Millisecond
+	cfg.Timeout = 500 * time.Millisecond
 	c := newClient(t, cfg)
 	e, ok := dns.AsError(c.Probe(context.Background()))
 	if !ok || e.Reason != v1alpha1.ReasonServerUnavailable || !strings.Contains(e.Message, "does not answer in time") {

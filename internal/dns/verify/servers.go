@@ -40,7 +40,7 @@ func (v Verifier) servers(ctx context.Context, p dns.Provider, zone dns.Zone) ([
 			servers = append(servers, Server{Name: dns.Display(name), Err: &dns.Error{
 				Reason: v1alpha1.ReasonServerUnavailable,
 				Message: fmt.Sprintf("no address was found of name server %s of zone %s; the administrator of the zone corrects the NS "+
-					"record or the address record of the server, or name resolvers that know it in spec.verification.resolvers",
+					"record, or publishes the server's address where the operator's own resolvers find it",
 					dns.Display(name), dns.Display(zone.Apex)),
 			}})
 		}
