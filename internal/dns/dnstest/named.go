@@ -83,13 +83,14 @@ type NamedOptions struct {
 // StartNamed starts BIND as the current user, in a temporary directory.
 func StartNamed(t testing.TB, o NamedOptions) *Named {
 	t.Helper()
-	_, err := exec.LookPath("named")
+	program, err := exec.LookPath("named")
 	testkit.Require(t, err == nil, "named (apt-get install bind9)")
 	if o.Port == 0 {
 		o.Port = FreePort(t, loopback)
 	}
 	n := &Named{Address: fmt.Sprintf("%s:%d", loopback, o.Port), t: t, dir: t.TempDir()}
 	n.write("named.conf", config(o, n.dir))
+	n.copyProgram(program)
 	for zone, records := range o.Zones {
 		n.write(zone+".db", fmt.Sprintf(masterFile, records))
 	}
@@ -129,11 +130,23 @@ func (n *Named) write(name, content string) {
 	}
 }
 
+// copyProgram takes a copy of named to run: AppArmor's profile for the installed one keeps it out of other directories
+// than its own.
+func (n *Named) copyProgram(program string) {
+	content, err := os.ReadFile(program)
+	if err != nil {
+		n.t.Fatalf("reading %s: %v", program, err)
+	}
+	if err := os.WriteFile(filepath.Join(n.dir, "named"), content, 0o700); err != nil {
+		n.t.Fatalf("copying named: %v", err)
+	}
+}
+
 // Start it, and wait until it answers.
 func (n *Named) Start() {
 	n.t.Helper()
 	n.log = &buffer{}
-	n.process = exec.Command("named", "-g", "-n", "1", "-c", filepath.Join(n.dir, "named.conf"))
+	n.process = exec.Command(filepath.Join(n.dir, "named"), "-g", "-n", "1", "-c", filepath.Join(n.dir, "named.conf"))
 	n.process.Stdout, n.process.Stderr = n.log, n.log
 	if err := n.process.Start(); err != nil {
 		n.t.Fatalf("starting named: %v", err)
