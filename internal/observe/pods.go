@@ -92,17 +92,21 @@ func lastWords(status *corev1.ContainerStatus) string {
 	return ": " + oneLine(lines[len(lines)-1])
 }
 
-// StartTrouble tells what keeps the kubelet from starting the pod, given the newest warning event about it.
+// StartTrouble tells what keeps the kubelet from starting the pod, given the newest warning event about it. Events of
+// others than the kubelet, such as of the scheduler before there was a node, are over by then.
 func StartTrouble(pod *corev1.Pod, warning Event) *outcome.Error {
-	if warning.Message == "" || pod.Status.Phase != corev1.PodPending || pod.Spec.NodeName == "" {
+	if pod.Status.Phase != corev1.PodPending || pod.Spec.NodeName == "" {
 		return nil
 	}
-	if slices.Contains([]string{"FailedMount", "FailedAttachVolume", "FailedMapVolume"}, warning.Reason) {
+	switch warning.Reason {
+	case "FailedMount", "FailedAttachVolume", "FailedMapVolume":
 		return outcome.Waiting(v1alpha1.ReasonVolumePending, recheck,
 			"pod %s waits for its volumes: %s; the cluster's administrator provides storage", pod.Name, warning.Message)
+	case "FailedCreatePodSandBox", "NetworkNotReady":
+		return outcome.Waiting(v1alpha1.ReasonContainerCrashing, recheck,
+			"pod %s can't be started: %s; the cluster's administrator has to mend that", pod.Name, warning.Message)
 	}
-	return outcome.Waiting(v1alpha1.ReasonContainerCrashing, recheck,
-		"pod %s can't be started: %s; the cluster's administrator has to mend that", pod.Name, warning.Message)
+	return nil
 }
 
 // Rejected tells that Kubernetes refuses to create pods, given the newest warning event about their StatefulSet.

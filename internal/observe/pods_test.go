@@ -142,6 +142,12 @@ func TestStartTroubleThatIsNotOfVolumesIsNotBlamedOnStorage(t *testing.T) {
 	expect(t, trouble, v1alpha1.ReasonContainerCrashing, "pod cup-0 can't be started: no address left")
 }
 
+func TestWhatTheSchedulerSaidIsOverOnceThereIsANode(t *testing.T) {
+	cup := pod("cup-0")
+	trouble := observe.StartTrouble(&cup, observe.Event{Reason: "FailedScheduling", Message: "unbound PersistentVolumeClaims"})
+	expect(t, trouble, "", "")
+}
+
 func TestRejectedNeedsAWarning(t *testing.T) {
 	expect(t, observe.Rejected("cup", observe.Event{}), "", "")
 	expect(t, observe.Rejected("cup", observe.Event{Reason: "FailedCreate", Message: "exceeded quota: small"}), v1alpha1.ReasonPodsRejected,
