@@ -89,7 +89,6 @@ func place(
 			return nil, outcome.Stalled(v1alpha1.ReasonZoneNotFound,
 				"no DNSZone covers %s; the platform team has to create one for the zone that holds it", name)
 		}
-		apex = dns.Display(apex)
 		if zone := byApex[apex]; !allows(&zone, namespaceLabels) {
 			return nil, outcome.Stalled(v1alpha1.ReasonDomainNotAllowed,
 				"%s lies in DNSZone %s, which does not let namespace %s publish; the platform team has to allow it in "+

@@ -103,7 +103,7 @@ func publishedAddresses(fed *v1alpha1.Federation, zone string) []dns.Unit {
 	var units []dns.Unit
 	for _, record := range fed.Status.Records {
 		addresses := parseAddresses(record.Data)
-		if len(addresses) > 0 && record.State == v1alpha1.RecordPublished && dns.InZone(dns.Canonical(record.Name), zone) {
+		if len(addresses) > 0 && record.State == v1alpha1.RecordPublished && holds(fed, zone, record.Name) {
 			records := dns.AddressRecords(record.Name, uint32(record.TTL), addresses)
 			units = append(units, dns.Unit{Anchor: record.Name, Records: records})
 		}
@@ -116,13 +116,18 @@ func recordKeys(fed *v1alpha1.Federation, zone string, types ...uint16) []dns.Ke
 	var keys []dns.Key
 	for _, record := range fed.Status.Records {
 		for _, recordType := range types {
-			key := dns.Key{Name: dns.Canonical(record.Name), Type: recordType}
-			if record.Type == dns.TypeName(recordType) && dns.InZone(key.Name, zone) {
-				keys = append(keys, key)
+			if record.Type == dns.TypeName(recordType) && holds(fed, zone, record.Name) {
+				keys = append(keys, dns.Key{Name: dns.Canonical(record.Name), Type: recordType})
 			}
 		}
 	}
 	return keys
+}
+
+// holds tells whether, of the zones in which the Federation has records, this is the one for the name.
+func holds(fed *v1alpha1.Federation, zone, name string) bool {
+	apex, found := dns.ZoneFor(name, fed.Status.Zones)
+	return found && apex == zone
 }
 
 // conflict tells that a record could not be written because it is somebody else's.

@@ -42,7 +42,7 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 	s.fed.Status.Records = recordStatuses(wanted, nil, s.before.Status.Records)
 	reports := map[string]verify.Report{}
 	var first error
-	for _, apex := range r.zoneOrder(s) {
+	for _, apex := range zoneOrder(s) {
 		report, err := r.publishIn(ctx, s, apex, wanted[apex])
 		if err == nil || len(report.Servers) > 0 {
 			reports[apex] = report
@@ -112,18 +112,10 @@ func (r *FederationReconciler) noteZones(ctx context.Context, s *scope, zones []
 }
 
 // zoneOrder puts the zone of the host name first, so that no service record ever points to a name without address.
-func (r *FederationReconciler) zoneOrder(s *scope) []string {
+func zoneOrder(s *scope) []string {
 	hostZone := s.apexes[hostname(s.fed)]
-	return slices.SortedStableFunc(slices.Values(s.fed.Status.Zones), func(a, b string) int {
-		return cmp.Compare(boolToInt(a != hostZone), boolToInt(b != hostZone))
-	})
-}
-
-func boolToInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
+	others := slices.DeleteFunc(slices.Clone(s.fed.Status.Zones), func(zone string) bool { return zone == hostZone })
+	return append([]string{hostZone}, others...)
 }
 
 // publishIn makes one zone hold exactly the given units of the Federation, and asks every authoritative server.
