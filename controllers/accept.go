@@ -42,7 +42,7 @@ func (r *FederationReconciler) accept(ctx context.Context, s *scope) (finding, e
 		return finding{}, refused
 	}
 	server := r.Servers[s.fed.Spec.Server.Engine]
-	input := engine.Input{Domains: domains(s.fed), GroupChat: groupChat(s.fed), Replicas: s.fed.Spec.Server.Replicas}
+	input := serverInput(s)
 	var unsupported *engine.UnsupportedError
 	if err := server.Check(input); errors.As(err, &unsupported) {
 		return finding{}, outcome.Stalled(v1alpha1.ReasonUnsupportedByEngine, "%s", unsupported.Error())

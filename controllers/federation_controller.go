@@ -55,11 +55,12 @@ type FederationReconciler struct {
 	Signer   dns.Signer
 	Inbound  InboundChecker
 	Live     LiveStatus
+	Peers    PeerWatcher
 	// Cluster tells this cluster from every other; it is part of the owner in ownership records.
 	Cluster string
 	// Namespace that the operator runs in.
 	Namespace string
-	// Checked tells that a check of a Federation is over. Without it checks are made in place, as tests want it.
+	// Checked tells that a check of a Federation, or of its partners, has news. Without it checks are made in place, as tests want it.
 	Checked chan event.TypedGenericEvent[*v1alpha1.Federation]
 	// Now is the clock.
 	Now func() time.Time
@@ -86,6 +87,9 @@ type FederationReconciler struct {
 func (r *FederationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
 	fed := &v1alpha1.Federation{}
 	if err := r.Get(ctx, req.NamespacedName, fed); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.Peers.Forget(req.NamespacedName)
+		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	s := newScope(fed)
@@ -100,6 +104,7 @@ func (r *FederationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		return r.finish(ctx, s, err)
 	}
 	if fed.Spec.Suspend {
+		r.Peers.Forget(req.NamespacedName)
 		return r.finish(ctx, s, nil)
 	}
 	// The finalizer comes before the first write elsewhere, so that nothing is ever left behind.

@@ -35,6 +35,8 @@ type scope struct {
 	addresses []netip.Addr
 	// clusterAddress of the public Service, to reach it by when source ranges keep the operator out.
 	clusterAddress string
+	// podIP of a server that runs this generation, and the token it knows the operator by; empty before ServerReady.
+	podIP, token string
 	// recheck is when to check the way in again, while all is well.
 	recheck time.Duration
 }
@@ -44,6 +46,8 @@ type finding struct {
 	// reason and message of success; those of failure are in err.
 	reason, message string
 	err             *outcome.Error
+	// absent is set when the condition does not apply.
+	absent bool
 }
 
 func newScope(fed *v1alpha1.Federation) *scope {

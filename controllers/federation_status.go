@@ -42,8 +42,11 @@ func updateStatus(s *scope, now time.Time) {
 		condition.LastTransitionTime = metav1.NewTime(now)
 		meta.SetStatusCondition(&status.Conditions, condition)
 	}
-	for _, conditionType := range readiness {
-		if found, ran := s.findings[conditionType]; ran && !found.keeps(status.Conditions, conditionType, s.fed.Generation) {
+	for _, conditionType := range append(slices.Clone(readiness), v1alpha1.ConditionPeersReachable) {
+		switch found, ran := s.findings[conditionType]; {
+		case ran && found.absent:
+			meta.RemoveStatusCondition(&status.Conditions, conditionType)
+		case ran && !found.keeps(status.Conditions, conditionType, s.fed.Generation):
 			set(found.condition(conditionType))
 		}
 	}

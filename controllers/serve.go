@@ -116,12 +116,18 @@ func (r *FederationReconciler) readAccounts(ctx context.Context, s *scope) ([]by
 	return accounts, nil
 }
 
+// serverInput is what the spec says about the server's configuration.
+func serverInput(s *scope) engine.Input {
+	return engine.Input{
+		Domains: domains(s.fed), GroupChat: groupChat(s.fed), TrustedCAs: s.trustedCAs, Replicas: s.fed.Spec.Server.Replicas,
+		PeerDefaults: s.fed.Spec.PeerDefaults.Policy(), Peers: peerPolicies(s.fed),
+	}
+}
+
 // applyServer writes the server's objects and tells the pods that there is something new.
 func (r *FederationReconciler) applyServer(ctx context.Context, s *scope, secrets engine.Secrets) (rollout, error) {
 	server := r.Servers[s.fed.Spec.Server.Engine]
-	config, err := server.Render(engine.Input{
-		Domains: domains(s.fed), GroupChat: groupChat(s.fed), TrustedCAs: s.trustedCAs, Replicas: s.fed.Spec.Server.Replicas,
-	})
+	config, err := server.Render(serverInput(s))
 	if err != nil {
 		return rollout{}, fmt.Errorf("rendering the server's configuration: %w", err)
 	}
@@ -192,7 +198,7 @@ func (r *FederationReconciler) observeServer(ctx context.Context, s *scope, want
 			"%d of %d pods are ready; starting takes a few seconds once the image is there",
 			set.Status.ReadyReplicas, s.fed.Spec.Server.Replicas)
 	}
-	return r.askPods(ctx, status, pods.Items, want)
+	return r.askPods(ctx, s, pods.Items, want)
 }
 
 // rolledOut tells whether Kubernetes has brought up the pods of the newest template.
@@ -246,8 +252,9 @@ func (r *FederationReconciler) nudge(ctx context.Context, pod *corev1.Pod, want 
 
 // askPods asks each server what it runs.
 func (r *FederationReconciler) askPods(
-	ctx context.Context, status *v1alpha1.ServerStatus, pods []corev1.Pod, want rollout,
+	ctx context.Context, s *scope, pods []corev1.Pod, want rollout,
 ) (finding, error) {
+	status := s.fed.Status.Server
 	for i := range pods {
 		pod := &pods[i]
 		if !pod.DeletionTimestamp.IsZero() {
@@ -270,6 +277,7 @@ func (r *FederationReconciler) askPods(
 				"pod %s has not taken up the newest configuration yet; it does within seconds of the kubelet's delivery", pod.Name)
 		}
 		status.Version = phrase.Clean(live.Version, maxVersion)
+		s.podIP, s.token = pod.Status.PodIP, want.token
 	}
 	return finding{
 		reason:  v1alpha1.ReasonRunning,

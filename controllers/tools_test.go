@@ -29,7 +29,7 @@ func (w *world) restartOperator() {
 	w.feds = &controllers.FederationReconciler{
 		Client: old.Client, Reader: old.Reader, Applier: apply.New(old.Client, old.Reader), Recorder: old.Recorder, Zones: old.Zones,
 		Servers: old.Servers, Verifier: old.Verifier, Signer: old.Signer, Inbound: old.Inbound, Live: old.Live,
-		Cluster: old.Cluster, Namespace: old.Namespace, Now: old.Now,
+		Peers: old.Peers, Cluster: old.Cluster, Namespace: old.Namespace, Now: old.Now,
 	}
 }
 

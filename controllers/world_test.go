@@ -69,6 +69,7 @@ type world struct {
 	verdict check.Verdict
 	checks  []check.InboundTarget
 	server  *server
+	guard   *guard
 }
 
 func newWorld(t *testing.T) *world {
@@ -80,7 +81,7 @@ func newWorld(t *testing.T) *world {
 		events:  events.NewFakeRecorder(1000), failures: map[string]failure{},
 		news: make(chan event.TypedGenericEvent[*v1alpha1.DNSZone], 100),
 	}
-	w.server = &server{world: w}
+	w.server, w.guard = &server{world: w}, newGuard()
 	scheme, err := operator.Scheme()
 	w.Expect(err).NotTo(gomega.HaveOccurred())
 	config := rest.CopyConfig(kubetest.Config(t))
@@ -105,7 +106,7 @@ func newWorld(t *testing.T) *world {
 		Servers: map[v1alpha1.EngineName]controllers.Server{
 			v1alpha1.EngineProsody: {Engine: prosody.Engine{}, Image: "registry.example/prosody:13.0"},
 		},
-		Verifier: w.serveZone(), Signer: signer, Inbound: inbound{w}, Live: w.server.status,
+		Verifier: w.serveZone(), Signer: signer, Inbound: inbound{w}, Live: w.server.status, Peers: w.guard,
 		Cluster: "test", Namespace: "xmppfed-system", Now: clock,
 	}
 	t.Cleanup(w.clean)

@@ -130,6 +130,7 @@ domains: [cupdomain.com]
 server: {engine: Prosody, replicas: 1, storage: {size: 1Gi}}
 exposure: {port: 5269, loadBalancer: {externalTrafficPolicy: Cluster}}
 dns: {ttl: 300, priority: 0, weight: 0, deletionPolicy: Delete}
+peerDefaults: {access: Allow, tls: Required, authentication: Certificate}
 verification: {interval: 5m}`), &want)).To(gomega.Succeed())
 	got, err := yaml.Marshal(fed.Object["spec"])
 	g.Expect(err).NotTo(gomega.HaveOccurred())

@@ -52,7 +52,17 @@ const (
 	// StreamRefused, TLSNotOffered, TLSFailed, CertificateNameMismatch, CertificateExpired.
 	ConditionInboundReachable = "InboundReachable"
 
-	// ConditionReady is true when all of the above are. Otherwise reason and message are those of the first that is not.
+	// ConditionPeersReachable is true when every partner in spec.peers answers a ping (XEP-0199) as its policy demands.
+	// Reason and message are those of the first that does not, in the order of spec.peers; status.peers tells of each.
+	// Present when spec.peers lists a partner whose access is Allow. Not part of Ready: a partner's outage is not ours.
+	// Unknown: NotChecked. Entries: PeerReachable, PeerDenied.
+	//
+	// True: PeersReachable. False: PeerDNS, PeerConnectionRefused, PeerTimeout, PeerNotXMPP, PeerServesNotDomain,
+	// PeerRequiresTLS, PeerOffersNoTLS, PeerTLSFailed, PeerCertificateInvalid, PeerRejectsCertificate,
+	// PeerRejectsDialback, PeerRefused, PeerSilent, PeerStreamError, PeerHostsOurDomain.
+	ConditionPeersReachable = "PeersReachable"
+
+	// ConditionReady is true when all of the above but PeersReachable are. Otherwise reason and message are those of the first that is not.
 	// Always present.
 	//
 	// True: Ready. False and Unknown: the reasons of the other conditions, Deleting, ReconcileFailed.
@@ -230,4 +240,45 @@ const (
 	ReasonCertificateNameMismatch = "CertificateNameMismatch"
 	// ReasonCertificateExpired: the certificate served is outside its dates.
 	ReasonCertificateExpired = "CertificateExpired"
+)
+
+// Reasons of PeersReachable, and of the entries of status.peers.
+const (
+	// ReasonPeersReachable: every partner in spec.peers answers.
+	ReasonPeersReachable = "PeersReachable"
+	// ReasonPeerReachable: the partner answers; only in status.peers.
+	ReasonPeerReachable = "PeerReachable"
+	// ReasonPeerDenied: our own policy denies the partner access, so it is not tried; only in status.peers.
+	ReasonPeerDenied = "PeerDenied"
+	// ReasonPeerDNS: the DNS has no server for the partner's domain (RFC 6120 section 3.2), or does not answer.
+	ReasonPeerDNS = "PeerDNS"
+	// ReasonPeerConnectionRefused: nothing listens at the partner's address and port.
+	ReasonPeerConnectionRefused = "PeerConnectionRefused"
+	// ReasonPeerTimeout: packets to the partner's address, or its answers, are dropped.
+	ReasonPeerTimeout = "PeerTimeout"
+	// ReasonPeerNotXMPP: what answers at the partner's address is not an XMPP server.
+	ReasonPeerNotXMPP = "PeerNotXMPP"
+	// ReasonPeerServesNotDomain: an XMPP server answers, but does not serve the partner's domain (host-unknown).
+	ReasonPeerServesNotDomain = "PeerServesNotDomain"
+	// ReasonPeerRequiresTLS: the partner insists on encryption, but the policy for it says none.
+	ReasonPeerRequiresTLS = "PeerRequiresTLS"
+	// ReasonPeerOffersNoTLS: the policy demands encryption, but the partner offers none.
+	ReasonPeerOffersNoTLS = "PeerOffersNoTLS"
+	// ReasonPeerTLSFailed: the TLS handshake with the partner fails.
+	ReasonPeerTLSFailed = "PeerTLSFailed"
+	// ReasonPeerCertificateInvalid: the partner's certificate is expired, of another name, or of a CA that is not trusted.
+	ReasonPeerCertificateInvalid = "PeerCertificateInvalid"
+	// ReasonPeerRejectsCertificate: the partner does not accept our certificate.
+	ReasonPeerRejectsCertificate = "PeerRejectsCertificate"
+	// ReasonPeerRejectsDialback: the partner could not verify our domain by dialback (XEP-0220).
+	ReasonPeerRejectsDialback = "PeerRejectsDialback"
+	// ReasonPeerRefused: the partner's policy refuses our domain.
+	ReasonPeerRefused = "PeerRefused"
+	// ReasonPeerSilent: the partner takes the ping and never answers.
+	ReasonPeerSilent = "PeerSilent"
+	// ReasonPeerStreamError: the partner, or our server, ended the stream for another cause; the message has it.
+	ReasonPeerStreamError = "PeerStreamError"
+	// ReasonPeerHostsOurDomain: the partner's service, or one of spec.verification.hostedServices, hosts one of our
+	// domains, so that what its users send us never leaves it.
+	ReasonPeerHostsOurDomain = "PeerHostsOurDomain"
 )

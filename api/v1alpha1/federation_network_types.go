@@ -164,4 +164,12 @@ type VerificationSpec struct {
 	// +kubebuilder:validation:MaxItems=8
 	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^(127[.]|0[.]|169[.]254[.]|[[]::1[]]|[[]::[]]|[[]fe80:)')",message="must not be an address of the operator's own machine; write that of a public resolver"
 	Resolvers []ServerAddress `json:"resolvers,omitempty"`
+
+	// HostedServices are XMPP domains of services that host many organisations, for example a former provider's. Each is
+	// asked on the interval whether it still hosts one of spec.domains; partners in spec.peers are asked anyway.
+	//
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	HostedServices []DomainName `json:"hostedServices,omitempty"`
 }

@@ -52,6 +52,18 @@ type FederationStatus struct {
 	// +optional
 	Server *ServerStatus `json:"server,omitempty"`
 
+	// PeersReachable is how many partners answer, of those that may, for example 3/4.
+	//
+	// +optional
+	PeersReachable string `json:"peersReachable,omitempty"`
+
+	// Peers are the partners of spec.peers, in their order, and the services of spec.verification.hostedServices that
+	// host one of our domains.
+	//
+	// +optional
+	// +listType=atomic
+	Peers []PeerStatus `json:"peers,omitempty"`
+
 	// ServiceRecordsWithdrawn is when the service records were last seen gone from every name server during deletion.
 	// The address records stay for one TTL more, because partners may have cached the service records.
 	//
@@ -139,4 +151,54 @@ type ServerStatus struct {
 	//
 	// +required
 	ReadyReplicas int32 `json:"readyReplicas"`
+}
+
+// PeerStatus is what is known of a partner. It is written when its meaning changes, not with every check.
+type PeerStatus struct {
+	// Domain of the partner.
+	//
+	// +required
+	Domain string `json:"domain"`
+
+	// Policy in force, after profile and defaults.
+	//
+	// +optional
+	Policy *PeerPolicy `json:"policy,omitempty"`
+
+	// Reachable is True when the partner answers a ping as its policy demands, False when not, and Unknown while it was
+	// not tried.
+	//
+	// +required
+	// +kubebuilder:validation:Enum=True;False;Unknown
+	Reachable metav1.ConditionStatus `json:"reachable"`
+
+	// Encrypted tells whether the stream to the partner is.
+	//
+	// +optional
+	Encrypted bool `json:"encrypted,omitempty"`
+
+	// Authentication that was really used on the stream to the partner: EXTERNAL (certificate) or dialback.
+	//
+	// +optional
+	Authentication string `json:"authentication,omitempty"`
+
+	// RoundTrip of the ping when the entry was written. It is renewed only when it became four times longer or shorter.
+	//
+	// +optional
+	RoundTrip *metav1.Duration `json:"roundTrip,omitempty"`
+
+	// Reason, one of those of the condition PeersReachable.
+	//
+	// +required
+	Reason string `json:"reason"`
+
+	// Message says what is wrong, on which side, and what to do; empty when nothing is.
+	//
+	// +optional
+	Message string `json:"message,omitempty"`
+
+	// LastTransitionTime is when Reachable or Reason last changed.
+	//
+	// +required
+	LastTransitionTime metav1.Time `json:"lastTransitionTime"`
 }

@@ -18,6 +18,7 @@ import (
 // +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.status.addresses[0]`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].status`
 // +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].reason`
+// +kubebuilder:printcolumn:name="Peers",type=string,JSONPath=`.status.peersReachable`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=='Ready')].message`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$')",message="metadata.name must start with a letter and have at most 40 lower-case letters, digits and '-', because Services are named after it"
@@ -49,6 +50,8 @@ type FederationList struct {
 // FederationSpec says what to federate and how.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.server) || !has(self.server.groupChat) || !has(self.server.groupChat.subdomain) || !self.domains.exists(d, (self.server.groupChat.subdomain + '.' + d) in self.domains)",fieldPath=".domains",message="spec.domains must not list a domain that spec.server.groupChat makes of another; take it out, or choose another spec.server.groupChat.subdomain"
+// +kubebuilder:validation:XValidation:rule="!has(self.peers) || !self.peers.exists(p, p.domain in self.domains)",fieldPath=".peers",message="spec.peers must not list a domain of spec.domains; a partner is somebody else"
+// +kubebuilder:validation:XValidation:rule="!has(self.peers) || self.peers.all(p, has(p.profile) || has(p.tls) == has(p.authentication) || (has(p.tls) ? p.tls == 'Required' || (has(self.peerDefaults) && has(self.peerDefaults.authentication) ? self.peerDefaults.authentication : 'Certificate') == 'Dialback' || (p.tls == 'Optional' && (has(self.peerDefaults) && has(self.peerDefaults.authentication) ? self.peerDefaults.authentication : 'Certificate') == 'CertificateOrDialback') : (has(self.peerDefaults) && has(self.peerDefaults.tls) ? self.peerDefaults.tls : 'Required') == 'Required' || p.authentication == 'Dialback' || ((has(self.peerDefaults) && has(self.peerDefaults.tls) ? self.peerDefaults.tls : 'Required') == 'Optional' && p.authentication == 'CertificateOrDialback')))",fieldPath=".peers",message="spec.peers has an entry that sets only one of tls and authentication and takes the other from spec.peerDefaults, and together they leave no way to authenticate; set both"
 type FederationSpec struct {
 	// Domains are the XMPP domains, the part of a JID after the @, all served by the same pods. In the whole cluster a
 	// domain belongs to one Federation: the one that has it in the DNS already, else the oldest that names it.
@@ -82,6 +85,20 @@ type FederationSpec struct {
 	//
 	// +optional
 	TLS *TLSSpec `json:"tls,omitempty"`
+
+	// PeerDefaults is the policy for every domain that Peers does not list.
+	//
+	// +optional
+	// +kubebuilder:default={}
+	PeerDefaults PeerDefaults `json:"peerDefaults,omitempty"`
+
+	// Peers are the partners' domains that need a policy of their own, or whose reachability is to be watched.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=domain
+	// +kubebuilder:validation:MaxItems=1000
+	Peers []Peer `json:"peers,omitempty"`
 
 	// Verification shapes the checks from the wire.
 	//

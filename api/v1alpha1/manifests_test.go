@@ -30,7 +30,7 @@ const (
 
 func badFederations() []badManifest {
 	var all []badManifest
-	for _, part := range [][]badManifest{badDomains(), badServers(), badExposures(), badRecords(), badTLS()} {
+	for _, part := range [][]badManifest{badDomains(), badServers(), badExposures(), badRecords(), badTLS(), badPeers()} {
 		for _, bad := range part {
 			bad.kind = "Federation"
 			all = append(all, bad)

@@ -82,8 +82,15 @@ func goodManifests() map[string]struct{ kind, spec string } {
 		"addresses of both families":               {"Federation", `exposure: {publicAddresses: [203.0.113.5, "2001:db8::5"]}`},
 		"source ranges of both families": {"Federation",
 			`exposure: {loadBalancer: {sourceRanges: [198.51.100.0/24, "2001:db8::/32"]}}`},
-		"resolvers of both families":     {"Federation", `verification: {resolvers: ["203.0.113.53:53", "[2001:db8::53]:5353"]}`},
-		"every field":                    {"Federation", everyField},
+		"resolvers of both families": {"Federation", `verification: {resolvers: ["203.0.113.53:53", "[2001:db8::53]:5353"]}`},
+		"every field":                {"Federation", everyField},
+		"1000 partners of 64 domains": {"Federation",
+			"{domains: " + list(64, "d%d.com") + ", peers: " + list(1000, "{domain: p%d.example, profile: GoogleTalk, acknowledgeInsecure: true}") + "}"},
+		"partners by every way": {"Federation", `{peerDefaults: {access: Deny}, peers: [{domain: gmail.com, profile: Standard},
+			{domain: talk.example, profile: GoogleTalk, acknowledgeInsecure: true}, {domain: bad.example, access: Deny},
+			{domain: webex.example, profile: WebExConnect, acknowledgeInsecure: true}, {domain: cup8.example, profile: CUP},
+			{domain: sametime.example, profile: Sametime, tls: Disabled, authentication: Dialback, acknowledgeInsecure: true},
+			{domain: plain.example, authentication: CertificateOrDialback, route: {host: "2001:db8::5", port: 15269}}]}`},
 		"a zone for every namespace":     {"DNSZone", "namespaces: {from: All}"},
 		"a zone for labelled namespaces": {"DNSZone", "namespaces: {from: Selector, selector: {matchLabels: {a: b}}}"},
 		"a zone for namespaces by expressions": {"DNSZone", `namespaces: {from: Selector, selector: {matchExpressions: [
@@ -123,5 +130,8 @@ dns: {hostname: cup1.cupdomain.com, ttl: 60, priority: 10, weight: 5, deletionPo
 tls:
   secretRef: {name: cup-tls}
   trustedCAs: [{configMapRef: {name: lab-roots}}, {configMapRef: {name: more, key: roots.pem}}]
-verification: {interval: 1m, resolvers: ["203.0.113.53:53"]}
+peerDefaults: {access: Deny, tls: Optional, authentication: CertificateOrDialback, acknowledgeInsecure: true}
+peers: [{domain: talk.example, profile: GoogleTalk, access: Allow, tls: Disabled, authentication: Dialback, acknowledgeInsecure: true,
+  route: {host: xmpp.talk.example, port: 15269}}]
+verification: {interval: 1m, resolvers: ["203.0.113.53:53"], hostedServices: [webex.example]}
 suspend: true`

@@ -84,11 +84,8 @@ func (c *Checker) Inbound(ctx context.Context, t InboundTarget) Verdict {
 	if len(t.Domains) == 0 || len(t.Addresses) == 0 {
 		return unknown("there are no domains or no addresses to check yet; see the condition AddressAssigned")
 	}
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, defaultDuration)
-		defer cancel()
-	}
+	ctx, cancel := limited(ctx)
+	defer cancel()
 	patience := share(ctx)
 	servers := t.Resolvers
 	if len(servers) == 0 {
@@ -118,9 +115,19 @@ func (c *Checker) Inbound(ctx context.Context, t InboundTarget) Verdict {
 	return reachable(t, append(notes, more...))
 }
 
+// limited gives a context without a deadline one.
+func limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, defaultDuration)
+}
+
 // patience is how long single steps may take.
 type patience struct {
 	lookup, connect, stream, handshake time.Duration
+	// objection is how long a server that sends no features has time to refuse a stream after all.
+	objection time.Duration
 }
 
 // share divides the time that the context leaves among the steps that follow each other, so that one slow step ends in
@@ -135,6 +142,7 @@ func share(ctx context.Context) patience {
 		connect:   min(4*time.Second, left/5),
 		stream:    min(4*time.Second, left/5),
 		handshake: min(4*time.Second, left/5),
+		objection: min(2*time.Second, left/10),
 	}
 }
 

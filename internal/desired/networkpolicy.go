@@ -3,6 +3,8 @@
 package desired
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,11 +35,23 @@ func NetworkPolicy(fed *v1alpha1.Federation, operatorNamespace string) *networki
 				{From: []networkingv1.NetworkPolicyPeer{namespacePeer(operatorNamespace)}, Ports: tcp(engine.PortNumberHTTP)},
 			},
 			Egress: []networkingv1.NetworkPolicyEgressRule{
-				{Ports: tcp(engine.PortNumberS2S, directTLSPort)},
+				{Ports: tcp(partnerPorts(fed)...)},
 				{Ports: append(tcp(dnsPort), networkPolicyPort(corev1.ProtocolUDP, dnsPort))},
 			},
 		},
 	}
+}
+
+// partnerPorts are the ports where partners listen: the usual ones, and those of spec.peers[].route.
+func partnerPorts(fed *v1alpha1.Federation) []int32 {
+	ports := []int32{engine.PortNumberS2S, directTLSPort}
+	for _, peer := range fed.Spec.Peers {
+		if peer.Route != nil {
+			ports = append(ports, peer.Route.Port)
+		}
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports)
 }
 
 // partnerPeers are those who may open server-to-server connections; none listed means everyone. With the external

@@ -54,6 +54,8 @@ func TestNetworkPolicyAllowsWhatFederationNeedsAndNothingElse(t *testing.T) {
 	restricted := full()
 	behindNode := full()
 	behindNode.Spec.Exposure.LoadBalancer.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyCluster
+	routed := full()
+	routed.Spec.Peers = []v1alpha1.Peer{{Domain: "talk.example", Route: &v1alpha1.PeerRoute{Host: "203.0.113.20", Port: 15269}}}
 	for name, test := range map[string]struct {
 		fed     *v1alpha1.Federation
 		ingress bool
@@ -78,6 +80,8 @@ func TestNetworkPolicyAllowsWhatFederationNeedsAndNothingElse(t *testing.T) {
 		"with policy Cluster the pod sees nodes, which must pass":        {behindNode, true, node, "tcp 5269", true},
 		"the server reaches partners":                                    {minimal(), false, partner, "tcp 5269", true},
 		"the server reaches partners by direct TLS":                      {minimal(), false, partner, "tcp 5270", true},
+		"the server reaches a partner where a route leads":               {routed, false, partner, "tcp 15269", true},
+		"without a route it does not":                                    {minimal(), false, partner, "tcp 15269", false},
 		"the server reaches DNS by UDP":                                  {minimal(), false, other, "udp 53", true},
 		"the server reaches DNS by TCP":                                  {minimal(), false, other, "tcp 53", true},
 		"the server reaches no web server":                               {minimal(), false, partner, "tcp 443", false},

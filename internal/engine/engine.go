@@ -9,6 +9,8 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
 )
 
 // Names of the volumes a server's pod must have. The container of every engine
@@ -51,6 +53,25 @@ type Input struct {
 	TrustedCAs string
 	// Replicas is the number of pods.
 	Replicas int32
+	// PeerDefaults is the policy for every domain that no entry of Peers covers. The zero value allows none.
+	PeerDefaults v1alpha1.PeerPolicy
+	// Peers have policies of their own, each with its subdomains unless these are listed themselves.
+	Peers []Peer
+}
+
+// Peer is a partner's domain.
+type Peer struct {
+	Domain string
+	Policy v1alpha1.PeerPolicy
+	// Route is where its server is, instead of what the DNS says; nil: the DNS.
+	Route *Route
+}
+
+// Route is a server's place.
+type Route struct {
+	// Host is a name or an IP address.
+	Host string
+	Port uint16
 }
 
 // Config is a rendered configuration.

@@ -6,10 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -59,6 +55,8 @@ type Session struct {
 	Authentication string `json:"authentication"`
 	// Age is the time since the stream was opened, in seconds.
 	Age int64 `json:"age"`
+	// Queue is the number of stanzas that wait for the stream to be ready.
+	Queue int64 `json:"queue"`
 }
 
 // certificateTime is how OpenSSL prints a certificate's dates.
@@ -84,49 +82,20 @@ func (c *LiveCertificate) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-const (
-	statusTimeout = 3 * time.Second
-	statusLimit   = 1 << 20 // bytes
-)
-
-// statusClient talks to one pod address at a time: no proxy, no redirects, and
-// no idle connection that would outlive the pod.
-var statusClient = &http.Client{
-	Timeout:       statusTimeout,
-	Transport:     &http.Transport{DisableKeepAlives: true},
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-}
+// statusTimeout bounds the wait for a status.
+const statusTimeout = 3 * time.Second
 
 // Status asks the server in the pod with address podIP for its [LiveStatus],
-// within 3 seconds and 1 MiB. The token is the one of [Secrets].
+// within 3 seconds. The token is the one of [Secrets].
 func Status(ctx context.Context, podIP, token string) (LiveStatus, error) {
-	return statusAt(ctx, net.JoinHostPort(podIP, strconv.Itoa(int(PortNumberHTTP))), token)
+	return statusAt(ctx, httpAddress(podIP), token)
 }
 
-func statusAt(ctx context.Context, address, token string) (LiveStatus, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/xmppfed/status", nil)
-	if err != nil {
+func statusAt(ctx context.Context, address, token string) (status LiveStatus, err error) {
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	if err := ask(ctx, "http://"+address+"/xmppfed/status", token, &status); err != nil {
 		return LiveStatus{}, fmt.Errorf("asking server for its status: %w", err)
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	resp, err := statusClient.Do(req)
-	if err != nil {
-		return LiveStatus{}, fmt.Errorf("asking server for its status: %w", err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	if resp.StatusCode != http.StatusOK {
-		return LiveStatus{}, fmt.Errorf("asking server for its status: %s", resp.Status)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, statusLimit+1))
-	if err != nil {
-		return LiveStatus{}, fmt.Errorf("reading status of server: %w", err)
-	}
-	if len(body) > statusLimit {
-		return LiveStatus{}, fmt.Errorf("reading status of server: more than %d bytes", statusLimit)
-	}
-	var status LiveStatus
-	if err := json.Unmarshal(body, &status); err != nil {
-		return LiveStatus{}, fmt.Errorf("reading status of server: %w", err)
 	}
 	return status, nil
 }

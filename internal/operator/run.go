@@ -11,8 +11,10 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -31,6 +33,7 @@ import (
 	"github.com/xmppfed/xmppfed/internal/dns/verify"
 	"github.com/xmppfed/xmppfed/internal/engine"
 	"github.com/xmppfed/xmppfed/internal/engine/prosody"
+	"github.com/xmppfed/xmppfed/internal/patrol"
 )
 
 // Requests to the API server that the operator may send in a second, and at once. Convergence of many Federations is
@@ -159,6 +162,8 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options) erro
 	if err := zoneReconciler.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("adding the DNSZone controller: %w", err)
 	}
+	checker := check.New()
+	checked := make(chan event.TypedGenericEvent[*v1alpha1.Federation])
 	reconciler := &controllers.FederationReconciler{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder, Zones: zones,
 		Applier: apply.New(mgr.GetClient(), mgr.GetAPIReader()),
@@ -166,8 +171,11 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options) erro
 			v1alpha1.EngineProsody: {Engine: prosody.Engine{}, Image: options.ProsodyImage},
 		},
 		Verifier: verify.Verifier{Resolvers: resolvers}, Signer: identity.signer, Cluster: identity.cluster,
-		Inbound: check.New(), Live: engine.Status, Namespace: options.Namespace, Now: time.Now,
-		Checked: make(chan event.TypedGenericEvent[*v1alpha1.Federation]),
+		Inbound: checker, Live: engine.Status, Namespace: options.Namespace, Now: time.Now, Checked: checked,
+		Peers: patrol.New(patrol.Wire{Ping: engine.Ping, Hosting: checker}, func(federation types.NamespacedName) {
+			about := &v1alpha1.Federation{ObjectMeta: metav1.ObjectMeta{Namespace: federation.Namespace, Name: federation.Name}}
+			checked <- event.TypedGenericEvent[*v1alpha1.Federation]{Object: about}
+		}),
 	}
 	if err := reconciler.SetupWithManager(mgr, changed); err != nil {
 		return fmt.Errorf("adding the Federation controller: %w", err)

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 )
 
@@ -67,6 +68,23 @@ func (s *Stream) open() (err error) {
 		return nil
 	}
 	s.Features, err = s.reader.features()
+	return err
+}
+
+// Objection waits until the context ends for a peer older than XMPP 1.0 to refuse the stream after its header, and gives
+// what it refuses it with. Nil means that it does not. A later peer has spoken by its features, so nothing is waited for.
+func (s *Stream) Objection(ctx context.Context) error {
+	if s.Header.Modern() {
+		return nil
+	}
+	err := s.during(ctx, func() error {
+		s.reader.stage = StageFeatures
+		_, err := s.reader.child()
+		return err
+	})
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil
+	}
 	return err
 }
 

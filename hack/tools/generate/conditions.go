@@ -26,7 +26,7 @@ type outcome struct {
 }
 
 // outcomesPattern finds the lists of reasons in a condition type's comment, for example "True: Valid, SelfSigned.".
-var outcomesPattern = regexp.MustCompile(`\b(True|False and Unknown|False|Unknown): ([^.]+)\.`)
+var outcomesPattern = regexp.MustCompile(`\b(True|False and Unknown|False|Unknown|Entries): ([^.]+)\.`)
 
 // conditionsPage writes the reference of conditions from the comments of their constants, which are its only source.
 func conditionsPage(root string) (map[string]string, error) {

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package patrol
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/check"
+	"github.com/xmppfed/xmppfed/internal/engine"
+)
+
+// hostingTimeout bounds the search for a service that hosts our domains.
+const hostingTimeout = 20 * time.Second
+
+// Pinger has a server ping a partner; engine.Ping is the real one.
+type Pinger func(ctx context.Context, podIP, token, from, to string) (engine.Pong, error)
+
+// HostingChecker finds services that host our domains; *check.Checker is the real one.
+type HostingChecker interface {
+	Conflict(ctx context.Context, target check.ConflictTarget) ([]check.Conflict, error)
+}
+
+// Wire tries partners for real: the server pings the partner, and the partner's servers are asked whether they host
+// one of our domains.
+type Wire struct {
+	Ping    Pinger
+	Hosting HostingChecker
+}
+
+// Try implements Prober.
+func (w Wire) Try(ctx context.Context, post Post, target Target) (check.PeerVerdict, error) {
+	about := check.PeerTarget{Domain: target.Domain, Policy: target.Policy, From: post.From, Route: target.Route}
+	if target.HostingOnly {
+		return w.askHosting(ctx, post, about)
+	}
+	pong, err := w.Ping(ctx, post.PodIP, post.Token, post.From, target.Domain)
+	if err != nil {
+		return check.PeerVerdict{}, err
+	}
+	verdict := check.JudgePing(about, pong)
+	if pong.Stage == engine.StageResolve || pong.Stage == engine.StageConnect {
+		return verdict, nil // there is nobody to ask
+	}
+	// That the partner hosts our domain explains any other trouble, and is one even when the ping is answered.
+	if hosting, err := w.askHosting(ctx, post, about); err == nil && hosting.Status == metav1.ConditionFalse {
+		hosting.Encrypted, hosting.Authentication, hosting.RoundTrip = verdict.Encrypted, verdict.Authentication, verdict.RoundTrip
+		return hosting, nil
+	}
+	return verdict, nil
+}
+
+// askHosting asks a service whether it hosts one of our domains.
+func (w Wire) askHosting(ctx context.Context, post Post, about check.PeerTarget) (check.PeerVerdict, error) {
+	ctx, cancel := context.WithTimeout(ctx, hostingTimeout)
+	defer cancel()
+	conflicts, err := w.Hosting.Conflict(ctx, check.ConflictTarget{
+		Service: about.Domain, Route: about.Route, Domains: post.Domains, Resolvers: post.Resolvers, Ours: post.Addresses,
+	})
+	if err != nil {
+		return check.PeerVerdict{}, fmt.Errorf("asking %s whether it hosts our domains: %w", about.Domain, err)
+	}
+	if len(conflicts) == 0 {
+		return check.PeerVerdict{Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonPeerReachable}, nil
+	}
+	return check.HostedVerdict(about, conflicts), nil
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package patrol
+
+import (
+	"context"
+	"hash/fnv"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/xmppfed/xmppfed/internal/check"
+)
+
+// round is the watch over one Federation's partners: one goroutine that starts what is due.
+type round struct {
+	patrol     *Patrol
+	federation types.NamespacedName
+	ctx        context.Context
+	stop       context.CancelFunc
+	wake       chan struct{}
+	slots      chan struct{}
+
+	mu     sync.Mutex
+	orders Orders
+	beats  map[string]*beat
+	// news is set when there is something to tell; told is when that was done last.
+	news bool
+	told time.Time
+}
+
+// beat is one partner on the round.
+type beat struct {
+	target  Target
+	due     time.Time
+	running bool
+	// known is the verdict that was told; nil before the first.
+	known *check.PeerVerdict
+	// failures in succession, those that are not yet told included.
+	failures int
+	// fresh is set from the first order, or a change of the target, to the verdict on it.
+	fresh bool
+}
+
+func newRound(p *Patrol, federation types.NamespacedName) *round {
+	r := &round{
+		patrol: p, federation: federation, wake: make(chan struct{}, 1), slots: make(chan struct{}, maxOwnTries),
+		beats: map[string]*beat{},
+	}
+	r.ctx, r.stop = context.WithCancel(context.Background())
+	go r.walk()
+	return r
+}
+
+// update takes new orders.
+func (r *round) update(orders Orders) map[string]check.PeerVerdict {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before := r.beats
+	r.beats = make(map[string]*beat, len(orders.Targets))
+	next := time.Now()
+	for _, target := range orders.Targets {
+		b, found := before[target.Domain]
+		if !found {
+			b = &beat{}
+		}
+		if b.target != target {
+			b.target, b.fresh, b.failures, b.due = target, true, 0, next
+			next = next.Add(min(firstSpacing, orders.Interval/time.Duration(2*len(orders.Targets))))
+		} else if latest := time.Now().Add(orders.Interval); b.due.After(latest) {
+			b.due = latest // the interval became shorter
+		}
+		r.beats[target.Domain] = b
+	}
+	r.orders = orders
+	r.rouse()
+	return r.verdicts()
+}
+
+func (r *round) known() map[string]check.PeerVerdict {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.verdicts()
+}
+
+func (r *round) verdicts() map[string]check.PeerVerdict {
+	known := make(map[string]check.PeerVerdict, len(r.beats))
+	for domain, b := range r.beats {
+		if b.known != nil {
+			known[domain] = *b.known
+		}
+	}
+	return known
+}
+
+func (r *round) rouse() {
+	select {
+	case r.wake <- struct{}{}:
+	default: // it is awake already
+	}
+}
+
+// walk starts what is due, tells what is new, and sleeps until there is more to do.
+func (r *round) walk() {
+	for {
+		wait := r.startDue()
+		if tell := r.tell(); tell > 0 {
+			wait = min(wait, tell)
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-r.ctx.Done():
+			timer.Stop()
+			return
+		case <-r.wake:
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}
+
+// startDue starts the tries that are due and returns how long to wait for the next.
+func (r *round) startDue() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now, wait := time.Now(), time.Hour
+	for _, b := range r.beats {
+		switch {
+		case b.running:
+		case b.due.After(now):
+			wait = min(wait, b.due.Sub(now))
+		default:
+			b.running = true
+			go r.try(b, b.target, r.orders.Post)
+		}
+	}
+	return wait
+}
+
+// tell gives notice of news unless there was one just now; then it returns how long to wait.
+func (r *round) tell() time.Duration {
+	r.mu.Lock()
+	wait := time.Until(r.told.Add(quiet))
+	if !r.news || wait > 0 {
+		defer r.mu.Unlock()
+		if !r.news {
+			return 0
+		}
+		return wait
+	}
+	r.news, r.told = false, time.Now()
+	r.mu.Unlock()
+	r.patrol.notify(r.federation)
+	return 0
+}
+
+// try makes one try and takes in what came of it.
+func (r *round) try(b *beat, target Target, post Post) {
+	verdict, err := r.attempt(target, post)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer r.rouse()
+	b.running = false
+	switch {
+	case b.target != target:
+		return // changed meanwhile, and due already
+	case err != nil || verdict.Status == metav1.ConditionUnknown:
+		b.due = time.Now().Add(firstRetry)
+		return
+	}
+	b.due = time.Now().Add(b.learn(verdict, r.orders.Interval))
+	if b.told(verdict) {
+		r.news = true
+	}
+}
+
+// attempt waits for its turn and tries.
+func (r *round) attempt(target Target, post Post) (check.PeerVerdict, error) {
+	for _, slots := range []chan struct{}{r.slots, r.patrol.slots} {
+		select {
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
+		case <-r.ctx.Done():
+			return check.PeerVerdict{}, r.ctx.Err()
+		}
+	}
+	return r.patrol.prober.Try(r.ctx, post, target)
+}
+
+// learn counts a verdict and returns when the next try is due.
+func (b *beat) learn(verdict check.PeerVerdict, interval time.Duration) time.Duration {
+	if verdict.Status == metav1.ConditionTrue {
+		b.failures = 0
+		return interval - jitter(b.target.Domain, interval)
+	}
+	b.failures++
+	if b.unconfirmed() {
+		return min(confirmAfter, interval)
+	}
+	wait := firstRetry
+	for range b.failures - 1 {
+		if wait *= 2; wait >= interval {
+			return interval
+		}
+	}
+	return min(wait, interval)
+}
+
+// unconfirmed tells that the last try was the first failure of a partner that answered until then.
+func (b *beat) unconfirmed() bool {
+	return b.failures == 1 && !b.fresh && b.known != nil && b.known.Status == metav1.ConditionTrue
+}
+
+// told makes a verdict known, unless it awaits confirmation, and tells whether it means something new.
+func (b *beat) told(verdict check.PeerVerdict) bool {
+	if b.unconfirmed() {
+		return false
+	}
+	if b.fresh = false; b.known != nil && sameMeaning(*b.known, verdict) {
+		return false
+	}
+	b.known = &verdict
+	return true
+}
+
+// sameMeaning tells that two verdicts differ at most in how long the answer took, and that not by much.
+func sameMeaning(a, b check.PeerVerdict) bool {
+	similar := Similar(a.RoundTrip, b.RoundTrip)
+	a.RoundTrip, b.RoundTrip = 0, 0
+	return similar && a == b
+}
+
+// noise is the difference between two times that is due to how busy the machines are.
+const noise = 250 * time.Millisecond
+
+// Similar tells that two round trips differ by less than a factor of four, or only by noise.
+func Similar(a, b time.Duration) bool {
+	short, long := min(a, b), max(a, b)
+	return long-short < noise || long < 4*short
+}
+
+// jitter is up to a tenth of the interval, different from partner to partner, so that tries that once fell together
+// drift apart.
+func jitter(domain string, interval time.Duration) time.Duration {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(domain)) // a hash takes every write
+	return time.Duration(h.Sum32()%1000) * interval / 10 / 1000
+}
