@@ -16,6 +16,7 @@ import (
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/check"
+	"github.com/xmppfed/xmppfed/internal/desired"
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
@@ -163,7 +164,7 @@ func (r *FederationReconciler) startCheck(fed *v1alpha1.Federation, target check
 
 func inboundTarget(s *scope) check.InboundTarget {
 	target := check.InboundTarget{
-		Domains: addressableDomains(s.fed), Hostname: hostname(s.fed), Addresses: s.addresses,
+		Domains: desired.AddressableDomains(s.fed), Hostname: desired.Hostname(s.fed), Addresses: s.addresses,
 		Port: uint16(s.fed.Spec.Exposure.Port), Priority: uint16(s.fed.Spec.DNS.Priority), Weight: uint16(s.fed.Spec.DNS.Weight),
 	}
 	for _, resolver := range s.fed.Spec.Verification.Resolvers {

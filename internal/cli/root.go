@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/xmppfed/xmppfed/internal/cli/text"
+)
+
+// environment is what the verbs share: where they write, the time, and the way to the cluster.
+type environment struct {
+	genericiooptions.IOStreams
+	flags  *genericclioptions.ConfigFlags
+	now    func() time.Time
+	getenv func(string) string
+}
+
+// Run carries out a command line and returns its exit code.
+func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams) int {
+	cmd := Command(streams)
+	cmd.SetArgs(args)
+	err := cmd.ExecuteContext(ctx)
+	code := exitCode(err)
+	if code == ExitUndone {
+		fmt.Fprintln(streams.ErrOut, "error:", err)
+	}
+	return code
+}
+
+// Command is the whole command line.
+func Command(streams genericiooptions.IOStreams) *cobra.Command {
+	env := &environment{
+		IOStreams: streams, flags: genericclioptions.NewConfigFlags(true), now: time.Now, getenv: os.Getenv,
+	}
+	cmd := &cobra.Command{
+		Use:   "kubectl-xmppfed",
+		Short: "See, check and plan the federation of XMPP domains",
+		Long: "See, check and plan the federation of XMPP domains.\n\n" +
+			"Every verb ends with 0 when all is well, 1 when it found something wrong and printed it,\n" +
+			"and 2 when it could not do its work.",
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: displayName(os.Args[0])},
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	cmd.SetIn(streams.In)
+	cmd.SetOut(streams.Out)
+	cmd.SetErr(streams.ErrOut)
+	addClusterFlags(cmd, env.flags)
+	cmd.AddCommand(newRecords(env))
+	cmd.CompletionOptions.DisableDefaultCmd = false
+	return cmd
+}
+
+// displayName is how the user called the program: as kubectl's plugin, or by itself.
+func displayName(program string) string {
+	if strings.HasPrefix(filepath.Base(program), "kubectl-") {
+		return "kubectl xmppfed"
+	}
+	return filepath.Base(program)
+}
+
+// usual are the flags for reaching the cluster that help lists; the others work as they do with kubectl.
+var usual = map[string]bool{"kubeconfig": true, "context": true, "namespace": true, "as": true, "request-timeout": true}
+
+func addClusterFlags(cmd *cobra.Command, flags *genericclioptions.ConfigFlags) {
+	persistent := cmd.PersistentFlags()
+	flags.AddFlags(persistent)
+	persistent.VisitAll(hideUnless(usual))
+}
+
+// style is how to write to standard output.
+func (e *environment) style() text.Style { return text.StyleFor(e.Out, e.getenv) }
