@@ -21,15 +21,15 @@ func judgePong(t PeerTarget, p engine.Pong) (c cause, said string) {
 		return denied, ""
 	case p.Answered:
 		return judgeAnswer(t, p)
-	case strings.HasPrefix(p.Failure, "dialback"):
+	case strings.HasPrefix(p.Failure, "dialback: "):
 		return judgeDialback(t, p)
 	case p.Received != nil:
 		return judgeReceived(t, p, *p.Received)
 	case p.Sent != nil:
 		return judgeSent(t, p, *p.Sent)
-	case p.Failure != "":
+	case p.Failure != "" && p.Failure != "timeout":
 		return judgeFailure(t, p)
-	case p.Condition == "not-allowed":
+	case p.Failure == "" && p.Condition == "not-allowed":
 		return denied, "" // by the policy that the server has in force
 	case p.Stage == "" && p.Condition != "":
 		return undelivered, quoted(p.Condition, p.Text)
@@ -48,22 +48,23 @@ func judgeAnswer(t PeerTarget, p engine.Pong) (cause, string) {
 	return answers, ""
 }
 
-// judgeDialback understands what a partner says to our dialback key (XEP-0220 section 2.4), ejabberd's words included.
+// judgeDialback understands how a partner turns our dialback key down (XEP-0220 section 2.4), ejabberd's ways included.
 func judgeDialback(t PeerTarget, p engine.Pong) (cause, string) {
-	text := lower(p.Failure, p.Condition, p.Text)
-	said := quoted(p.Condition, p.Text)
-	switch {
-	case has(text, "host we serve"):
-		return hostsUs, ""
-	case has(text, "invalid"):
+	why := strings.TrimPrefix(p.Failure, "dialback: ")
+	said := quoted(why, "")
+	switch why {
+	case "invalid":
+		if p.Unasked {
+			return hostsUsUnasked, ""
+		}
 		return keyInvalid, ""
-	case has(text, "host unknown", "host-unknown", "item-not-found"):
+	case "error":
+		return rejectsDialback, ""
+	case "host-unknown", "item-not-found":
 		return t.foreign(), said
-	case has(text, "remote-server", "remote-connection-failed", "timeout"):
+	case "remote-server-not-found", "remote-server-timeout", "remote-connection-failed":
 		return cannotCallBack, said
-	case has(text, "policy-violation", "not-acceptable") && demandsTLS(text):
-		return t.withoutTLS(), said
-	case has(text, "forbidden", "not-allowed", "policy-violation", "not-acceptable"):
+	case "forbidden", "not-allowed", "policy-violation", "not-acceptable", "not-authorized":
 		return refuses, said
 	}
 	return rejectsDialback, said
@@ -119,16 +120,16 @@ func judgeSent(t PeerTarget, p engine.Pong, e engine.StreamError) (cause, string
 	switch e.Condition {
 	case "policy-violation":
 		switch {
-		case has(text, "certificate"):
-			return judgeCertificateTrouble(p.CertificateTrouble + " " + text)
-		case has(text, "encrypt", "tls"):
+		case has(text, "valid certificate", "verify certificate"):
+			return judgeCertificateTrouble(p.CertificateTrouble, e.Text)
+		case has(text, "offers no encryption", "requires encryption", "communication is required"):
 			return offersNoTLS, ""
-		case has(text, "not allow", "denied", "deny"):
+		case has(text, "does not allow federation"):
 			return denied, ""
 		}
 	case "not-authorized":
-		if p.CertificateTrouble != "" || has(text, "certificate") {
-			return judgeCertificateTrouble(p.CertificateTrouble + " " + text)
+		if has(text, "certificate") || t.blamesCertificate(p) {
+			return judgeCertificateTrouble(p.CertificateTrouble, e.Text)
 		}
 		return t.unproven(), ""
 	case "unsupported-feature":
@@ -150,24 +151,28 @@ func judgeNoAuthentication(t PeerTarget, p engine.Pong, text string) (cause, str
 	case has(text, "starttls"):
 		return requiresTLS, ""
 	case t.blamesCertificate(p):
-		return judgeCertificateTrouble(p.CertificateTrouble)
+		return judgeCertificateTrouble(p.CertificateTrouble, "")
 	case t.Policy.Authentication == v1alpha1.PeerAuthenticationDialback:
 		return offersNoDialback, ""
 	}
 	return offersNoExternal, ""
 }
 
-// judgeCertificateTrouble understands what a server says is wrong with the partner's certificate.
-func judgeCertificateTrouble(trouble string) (cause, string) {
+// judgeCertificateTrouble understands what our server says is wrong with the partner's certificate, or else what it tells
+// the partner.
+func judgeCertificateTrouble(trouble, told string) (cause, string) {
+	if trouble == "" {
+		trouble = told
+	}
 	text := lower(trouble)
 	switch {
-	case has(text, "expire"):
+	case has(text, "expired"):
 		return expired, ""
-	case has(text, "self"):
+	case has(text, "self-signed"):
 		return selfSigned, ""
-	case has(text, "trust", "issuer"):
+	case has(text, "trusted"):
 		return untrusted, ""
-	case has(text, "name"):
+	case has(text, "wrong name", "for this name"):
 		return wrongName, ""
 	}
 	return invalid, quoted("", trouble)
@@ -181,7 +186,7 @@ func judgeFailure(t PeerTarget, p engine.Pong) (cause, string) {
 	case has(text, "alert") && has(text, "certificate", "unknown ca", "access denied"):
 		return rejectsCertificate, said
 	case has(text, "verify failed"), t.blamesCertificate(p):
-		return judgeCertificateTrouble(p.CertificateTrouble)
+		return judgeCertificateTrouble(p.CertificateTrouble, p.Failure)
 	}
 	switch p.Stage {
 	case engine.StageResolve, engine.StageConnect, "":
@@ -191,12 +196,13 @@ func judgeFailure(t PeerTarget, p engine.Pong) (cause, string) {
 	case engine.StageTLS:
 		return failsTLS, said
 	case engine.StageAuthenticate:
-		if has(text, "sasl", "external", "certificate") {
+		if strings.HasPrefix(p.Failure, "EXTERNAL: ") {
 			return rejectsCertificate, said
 		}
 		return t.unproven(), said
+	default:
+		return closesStream, said
 	}
-	return closesStream, said
 }
 
 func judgeConnect(t PeerTarget, p engine.Pong, text string) cause {

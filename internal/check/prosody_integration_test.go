@@ -6,6 +6,7 @@ package check
 
 import (
 	"net/netip"
+	"reflect"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ func TestMain(m *testing.M) { prosodytest.Main(m) }
 func TestInboundAgainstRealProsody(t *testing.T) {
 	for _, version := range prosodytest.Versions {
 		t.Run("Prosody "+version, func(t *testing.T) {
-			startProsody(t, version, domains...)
+			startProsody(t, version, []string{"cupdomain.com"}, domains...)
 			records := append(without("cup1.cupdomain.com."), "cup1.cupdomain.com. 300 IN A 127.0.0.1",
 				"_xmpp-server._tcp.other.example. 300 IN SRV 0 0 5269 cup1.cupdomain.com.")
 			tgt := target(startResolver(t, records...))
@@ -50,7 +51,7 @@ func TestInboundAgainstRealProsody(t *testing.T) {
 func TestInboundSeesTheNamesThatRealProsodyServes(t *testing.T) {
 	for _, version := range prosodytest.Versions {
 		t.Run("Prosody "+version, func(t *testing.T) {
-			startProsody(t, version, "cupdomain.com")
+			startProsody(t, version, []string{"cupdomain.com"}, "cupdomain.com")
 			records := append(without("cup1.cupdomain.com."), "cup1.cupdomain.com. 300 IN A 127.0.0.1")
 			tgt := target(startResolver(t, records...))
 			tgt.Addresses = []netip.Addr{netip.MustParseAddr("127.0.0.1")}
@@ -61,12 +62,46 @@ func TestInboundSeesTheNamesThatRealProsodyServes(t *testing.T) {
 	}
 }
 
-// startProsody runs a server for cupdomain.com and its group chat, with a certificate for names.
-func startProsody(t *testing.T, version string, names ...string) {
+func TestConflictWithRealProsody(t *testing.T) {
+	for _, version := range prosodytest.Versions {
+		t.Run("Prosody "+version, func(t *testing.T) {
+			for name, tc := range map[string]struct {
+				serves []string
+				want   []Conflict
+			}{
+				"that serves its own domain only": {[]string{"gmail.com"}, nil},
+				"that serves ours as well": {
+					[]string{"gmail.com", "cupdomain.com"},
+					[]Conflict{{"cupdomain.com", "xmpp.gmail.com:5269"}, {"conference.cupdomain.com", "xmpp.gmail.com:5269"}},
+				},
+			} {
+				t.Run(name, func(t *testing.T) {
+					startProsody(t, version, tc.serves, tc.serves...)
+					expectConflicts(t, tc.want)
+				})
+			}
+		})
+	}
+}
+
+// expectConflicts asks the server of this machine, as that of gmail.com, for our domains.
+func expectConflicts(t *testing.T, want []Conflict) {
+	t.Helper()
+	n := network{"203.0.113.20:5269": "127.0.0.1:5269"}
+	got, err := conflicts(t, n, conflictTarget(startResolver(t, gmailZone...)))
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, %v, want %v", got, err, want)
+	}
+}
+
+// startProsody runs a server for some domains and their group chats, with a certificate for names.
+func startProsody(t *testing.T, version string, serves []string, names ...string) {
 	t.Helper()
 	ca := prosodytest.NewCA(t)
 	cert, key := ca.Issue(t, 0xa1, names...)
-	config, err := prosody.Engine{}.Render(engine.Input{Domains: []string{"cupdomain.com"}, GroupChat: "conference", Replicas: 1})
+	config, err := prosody.Engine{}.Render(engine.Input{
+		Domains: serves, GroupChat: "conference", Replicas: 1, PeerDefaults: strict,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

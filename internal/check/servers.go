@@ -109,7 +109,9 @@ func (c *Checker) addressesOf(ctx context.Context, resolvers []string, host stri
 }
 
 // firstAnswer asks the resolvers one after the other until one answers.
-func firstAnswer[T any](ctx context.Context, resolvers []string, p patience, ask func(context.Context, string) (T, error)) (answer T, err error) {
+func firstAnswer[T any](
+	ctx context.Context, resolvers []string, p patience, ask func(context.Context, string) (T, error),
+) (answer T, err error) {
 	for _, resolver := range resolvers {
 		within(ctx, p.lookup, func(ctx context.Context) { answer, err = ask(ctx, resolver) })
 		if err == nil {

@@ -43,13 +43,19 @@ type Pong struct {
 	// server; empty for a plain answer.
 	Condition string `json:"condition"`
 	Text      string `json:"text"`
-	// Stage is where the ping ended; StageAnswer when a stream stands but nothing came back.
+	// Stage is where the ping ended; StageAnswer when a stream stands but nothing came back, empty when no stream was
+	// tried because our own policy forbids it.
 	Stage Stage `json:"stage"`
 	// Received is the stream error with which the partner closed our stream, Sent the one with which our server did.
 	Received *StreamError `json:"received,omitempty"`
 	Sent     *StreamError `json:"sent,omitempty"`
-	// Failure is the text of an error below XMPP: of DNS, TCP or TLS.
+	// Failure is the text of an error without a stream error: of DNS, TCP or TLS, "dialback: " and the type or condition
+	// with which the partner turned our key down (XEP-0220 section 2.4), "EXTERNAL: " and a SASL error, or "timeout" when
+	// nothing at all came of the ping in time.
 	Failure string `json:"failure"`
+	// Unasked is true when the partner turned our key down without asking our server about it: it believes that it hosts
+	// our domain itself.
+	Unasked bool `json:"unasked"`
 	// CertificateTrouble says what is wrong with the partner's certificate: "expired", "self-signed", "untrusted",
 	// "wrong name" or another text; empty when it is valid or none was seen.
 	CertificateTrouble string `json:"certificateTrouble"`

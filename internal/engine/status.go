@@ -26,8 +26,10 @@ type LiveStatus struct {
 	Certificate LiveCertificate `json:"certificate"`
 	// Hosts are the domains being served, room services included, sorted.
 	Hosts []string `json:"hosts"`
-	// Sessions are the server-to-server streams.
-	Sessions []Session `json:"sessions"`
+	// Sessions are the server-to-server streams, those that stand first. A stream that carries stanzas of several
+	// domains is listed once for each. Of very many, only the first are listed; SessionsTotal counts all.
+	Sessions      []Session `json:"sessions"`
+	SessionsTotal int64     `json:"sessionsTotal"`
 }
 
 // LiveCertificate identifies a certificate.

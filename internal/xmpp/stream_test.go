@@ -123,6 +123,73 @@ func TestOpenSendsItsNames(t *testing.T) {
 	}
 }
 
+func TestObjectionOfAPeerWithoutFeatures(t *testing.T) {
+	for name, tc := range map[string]struct {
+		text  string
+		hangs bool
+		check func(error) bool
+	}{
+		"is its stream error": {
+			oldStream + "<stream:error><host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>", true,
+			func(err error) bool {
+				var refused *StreamError
+				return errors.As(err, &refused) && refused.Condition == "host-unknown"
+			},
+		},
+		"is the end of the stream": {oldStream + "</stream:stream>", true, isProtocolError(StageFeatures, "ends the stream")},
+		"is the end of the connection": {oldStream, false, func(err error) bool {
+			var connection *ConnectionError
+			return errors.As(err, &connection)
+		}},
+		"is none while it is silent": {oldStream, true, func(err error) bool { return err == nil }},
+		"is none while it says something else": {
+			oldStream + "<db:verify from='a.example' to='b.example' id='1'/>", true, func(err error) bool { return err == nil },
+		},
+		"is not waited for when it has features": {
+			openStream + "<stream:features>" + startTLS + "</stream:features><stream:error/>", true, func(err error) bool { return err == nil },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn := dial(t, func(p *peer) {
+				p.expect(2)
+				p.say(tc.text)
+				if tc.hangs {
+					p.hang()
+				}
+			})
+			s, err := Open(testContext(t), conn, Names{To: "cupdomain.com"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+			defer cancel()
+			if err := s.Objection(ctx); !tc.check(err) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestCancelIsNoLackOfObjection(t *testing.T) {
+	conn := dial(t, func(p *peer) {
+		p.expect(2)
+		p.say(oldStream)
+		p.hang()
+	})
+	s, err := Open(testContext(t), conn, Names{To: "cupdomain.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := s.Objection(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+}
+
 func TestStartTLS(t *testing.T) {
 	pair := keyPair(t, "cupdomain.com")
 	asked := make(chan string, 1)

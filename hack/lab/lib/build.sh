@@ -32,6 +32,7 @@ build_kube() {
 build_tools() {
 	go_build pause . "$BIN/lab/pause" ./pause
 	go_build chat . "$BIN/lab/chat" ./chat
+	go_build googletalk . "$BIN/lab/googletalk" ./googletalk
 }
 
 # go_build LABEL MODULE OUT PACKAGE [LDFLAGS] builds one program. OUT appears whole or not at all.

@@ -56,6 +56,16 @@ kill_now() {
 	if pid=$(pid_of "$1"); then kill -KILL "$pid" 2>/dev/null || true; fi
 }
 
+# close_inherited closes what the caller had open besides the standard streams: a lock, say, would stay held by daemons
+# for as long as they live. Bash itself reads the script from 255.
+close_inherited() {
+	local fd
+	for fd in "/proc/$$/fd"/*; do
+		fd=${fd##*/}
+		if ((fd > 2 && fd != 255)); then exec {fd}>&-; fi
+	done
+}
+
 # daemons prints the names of everything that was started, hosts left out.
 daemons() {
 	local file

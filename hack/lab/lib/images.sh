@@ -2,7 +2,8 @@
 # Container images, made without a container daemon: a root filesystem, a config and a manifest are an
 # OCI image. Server images are Debian with the server's own package.
 
-IMAGE_NAMES=(pause coredns prosody-13.0 prosody-0.12 operator)
+# ejabberd is a root filesystem only: a partner runs from it, the cluster does not.
+IMAGE_NAMES=(pause coredns prosody-13.0 prosody-0.12 ejabberd-24.12 operator)
 
 build_images() {
 	prerequisites
@@ -12,6 +13,7 @@ build_images() {
 	build_image coredns
 	build_image prosody-13.0
 	build_image prosody-0.12
+	build_image ejabberd-24.12
 }
 
 build_image() {
@@ -20,6 +22,7 @@ build_image() {
 	coredns) program_image coredns lab "$BIN/lab/coredns" /coredns ;;
 	prosody-13.0) prosody_image 13.0 trixie ;;
 	prosody-0.12) prosody_image 0.12 bookworm ;;
+	ejabberd-24.12) root_filesystem ejabberd-24.12 trixie ejabberd ;;
 	operator) operator_image ;;
 	*) die "no image $1: want one of ${IMAGE_NAMES[*]}" ;;
 	esac
@@ -50,19 +53,23 @@ program_image() {
 
 # prosody_image VERSION SUITE keeps the root filesystem beside the image: partners and tests run from it.
 prosody_image() {
-	local dir=$IMAGES/prosody-$1 packages=prosody,lua-unbound,lua-dbi-sqlite3,ca-certificates root tar
-	root=$dir/rootfs
+	local root=$IMAGES/prosody-$1/rootfs tar
 	tar=$(image_tar "prosody-$1")
-	if [[ ! -e $root || $(cat "$dir/made-of" 2>/dev/null) != "$2 $packages" ]]; then
-		say "making a root filesystem: Debian $2 with Prosody $1"
-		timed "root filesystem of prosody $1" debian "$2" "$root" "$packages"
-		echo "$2 $packages" >"$dir/made-of"
-	fi
+	root_filesystem "prosody-$1" "$2" prosody,lua-unbound,lua-dbi-sqlite3,ca-certificates
 	[[ $tar -nt $root ]] && return
 	# User prosody of the package, as a number: "runAsNonRoot" can't check names.
 	timed "made image prosody:$1" oci_archive "$root" "localhost/xmppfed/prosody:$1" "$tar" \
 		"{\"Entrypoint\": [\"prosody\", \"-F\"], \"User\": \"$(stat -c %u:%g "$root/var/lib/prosody")\",
 		  \"Env\": [\"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\"]}"
+}
+
+# root_filesystem NAME SUITE PACKAGES makes images/NAME/rootfs: Debian with the packages.
+root_filesystem() {
+	local dir=$IMAGES/$1
+	[[ -e $dir/rootfs && $(cat "$dir/made-of" 2>/dev/null) == "$2 $3" ]] && return
+	say "making a root filesystem: Debian $2 with ${1/-/ }"
+	timed "root filesystem of ${1/-/ }" debian "$2" "$dir/rootfs" "$3"
+	echo "$2 $3" >"$dir/made-of"
 }
 
 # debian SUITE ROOT PACKAGES makes a small root filesystem from the mirror this machine itself uses,

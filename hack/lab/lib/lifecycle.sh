@@ -28,29 +28,30 @@ is_up() {
 
 # made_of prints a checksum of what only a new lab can take over: programs, root filesystems, scripts, manifests.
 made_of() {
-	cat "$KUBE_BIN"/*.sum "$BIN/lab/coredns.sum" "$IMAGES"/*/made-of "$LAB_SRC"/{lib,partners,manifests}/* | sha256sum
+	cat "$KUBE_BIN"/*.sum "$BIN"/lab/{coredns,googletalk}.sum "$IMAGES"/*/made-of "$LAB_SRC"/{lib,partners,manifests}/* | sha256sum
 }
 
-# start_what_tests_stop brings back what a test that broke off may have left stopped.
+# start_what_tests_stop brings back what a test that broke off may have left stopped or faulty.
 start_what_tests_stop() {
-	local name
 	start_dns primary
 	start_dns secondary
-	for name in $(partners); do alive "partner-$name" || "${name}_start"; done
+	heal_partners
 }
 
 make_all() {
-	local name
+	local partners_made
 	mkdir -p "$RUN" "$LOGS"
 	chmod 755 "$LAB_DIR"
 	prepare_machine
 	timed "  certificates" make_pki
 	timed "  the internet" make_internet
+	add_partners &
+	partners_made=$!
 	timed "  host node" make_node
 	timed "  control plane" start_control_plane
 	timed "  images" load_images
 	timed "  node ready" start_node
-	for name in $(partners); do timed "  partner $name" add_partner "$name"; done
+	timed "  partners, beside all that" wait "$partners_made"
 	timed "  cluster DNS" add_addons
 	made_of >"$RUN/complete"
 }

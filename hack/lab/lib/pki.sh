@@ -11,23 +11,28 @@ new_ca() {
 }
 
 # issue CA DIRECTORY NAME… writes tls.crt and tls.key for the names (DNS:… or IP:…; a bare name is DNS) into DIRECTORY.
+# With "itself" as the CA, the certificate is self-signed. VALID_DAYS=0 makes one that has expired.
 issue() {
-	local ca=$PKI/$1 dir=$2 names=() name list
+	local dir=$2 signer=(-CA "$PKI/$1.crt" -CAkey "$PKI/$1.key") names=() name list
+	[[ $1 != itself ]] || signer=(-signkey "$dir/tls.key")
 	shift 2
 	for name; do
 		case $name in DNS:* | IP:*) names+=("$name") ;; *) names+=("DNS:$name") ;; esac
 	done
 	list=$(IFS=, && echo "${names[*]}")
 	mkdir -p "$dir"
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365 -subj "/CN=${names[0]#*:}" \
-		-CA "$ca.crt" -CAkey "$ca.key" -addext "subjectAltName=$list" -addext basicConstraints=critical,CA:FALSE \
+	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=${names[0]#*:}" \
+		-addext "subjectAltName=$list" -addext basicConstraints=critical,CA:FALSE \
 		-addext keyUsage=critical,digitalSignature -addext extendedKeyUsage=serverAuth,clientAuth \
-		-keyout "$dir/tls.key" -out "$dir/tls.crt" 2>/dev/null
+		-keyout "$dir/tls.key" 2>/dev/null |
+		openssl x509 -req -copy_extensions copyall -days "${VALID_DAYS:-365}" "${signer[@]}" -out "$dir/tls.crt" 2>/dev/null ||
+		die "making a certificate for ${names[*]}"
 }
 
 make_pki() {
 	mkdir -p "$PKI"
 	new_ca ca "Lab Public CA"
+	new_ca other-ca "Other CA" # for those who don't trust the first one
 	new_ca cluster-ca "Lab Cluster CA"
 	issue cluster-ca "$PKI/apiserver" kubernetes kubernetes.default kubernetes.default.svc \
 		kubernetes.default.svc.cluster.local localhost "IP:$NODE_IP" IP:10.96.0.1 IP:127.0.0.1

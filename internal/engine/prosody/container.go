@@ -13,6 +13,7 @@ import (
 // Names and places of files, the same in the configuration's template.
 const (
 	configFile     = "prosody.cfg.lua"
+	peersFile      = "peers.json"
 	trustedCAsFile = engine.FileTrustedCAs
 	configDir      = "/etc/xmppfed/config"
 	secretDir      = "/etc/xmppfed/secret"

@@ -58,7 +58,7 @@ for n, case in ipairs(cases) do
 		if not name then
 			refused = true;
 		elseif host.muc then
-			expected[name] = keys({ component_module = 1, load_global_modules = 1, restrict_room_creation = 1 });
+			expected[name] = keys({ component_module = 1, load_global_modules = 1, modules_enabled = 1, restrict_room_creation = 1 });
 		else
 			expected[name] = keys({ defined = 1 });
 		end

@@ -44,7 +44,7 @@ func validate(in engine.Input) error {
 	}
 	taken := map[string]struct{}{}
 	claim := func(name string) error {
-		if !hostname.MatchString(name) || len(name) > 253 {
+		if !isHostname(name) {
 			return fmt.Errorf("rendering prosody configuration: %q is not a lower-case domain name", name)
 		}
 		if _, ok := taken[name]; ok {
@@ -63,7 +63,7 @@ func validate(in engine.Input) error {
 			}
 		}
 	}
-	return nil
+	return validatePeers(in)
 }
 
 // groupChatHost is the domain of the room service that belongs to domain.

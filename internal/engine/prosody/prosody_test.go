@@ -11,7 +11,7 @@ import (
 )
 
 func TestCheckAllowsOneReplicaOnly(t *testing.T) {
-	in := engine.Input{Domains: []string{"cupdomain.com"}, Replicas: 1}
+	in := engine.Input{Domains: []string{"cupdomain.com"}, Replicas: 1, PeerDefaults: strict}
 	if err := (Engine{}).Check(in); err != nil {
 		t.Errorf("one replica: %v", err)
 	}

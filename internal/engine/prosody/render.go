@@ -14,8 +14,19 @@ import (
 //go:embed files
 var files embed.FS
 
-// modules are the Lua modules mounted beside the configuration.
-var modules = []string{"mod_auth_xmppfed.lua", "mod_xmppfed.lua", "mod_xmppfed_status.lua"}
+// modules are the Lua modules mounted beside the configuration, and the libraries they share.
+var modules = []string{
+	"mod_auth_xmppfed.lua",
+	"mod_xmppfed.lua",
+	"mod_xmppfed_peers.lua",
+	"mod_xmppfed_ping.lua",
+	"mod_xmppfed_route.lua",
+	"mod_xmppfed_status.lua",
+	"mod_xmppfed_trace.lua",
+	"xmppfed_policy.lib.lua",
+	"xmppfed_session.lib.lua",
+	"xmppfed_token.lib.lua",
+}
 
 var configTemplate = template.Must(template.ParseFS(files, "files/prosody.cfg.lua.tmpl"))
 
@@ -54,6 +65,9 @@ func render(in engine.Input) (engine.Config, error) {
 		out[trustedCAsFile] = in.TrustedCAs
 	}
 	var err error
+	if out[peersFile], err = renderPeers(in); err != nil {
+		return engine.Config{}, err
+	}
 	if out[configFile], err = renderConfig(in, ""); err != nil {
 		return engine.Config{}, err
 	}

@@ -13,16 +13,27 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/engine"
 )
 
 var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
 
+// strict is the policy of a Federation that says nothing.
+var strict = v1alpha1.PeerPolicy{
+	Access: v1alpha1.PeerAccessAllow, TLS: v1alpha1.PeerTLSRequired, Authentication: v1alpha1.PeerAuthenticationCertificate,
+}
+
+// plain is the policy for a partner without TLS.
+var plain = v1alpha1.PeerPolicy{
+	Access: v1alpha1.PeerAccessAllow, TLS: v1alpha1.PeerTLSDisabled, Authentication: v1alpha1.PeerAuthenticationDialback,
+}
+
 // goldens are inputs by the name of their golden file.
 var goldens = map[string]engine.Input{
-	"one-domain": {Domains: []string{"cupdomain.com"}},
+	"one-domain": {Domains: []string{"cupdomain.com"}, PeerDefaults: strict},
 	"group-chat-trusted-cas": {
-		Domains: []string{"cupdomain.com", "example.org"}, GroupChat: "conference", TrustedCAs: "PEM\n",
+		Domains: []string{"cupdomain.com", "example.org"}, GroupChat: "conference", TrustedCAs: "PEM\n", PeerDefaults: strict,
 	},
 }
 
@@ -52,9 +63,13 @@ func TestRenderedConfigurationIsTheGoldenOne(t *testing.T) {
 }
 
 func TestRenderGivesAllFilesAndAGenerationThatFollowsThem(t *testing.T) {
-	base := engine.Input{Domains: []string{"cupdomain.com"}, GroupChat: "conference"}
+	base := engine.Input{Domains: []string{"cupdomain.com"}, GroupChat: "conference", PeerDefaults: strict}
 	first := mustRender(t, base)
-	want := []string{"mod_auth_xmppfed.lua", "mod_xmppfed.lua", "mod_xmppfed_status.lua", "prosody.cfg.lua"}
+	want := []string{
+		"mod_auth_xmppfed.lua", "mod_xmppfed.lua", "mod_xmppfed_peers.lua", "mod_xmppfed_ping.lua", "mod_xmppfed_route.lua",
+		"mod_xmppfed_status.lua", "mod_xmppfed_trace.lua", "peers.json", "prosody.cfg.lua",
+		"xmppfed_policy.lib.lua", "xmppfed_session.lib.lua", "xmppfed_token.lib.lua",
+	}
 	if got := slices.Sorted(maps.Keys(first.Files)); !slices.Equal(got, want) {
 		t.Errorf("files %q, want %q", got, want)
 	}
@@ -72,7 +87,17 @@ func TestRenderGivesAllFilesAndAGenerationThatFollowsThem(t *testing.T) {
 		t.Errorf("ca.crt holds %q", got)
 	}
 	seen := map[string]engine.Input{first.Generation: base}
-	for _, in := range []engine.Input{withCAs, otherCAs, {Domains: []string{"cupdomain.com"}}, {Domains: []string{"other.com"}}} {
+	otherDefaults := base
+	otherDefaults.PeerDefaults = plain
+	withPeer := base
+	withPeer.Peers = []engine.Peer{{Domain: "gmail.com", Policy: plain}}
+	withRoute := base
+	withRoute.Peers = []engine.Peer{{Domain: "gmail.com", Policy: plain, Route: &engine.Route{Host: "::1", Port: 5269}}}
+	for _, in := range []engine.Input{
+		withCAs, otherCAs, otherDefaults, withPeer, withRoute,
+		{Domains: []string{"cupdomain.com"}, PeerDefaults: strict},
+		{Domains: []string{"other.com"}, PeerDefaults: strict},
+	} {
 		generation := mustRender(t, in).Generation
 		if earlier, ok := seen[generation]; ok {
 			t.Errorf("%+v and %+v have the same generation", earlier, in)
@@ -107,6 +132,7 @@ func TestRenderRefusesWhatProsodyWouldReadDifferently(t *testing.T) {
 		"a domain that is another one's group chat": {Domains: []string{"a.com", "rooms.a.com"}, GroupChat: "rooms"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			in.PeerDefaults = strict
 			if _, err := (Engine{}).Render(in); err == nil {
 				t.Error("rendered")
 			}

@@ -11,6 +11,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/engine"
 	"github.com/xmppfed/xmppfed/internal/engine/prosody"
 	"github.com/xmppfed/xmppfed/internal/engine/prosody/prosodytest"
@@ -21,6 +22,11 @@ const (
 	partner = "gmail.com"
 	token   = "status-token"
 )
+
+// strict is the policy of a Federation that says nothing.
+var strict = v1alpha1.PeerPolicy{
+	Access: v1alpha1.PeerAccessAllow, TLS: v1alpha1.PeerTLSRequired, Authentication: v1alpha1.PeerAuthenticationCertificate,
+}
 
 // rig is a running server and what it was given.
 type rig struct {
@@ -48,7 +54,9 @@ func newRig(t *testing.T, version string) *rig {
 	r.SetDefaultEventuallyTimeout(20 * time.Second)
 	r.SetDefaultEventuallyPollingInterval(50 * time.Millisecond)
 	cert, key := r.ca.Issue(t, 0xA1, domain, "conference."+domain)
-	r.input = engine.Input{Domains: []string{domain}, GroupChat: "conference", TrustedCAs: string(r.ca.PEM), Replicas: 1}
+	r.input = engine.Input{
+		Domains: []string{domain}, GroupChat: "conference", TrustedCAs: string(r.ca.PEM), Replicas: 1, PeerDefaults: strict,
+	}
 	r.secrets = engine.Secrets{Cert: cert, Key: key, DialbackSecret: []byte("dialback"), Token: []byte(token)}
 	r.accounts(map[string]string{"cupuser1": "pw1", "cupuser2": "pw2"})
 	config, err := prosody.Engine{}.Render(r.input)

@@ -1,9 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
 -- Takes over a changed configuration or Secret without a restart and without
--- dropping the streams of hosts that stay. The certificate, the accounts and the
--- syntax of the configuration are checked first; when one of them is broken,
--- everything stays as it was and mod_xmppfed_status says why.
+-- dropping the streams of hosts that stay. The certificate, the accounts, the
+-- policies of peers and the syntax of the configuration are checked first; when
+-- one of them is broken, everything stays as it was and mod_xmppfed_status says why.
 
 module:set_global();
 
@@ -16,11 +16,12 @@ local json = require "util.json";
 local timer = require "util.timer";
 local lfs = require "lfs";
 local ssl = require "ssl";
+local policy = module:require "xmppfed_policy";
 
 local config_dir = prosody.paths.config;
 local secret_dir = module:get_option_string("xmppfed_secret_dir");
 
-local state = module:shared("state"); -- what is in force, read by the two other modules
+local state = module:shared("state"); -- what is in force, read by the other modules
 local seen = {}; -- directory -> target of its ..data when last looked at
 
 local function read(path)
@@ -62,6 +63,14 @@ local function load_accounts()
 	return decoded;
 end
 
+local function load_peers()
+	local text, err = read(config_dir.."/peers.json");
+	if not text then return nil, "peers: "..err; end
+	local peers, peers_err = policy.parse(text);
+	if not peers then return nil, "peers: "..peers_err; end
+	return peers;
+end
+
 local function deep_equal(a, b)
 	if type(a) ~= "table" or type(b) ~= "table" then return a == b; end
 	for k, v in pairs(a) do if not deep_equal(v, b[k]) then return false; end end
@@ -96,22 +105,37 @@ local function reload_modules(before, after)
 	end
 end
 
+local code_files = { -- libraries first, then modules in the order they are reloaded
+	"xmppfed_policy.lib", "xmppfed_session.lib", "xmppfed_token.lib", "mod_auth_xmppfed", "mod_xmppfed_trace",
+	"mod_xmppfed_peers", "mod_xmppfed_route", "mod_xmppfed_ping", "mod_xmppfed_status", "mod_xmppfed",
+};
+
 local function read_code()
 	local code = {};
-	for _, name in ipairs({ "auth_xmppfed", "xmppfed_status", "xmppfed" }) do
-		code[name] = read(config_dir.."/mod_"..name..".lua");
-	end
+	for _, name in ipairs(code_files) do code[name] = read(config_dir.."/"..name..".lua"); end
 	return code;
 end
 
+-- Without mod_xmppfed_peers nothing would refuse a domain that isn't allowed.
+local function isolate_unguarded(host)
+	if not modulemanager.is_loaded(host, "xmppfed_peers") then modulemanager.unload(host, "s2s"); end
+end
+
+-- All modules, because they share libraries and each other's notes.
 local function reload_changed_code()
 	local before, after = state.code, read_code();
 	state.code = after;
-	for name in pairs(after) do
-		if before[name] ~= after[name] then
+	if deep_equal(before, after) then return; end
+	for _, file in ipairs(code_files) do
+		local name = file:match("^mod_(.*)$");
+		if name then
 			modulemanager.reload("*", name);
 			for host in pairs(prosody.hosts) do modulemanager.reload(host, name); end
 		end
+	end
+	for host in pairs(prosody.hosts) do
+		modulemanager.load_modules_for_host(host);
+		isolate_unguarded(host);
 	end
 end
 
@@ -121,6 +145,8 @@ local function take_over(reload)
 	if not certificate then return certificate_err; end
 	local new_accounts, accounts_err = load_accounts();
 	if not new_accounts then return accounts_err; end
+	local new_peers, peers_err = load_peers();
+	if not new_peers then return peers_err; end
 	if reload then
 		local before = configmanager.getconfig()["*"];
 		local ok, err = prosody.reload_config();
@@ -132,6 +158,9 @@ local function take_over(reload)
 	local old_accounts = state.accounts or {};
 	state.accounts = new_accounts;
 	prosody.events.fire_event("xmppfed-accounts-changed", old_accounts);
+	local old_peers = state.peers or {};
+	state.peers = new_peers;
+	if not deep_equal(old_peers, new_peers) then prosody.events.fire_event("xmppfed-peers-changed"); end
 	state.certificate = certificate;
 	state.generation = configmanager.get("*", "xmppfed_generation");
 	state.secret_generation = read(secret_dir.."/generation");
@@ -143,6 +172,7 @@ local function check(reload)
 	if state.problem ~= "" then module:log("error", "Keeping what was in force before: %s", state.problem); end
 end
 
+module:hook("host-activated", isolate_unguarded, -1); -- after its modules are loaded, 0
 state.code = read_code();
 volumes_changed();
 check(false);

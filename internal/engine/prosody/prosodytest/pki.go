@@ -49,6 +49,12 @@ func NewCA(t testing.TB) *CA {
 // Issue returns the PEM of a certificate for names, and of its key.
 func (ca *CA) Issue(t testing.TB, serial int64, names ...string) (cert, key []byte) {
 	t.Helper()
+	return ca.issue(t, serial, time.Now().Add(12*time.Hour), names)
+}
+
+// issue signs with the authority, or, when there is none, with the certificate's own key.
+func (ca *CA) issue(t testing.TB, serial int64, notAfter time.Time, names []string) (cert, key []byte) {
+	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
 	template := &x509.Certificate{
@@ -56,11 +62,15 @@ func (ca *CA) Issue(t testing.TB, serial int64, names ...string) (cert, key []by
 		Subject:      pkix.Name{CommonName: names[0]},
 		DNSNames:     names,
 		NotBefore:    time.Now().Add(-time.Hour),
-		NotAfter:     time.Now().Add(12 * time.Hour),
+		NotAfter:     notAfter,
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, ca.cert, &private.PublicKey, ca.key)
+	issuer, issuerKey := template, private
+	if ca != nil {
+		issuer, issuerKey = ca.cert, ca.key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, issuer, &private.PublicKey, issuerKey)
 	must(t, err)
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
 	must(t, err)
@@ -68,10 +78,27 @@ func (ca *CA) Issue(t testing.TB, serial int64, names ...string) (cert, key []by
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
 }
 
+// ExpiredKeyPair returns a certificate for names that has expired a minute ago.
+func (ca *CA) ExpiredKeyPair(t testing.TB, names ...string) tls.Certificate {
+	t.Helper()
+	return keyPair(t, ca, time.Now().Add(-time.Minute), names)
+}
+
+// SelfSignedKeyPair returns a certificate for names that no authority has issued.
+func SelfSignedKeyPair(t testing.TB, names ...string) tls.Certificate {
+	t.Helper()
+	return keyPair(t, nil, time.Now().Add(12*time.Hour), names)
+}
+
 // KeyPair returns a certificate for names for use in a handshake.
 func (ca *CA) KeyPair(t testing.TB, names ...string) tls.Certificate {
 	t.Helper()
-	cert, key := ca.Issue(t, 77, names...)
+	return keyPair(t, ca, time.Now().Add(12*time.Hour), names)
+}
+
+func keyPair(t testing.TB, ca *CA, notAfter time.Time, names []string) tls.Certificate {
+	t.Helper()
+	cert, key := ca.issue(t, 77, notAfter, names)
 	pair, err := tls.X509KeyPair(cert, key)
 	must(t, err)
 	return pair

@@ -64,7 +64,7 @@ func (s *Stream) exchange(text, answer string) error {
 	if err := s.Send(text); err != nil {
 		return err
 	}
-	got, err := s.Expect(answer, "</stream:error>", "</failure>")
+	got, err := s.Expect(answer, "</stream:error>", "</failure>", "</stream:stream>")
 	if err == nil && !strings.HasSuffix(got, answer) {
 		err = fmt.Errorf("expecting %q, got %q", answer, got)
 	}

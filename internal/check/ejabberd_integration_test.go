@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package check
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/xmppfed/xmppfed/internal/engine/prosody/prosodytest"
+	"github.com/xmppfed/xmppfed/internal/testkit"
+)
+
+const (
+	ejabberdRootfs = "../../bin/images/ejabberd-24.12/rootfs"
+	ejabberdConfig = `
+hosts: [%s]
+certfiles: [/lab/tls.crt, /lab/tls.key]
+s2s_use_starttls: required
+listen:
+- {port: 5269, ip: "127.0.0.1", module: ejabberd_s2s_in}
+modules: {mod_muc: {}}
+`
+	// enterEjabberd makes a root out of $2 and what is below $1, and runs the rest of the arguments in it.
+	enterEjabberd = `
+dir=$1; lower=$2; shift 2
+mount -t tmpfs tmpfs "$dir/layers"
+mkdir "$dir/layers/upper" "$dir/layers/work"
+mount -t overlay overlay -o "lowerdir=$lower,upperdir=$dir/layers/upper,workdir=$dir/layers/work" "$dir/root"
+mkdir "$dir/root/lab"
+mount --bind "$dir/lab" "$dir/root/lab"
+mount --rbind /dev "$dir/root/dev"
+mount -t proc proc "$dir/root/proc"
+exec chroot "$dir/root" "$@"
+`
+)
+
+func TestConflictWithRealEjabberd(t *testing.T) {
+	for name, tc := range map[string]struct {
+		serves []string
+		want   []Conflict
+	}{
+		"that serves its own domain only": {[]string{"gmail.com"}, nil},
+		"that serves ours as well": {
+			[]string{"gmail.com", "cupdomain.com"},
+			[]Conflict{{"cupdomain.com", "xmpp.gmail.com:5269"}, {"conference.cupdomain.com", "xmpp.gmail.com:5269"}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			startEjabberd(t, tc.serves...)
+			expectConflicts(t, tc.want)
+		})
+	}
+}
+
+// startEjabberd runs a server for some domains and their group chats, without the tools that want a port mapper.
+func startEjabberd(t *testing.T, serves ...string) {
+	t.Helper()
+	rootfs, err := filepath.Abs(ejabberdRootfs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = os.Stat(filepath.Join(rootfs, "usr/bin/erl"))
+	testkit.Require(t, err == nil && os.Geteuid() == 0, "root, and the root filesystem with ejabberd 24.12 (hack/lab/lab build images)")
+	dir := t.TempDir()
+	for _, sub := range []string{"root", "layers", "lab"} {
+		if err := os.Mkdir(filepath.Join(dir, sub), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cert, key := prosodytest.NewCA(t).Issue(t, 0xe1, serves...)
+	for file, content := range map[string][]byte{
+		"tls.crt": cert, "tls.key": key, "ejabberd.yml": fmt.Appendf(nil, ejabberdConfig, strings.Join(serves, ", ")),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "lab", file), content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	log := filepath.Join(dir, "lab/ejabberd.log")
+	cmd := exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child", "--", "sh", "-euc", enterEjabberd, "enter", dir, rootfs,
+		"erl", "-noinput", "-start_epmd", "false", "+S", "1", "+sbwt", "none", "-mnesia", "dir", `"/lab/mnesia"`, "-s", "ejabberd")
+	cmd.Env = []string{
+		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/lab", "ERL_LIBS=/usr/lib/x86_64-linux-gnu",
+		"EJABBERD_CONFIG_PATH=/lab/ejabberd.yml", "EJABBERD_LOG_PATH=/lab/ejabberd.log",
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		_ = cmd.Wait()
+		awaitListener(t, "127.0.0.1:5269", false) // what runs in a namespace ends a little after it
+		if text, err := os.ReadFile(log); err == nil && t.Failed() {
+			t.Logf("log of the server:\n%s", text)
+		}
+	})
+	awaitListener(t, "127.0.0.1:5269", true)
+}
+
+// awaitListener waits until something takes connections, or nothing does any more.
+func awaitListener(t *testing.T, address string, there bool) {
+	t.Helper()
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			_ = conn.Close()
+		}
+		if (err == nil) == there {
+			return
+		}
+	}
+	t.Fatalf("a server listens at %s: still not %v", address, there)
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package patrol
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/check"
+	"github.com/xmppfed/xmppfed/internal/engine"
+)
+
+// hosting plays services that host what they shouldn't.
+type hosting struct {
+	conflicts []check.Conflict
+	err       error
+	asked     []check.ConflictTarget
+}
+
+func (h *hosting) Conflict(_ context.Context, target check.ConflictTarget) ([]check.Conflict, error) {
+	h.asked = append(h.asked, target)
+	return h.conflicts, h.err
+}
+
+func TestWireTellsWhatThePingMeansUnlessThePartnerHostsOurDomain(t *testing.T) {
+	hosts := []check.Conflict{{Domain: "cupdomain.com", Server: "xmpp.gmail.com:5269"}}
+	answered := engine.Pong{Answered: true, Stage: engine.StageAnswer, Session: &engine.Session{Secure: true, Authentication: "EXTERNAL"}}
+	unresolved := engine.Pong{Stage: engine.StageResolve, Condition: "remote-server-not-found"}
+	for name, test := range map[string]struct {
+		pong    engine.Pong
+		pingErr error
+		hosting hosting
+		only    bool
+		status  metav1.ConditionStatus
+		reason  string
+		asked   int
+		fails   bool
+	}{
+		"it answers": {pong: answered, status: metav1.ConditionTrue, reason: v1alpha1.ReasonPeerReachable, asked: 1},
+		"it answers and hosts our domain": {pong: answered, hosting: hosting{conflicts: hosts},
+			status: metav1.ConditionFalse, reason: v1alpha1.ReasonPeerHostsOurDomain, asked: 1},
+		"it takes the ping and hosts our domain": {pong: engine.Pong{Stage: engine.StageAnswer}, hosting: hosting{conflicts: hosts},
+			status: metav1.ConditionFalse, reason: v1alpha1.ReasonPeerHostsOurDomain, asked: 1},
+		"whether it hosts our domain can't be learnt": {pong: answered, hosting: hosting{err: errors.New("no resolver")},
+			status: metav1.ConditionTrue, reason: v1alpha1.ReasonPeerReachable, asked: 1},
+		"it can't be found, so there is nobody to ask": {pong: unresolved, hosting: hosting{conflicts: hosts},
+			status: metav1.ConditionFalse, reason: v1alpha1.ReasonPeerDNS},
+		"our server can't be asked":                  {pingErr: errors.New("401"), fails: true},
+		"a service that is no partner hosts nothing": {only: true, status: metav1.ConditionTrue, reason: v1alpha1.ReasonPeerReachable, asked: 1},
+		"a service that is no partner hosts a domain": {only: true, hosting: hosting{conflicts: hosts},
+			status: metav1.ConditionFalse, reason: v1alpha1.ReasonPeerHostsOurDomain, asked: 1},
+		"a service that is no partner can't be asked": {only: true, hosting: hosting{err: errors.New("no resolver")}, asked: 1, fails: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pinged := 0
+			wire := Wire{Hosting: &test.hosting, Ping: func(_ context.Context, podIP, token, from, to string) (engine.Pong, error) {
+				pinged++
+				if podIP != "10.244.0.5" || token != "secret" || from != "cupdomain.com" || to != "gmail.com" {
+					t.Errorf("pinged %s from %s at %s with %q", to, from, podIP, token)
+				}
+				return test.pong, test.pingErr
+			}}
+			post := Post{PodIP: "10.244.0.5", Token: "secret", From: "cupdomain.com", Domains: []string{"cupdomain.com", "conference.cupdomain.com"}}
+			verdict, err := wire.Try(t.Context(), post, Target{Domain: "gmail.com", HostingOnly: test.only})
+			if (err != nil) != test.fails || verdict.Status != test.status || verdict.Reason != test.reason {
+				t.Errorf("got %+v, %v", verdict, err)
+			}
+			if len(test.hosting.asked) != test.asked || (pinged == 0) != test.only {
+				t.Errorf("asked %d times, pinged %d times", len(test.hosting.asked), pinged)
+			}
+			for _, target := range test.hosting.asked {
+				if target.Service != "gmail.com" || len(target.Domains) != 2 {
+					t.Errorf("asked %+v", target)
+				}
+			}
+		})
+	}
+}
