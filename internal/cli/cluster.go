@@ -16,6 +16,8 @@ import (
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 )
 
+var errNotInstalled = errors.New("the cluster does not know Federations; the cluster's administrator has to install xmppfed")
+
 // cluster is the way to the cluster that the flags and the kubeconfig name.
 type cluster struct {
 	client.WithWatch
@@ -58,9 +60,29 @@ func (c *cluster) federation(ctx context.Context, name string) (*v1alpha1.Federa
 	err := c.Get(ctx, client.ObjectKey{Namespace: c.namespace, Name: name}, fed)
 	switch {
 	case meta.IsNoMatchError(err):
-		return nil, errors.New("the cluster does not know Federations; the cluster's administrator has to install xmppfed")
+		return nil, errNotInstalled
 	case err != nil:
 		return nil, fmt.Errorf("reading Federation %s/%s: %w", c.namespace, name, err)
 	}
 	return fed, nil
+}
+
+// federations lists those of the namespace, or of all.
+func (c *cluster) federations(ctx context.Context, everywhere bool) (v1alpha1.FederationList, error) {
+	var feds v1alpha1.FederationList
+	switch err := c.List(ctx, &feds, inNamespace(c, everywhere)); {
+	case meta.IsNoMatchError(err):
+		return feds, errNotInstalled
+	case err != nil:
+		return feds, fmt.Errorf("listing Federations: %w", err)
+	}
+	return feds, nil
+}
+
+// inNamespace limits a list to the namespace to work in.
+func inNamespace(c *cluster, everywhere bool) client.InNamespace {
+	if everywhere {
+		return ""
+	}
+	return client.InNamespace(c.namespace)
 }

@@ -10,9 +10,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/klog/v2"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/xmppfed/xmppfed/internal/cli/text"
 )
@@ -27,6 +30,9 @@ type environment struct {
 
 // Run carries out a command line and returns its exit code.
 func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams) int {
+	// What libraries log would stand amid what is shown; errors reach the user as errors.
+	klog.SetLogger(logr.Discard())
+	log.SetLogger(logr.Discard())
 	cmd := Command(streams)
 	cmd.SetArgs(args)
 	err := cmd.ExecuteContext(ctx)
@@ -56,7 +62,7 @@ func Command(streams genericiooptions.IOStreams) *cobra.Command {
 	cmd.SetOut(streams.Out)
 	cmd.SetErr(streams.ErrOut)
 	addClusterFlags(cmd, env.flags)
-	cmd.AddCommand(newRecords(env))
+	cmd.AddCommand(newRecords(env), newStatus(env))
 	cmd.CompletionOptions.DisableDefaultCmd = false
 	return cmd
 }

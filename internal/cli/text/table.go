@@ -11,19 +11,12 @@ import (
 type Cell struct {
 	Text string
 	Tone Tone
-}
-
-// Cells are texts of plain tone.
-func Cells(texts ...string) []Cell {
-	cells := make([]Cell, 0, len(texts))
-	for _, text := range texts {
-		cells = append(cells, Cell{Text: text})
-	}
-	return cells
+	// Optional text of the last column is left out when there is no room for it beside the others.
+	Optional bool
 }
 
 // Table has columns side by side. The last column is for text of any length: it stands beside the others as long as
-// that leaves it a fair width, else below them, indented.
+// that leaves it a fair width, else below them, indented. When even the others are too wide, the first stands alone.
 type Table struct {
 	Header []string
 	Rows   [][]Cell
@@ -42,35 +35,15 @@ func (t Table) Render(style Style) string {
 		return ""
 	}
 	t = t.withoutEmptyColumns()
-	last := len(t.Header) - 1
-	widths := make([]int, last)
-	for i := range widths {
-		widths[i] = Columns(t.Header[i])
-		for _, row := range t.Rows {
-			widths[i] = max(widths[i], Columns(row[i].Text))
-		}
-	}
-	begin := 0
-	for _, width := range widths {
-		begin += width + gap
-	}
-	longest := Columns(t.Header[last])
-	for _, row := range t.Rows {
-		longest = max(longest, Columns(row[last].Text))
-	}
-	beside := style.Width-begin >= min(longest, fairWidth)
-	var b strings.Builder
-	header := Cells(t.Header...)
-	for i := range header {
-		header[i].Tone = Faint
-	}
-	if !beside {
-		header[last].Text = ""
+	l := t.layout(style)
+	header := make([]Cell, len(t.Header))
+	for i, name := range t.Header {
+		header[i] = Cell{Text: name, Tone: Faint, Optional: true}
 	}
 	for _, row := range append([][]Cell{header}, t.Rows...) {
-		writeRow(&b, style, row, widths, beside, begin)
+		l.write(row)
 	}
-	return b.String()
+	return l.out.String()
 }
 
 // withoutEmptyColumns drops what no row fills, save the last column, which may be empty.
@@ -92,25 +65,64 @@ func (t Table) withoutEmptyColumns() Table {
 	return kept
 }
 
-func writeRow(b *strings.Builder, style Style, row []Cell, widths []int, beside bool, begin int) {
-	var line strings.Builder
-	for i, width := range widths {
-		line.WriteString(style.Paint(row[i].Tone, row[i].Text) + strings.Repeat(" ", width+gap-Columns(row[i].Text)))
-	}
-	last := row[len(widths)]
-	left, room := strings.Repeat(" ", begin), style.Width-begin
-	if last.Text == "" || !beside {
-		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
-		line.Reset()
-		line.WriteString(strings.Repeat(" ", indent))
-		left, room = strings.Repeat(" ", indent), style.Width-indent
-	}
-	for i, text := range Wrap(last.Text, room) {
-		if i == 0 {
-			b.WriteString(line.String())
-		} else {
-			b.WriteString(left)
+// layout is how a table stands in a given width.
+type layout struct {
+	style Style
+	// widths of all columns but the last.
+	widths []int
+	// begin is where the last column begins when it stands beside the others.
+	begin int
+	// beside is set when it does, stacked when the first column stands on a line of its own.
+	beside, stacked bool
+	out             strings.Builder
+}
+
+func (t Table) layout(style Style) *layout {
+	last := len(t.Header) - 1
+	l := &layout{style: style, widths: make([]int, last)}
+	width := func(column int) int {
+		widest := Columns(t.Header[column])
+		for _, row := range t.Rows {
+			widest = max(widest, Columns(row[column].Text))
 		}
-		b.WriteString(style.Paint(last.Tone, text) + "\n")
+		return widest
+	}
+	for i := range l.widths {
+		l.widths[i] = width(i)
+		l.begin += l.widths[i] + gap
+	}
+	l.stacked = last > 0 && l.begin-gap > style.Width
+	l.beside = !l.stacked && style.Width-l.begin >= min(width(last), fairWidth)
+	return l
+}
+
+func (l *layout) write(row []Cell) {
+	last := row[len(l.widths)]
+	var line strings.Builder
+	for i, width := range l.widths {
+		line.WriteString(l.style.Paint(row[i].Tone, row[i].Text))
+		if l.stacked && i == 0 {
+			line.WriteString("\n" + strings.Repeat(" ", indent))
+			continue
+		}
+		line.WriteString(strings.Repeat(" ", width+gap-Columns(row[i].Text)))
+	}
+	left := strings.Repeat(" ", l.begin)
+	if last.Text == "" || !l.beside {
+		l.out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+		if last.Optional {
+			return
+		}
+		left = strings.Repeat(" ", indent)
+		line.Reset()
+		line.WriteString(left)
+	}
+	for i, text := range Wrap(last.Text, l.style.Width-len(left)) {
+		if i == 0 {
+			l.out.WriteString(line.String())
+		} else {
+			l.out.WriteString(left)
+		}
+		l.out.WriteString(l.style.Paint(last.Tone, text) + "\n")
 	}
 }

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package status shows what a Federation reached, and where it stands when it did not, on one screen. It is pure: the
+// facts come in a [Model], the time with them.
+package status
+
+import (
+	"time"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/engine"
+)
+
+// Model is what there is to show.
+type Model struct {
+	Federation *v1alpha1.Federation
+	// Now is the time by which ages are counted.
+	Now time.Time
+	// Sessions are the streams that the servers have with others.
+	Sessions []engine.Session
+	// SessionsLeftOut says why Sessions are not known; empty when they are.
+	SessionsLeftOut string
+}
+
+// soon is how long before its end a certificate needs attention: the automatic renewals of public CAs are due by then.
+const soon = 21 * 24 * time.Hour
