@@ -8,7 +8,10 @@ LAB=hack/lab/lab
 TESTSUM=$PWD/bin/testsum
 PHASES=(unit envtest integration e2e)
 
-unit() { go_test ./...; }
+unit() {
+	go_test ./...
+	(cd hack/lab && go_test ./...)
+}
 
 # envtest also runs the tests of the lab's cloud: they compile, with the same flags, what the API server was built from.
 envtest() {

@@ -70,11 +70,8 @@ func (a *account) toServer(resource string, e *element) []parcel {
 // answerIQ gives the answer to a request that any server answers, or nil for what is no request.
 func answerIQ(e *element) *element {
 	kind := e.attr("type")
-	switch {
-	case kind == "get" && e.child(nsPing, "ping") != nil, kind == "set" && e.child(nsSession, "session") != nil:
+	if kind == "get" && e.child(nsPing, "ping") != nil || kind == "set" && e.child(nsSession, "session") != nil {
 		return reply(e, "result")
-	case kind != "get" && kind != "set":
-		return nil
 	}
 	return errorReply(e, "cancel", "service-unavailable", "")
 }

@@ -83,7 +83,13 @@ func TestAccountSubscriptions(t *testing.T) {
 			[]string{online, asks}, approved,
 			[]string{strings.Replace(approved, "peer:", "desk:", 1), push("subscription='to'")},
 		},
-		"approval that nobody asked for is dropped":         {[]string{online}, approved, nil},
+		"approval that nobody asked for does not count as ours": {[]string{online, asked}, approved, nil},
+		"removal of who only asked refuses the request": {
+			[]string{online, asked, strings.Replace(rosterSet, "%", "<item jid='cupuser1@cupdomain.com'/>", 1)},
+			strings.Replace(rosterSet, "%", removes, 1),
+			[]string{toPeer("unsubscribed", "gina@talk.example"), push("subscription='remove'"), "desk: <iq type='result' id='r' to='gina@talk.example/desk'/>"},
+		},
+		"approval by a stranger is dropped":                 {[]string{online}, approved, nil},
 		"a contact's request reaches the client":            {[]string{online}, asked, []string{strings.Replace(asked, "peer:", "desk:", 1)}},
 		"a contact's request waits for a client":            {[]string{asked}, online, []string{"desk: <presence type='subscribe' from='cupuser1@cupdomain.com' to='gina@talk.example'/>", "desk: <presence from='gina@talk.example/desk' to='gina@talk.example'/>"}},
 		"approval lets the contact see the user's presence": {[]string{online, asked}, approves, []string{push("subscription='from'"), toPeer("subscribed", "gina@talk.example"), toPeer("", ginaAtDesk)}},
@@ -228,6 +234,9 @@ func TestAccountRoutes(t *testing.T) {
 		"the domain knows no other request": {
 			nil, "peer: <iq type='get' id='i' from='cupuser1@cupdomain.com/x' to='talk.example'><query xmlns='jabber:iq:version'/></iq>",
 			peerRefused("iq", "talk.example"),
+		},
+		"the domain drops answers that it did not ask for": {
+			nil, "peer: <iq type='error' id='i' from='cupuser1@cupdomain.com/x' to='talk.example'/>", noParcel,
 		},
 		"a peer can't read the contact list": {
 			nil, "peer: <iq type='get' id='i' from='cupuser1@cupdomain.com/x' to='gina@talk.example'><query xmlns='jabber:iq:roster'/></iq>",

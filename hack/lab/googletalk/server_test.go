@@ -234,6 +234,19 @@ func TestWrongPasswordIsRefused(t *testing.T) {
 	}
 }
 
+func TestPlainTextCannotSlipIntoTheEncryptedStream(t *testing.T) {
+	conn, err := net.Dial("tcp", (world{}).start(t, "talk.example", nil).clientAddress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	peer := wire{t, conn}
+	peer.say(strings.ReplaceAll(header, nsServer, nsClient))
+	peer.expect("</stream:features>")
+	peer.say("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/><iq/>")
+	peer.expect("<policy-violation")
+}
+
 // wire is a raw connection between servers, looked at as text.
 type wire struct {
 	t *testing.T
@@ -300,6 +313,7 @@ func TestOnTheWireItIsGoogleTalk(t *testing.T) {
 	asking.say("<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' xmlns:db='jabber:server:dialback' id='v' version='1.0'>" +
 		"<stream:features><starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls></stream:features>")
 	asking.expect("<db:verify from='talk.example' to='cupdomain.com' id='" + id + "'>our-key</db:verify>")
+	asking.say("<db:verify from='cupdomain.com' to='talk.example' id='other' type='invalid'/>")
 	asking.say("<db:verify from='cupdomain.com' to='talk.example' id='" + id + "' type='valid'/>")
 	if got := in.expect("/>"); got != "<db:result from='talk.example' to='cupdomain.com' type='valid'/>" {
 		t.Errorf("after the header came %s", got)

@@ -42,7 +42,7 @@ await() {
 need_root() { ((EUID == 0)) || die "namespaces and mounts need root: run it as root"; }
 
 # one_at_a_time keeps two runs from interleaving. The lock is on a directory that is always there, so
-# that nothing is left behind; daemons must not inherit it (they close descriptor 9).
+# that nothing is left behind; daemons must not inherit it (they close it).
 one_at_a_time() {
 	exec 9</var/lib
 	flock --nonblock 9 || {

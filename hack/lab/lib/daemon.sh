@@ -27,9 +27,19 @@ start() {
 	local name=$1 host=$2
 	shift 2
 	alive "$name" && return
-	setsid nsenter --target "$(pid_of "host-$host")" --mount --net -- "$@" \
-		>>"$LOGS/$name.log" 2>&1 </dev/null 9>&- &
+	detached nsenter --target "$(pid_of "host-$host")" --mount --net -- "$@" >>"$LOGS/$name.log" 2>&1 </dev/null &
 	remember "$name" $!
+}
+
+# detached CMD… becomes CMD, in a session of its own and with the standard streams only: a lock of the caller, say,
+# would stay held for as long as the daemon lives. Bash has its script open as 255, for itself.
+detached() {
+	local fd
+	for fd in "/proc/$BASHPID/fd"/*; do
+		fd=${fd##*/}
+		if ((fd > 2 && fd != 255)); then exec {fd}>&-; fi
+	done
+	exec setsid "$@"
 }
 
 # stop NAME… ends daemons.
@@ -54,16 +64,6 @@ stop_within() {
 kill_now() {
 	local pid
 	if pid=$(pid_of "$1"); then kill -KILL "$pid" 2>/dev/null || true; fi
-}
-
-# close_inherited closes what the caller had open besides the standard streams: a lock, say, would stay held by daemons
-# for as long as they live. Bash itself reads the script from 255.
-close_inherited() {
-	local fd
-	for fd in "/proc/$$/fd"/*; do
-		fd=${fd##*/}
-		if ((fd > 2 && fd != 255)); then exec {fd}>&-; fi
-	done
 }
 
 # daemons prints the names of everything that was started, hosts left out.

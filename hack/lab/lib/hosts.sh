@@ -26,11 +26,11 @@ add_host() {
 	printf '%s\n' "nameserver $DNS_PRIMARY" "nameserver $DNS_SECONDARY" "options timeout:1 attempts:3" \
 		>"$LAB_DIR/hosts/$name/resolv.conf"
 	# shellcheck disable=SC2016 # expanded by the inner shell
-	setsid nsenter --net="/run/netns/$(netns "$name")" unshare --mount --propagation private bash -euc '
+	detached nsenter --net="/run/netns/$(netns "$name")" unshare --mount --propagation private bash -euc '
 		mount --bind "$1" /etc/resolv.conf; shift
 		"$@"
 		exec sleep infinity' "$(netns "$name")" "$LAB_DIR/hosts/$name/resolv.conf" "${@:-true}" \
-		>>"$LOGS/host-$name.log" 2>&1 </dev/null 9>&- &
+		>>"$LOGS/host-$name.log" 2>&1 </dev/null &
 	remember "host-$name" $!
 	await 10 "host $name" holder_ready "host-$name"
 	ip -n "$(netns "$name")" link set lo up

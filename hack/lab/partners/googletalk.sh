@@ -32,7 +32,7 @@ googletalk_start() {
 	local certificate=$LAB_DIR/partners/googletalk/lab/c2s/tls address sources fault faults=()
 	alive partner-googletalk && return
 	for address in "${googletalk_sources[@]}"; do
-		ip -n "$(netns googletalk)" addr replace "$address/25" dev eth0
+		in_host googletalk ip addr replace "$address/25" dev eth0
 	done
 	sources=$(IFS=, && echo "${googletalk_sources[*]}")
 	for fault in requires-tls bare-headers; do
