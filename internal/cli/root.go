@@ -62,7 +62,7 @@ func Command(streams genericiooptions.IOStreams) *cobra.Command {
 	cmd.SetOut(streams.Out)
 	cmd.SetErr(streams.ErrOut)
 	addClusterFlags(cmd, env.flags)
-	cmd.AddCommand(newRecords(env), newStatus(env))
+	cmd.AddCommand(newPlan(env), newRecords(env), newStatus(env))
 	cmd.CompletionOptions.DisableDefaultCmd = false
 	return cmd
 }

@@ -5,7 +5,9 @@
 package example
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -81,6 +83,7 @@ func Healthy() *v1alpha1.Federation {
 			})
 		}
 	}
+	slices.SortFunc(status.Records, func(a, b v1alpha1.RecordStatus) int { return cmp.Compare(a.Name, b.Name) })
 	reached := []struct{ condition, reason, message string }{
 		{v1alpha1.ConditionAccepted, v1alpha1.ReasonAccepted, "the spec can be carried out"},
 		{v1alpha1.ConditionCertificateReady, v1alpha1.ReasonValid,

@@ -46,7 +46,9 @@ func TestLinesForBINDAreWhatANameServerReads(t *testing.T) {
 		"with an address": {func(*v1alpha1.Federation) {},
 			[]string{chat, service, "cup1.cupdomain.com. 300 A 203.0.113.128"}},
 		"with addresses of both kinds": {
-			func(fed *v1alpha1.Federation) { fed.Status.Addresses = []string{"203.0.113.128", "203.0.113.129", "2001:db8::5269"} },
+			func(fed *v1alpha1.Federation) {
+				fed.Status.Addresses = []string{"203.0.113.128", "203.0.113.129", "2001:db8::5269"}
+			},
 			[]string{chat, service, "cup1.cupdomain.com. 300 A 203.0.113.128", "cup1.cupdomain.com. 300 A 203.0.113.129",
 				"cup1.cupdomain.com. 300 AAAA 2001:db8::5269"}},
 		"with the address of a NAT device": {
@@ -81,9 +83,8 @@ func TestARecordsStateIsThatOfStatusWhenItSpeaksOfTheSameContent(t *testing.T) {
 	for _, record := range records.Of(fed).Records {
 		states = append(states, record.Name+" "+record.State)
 	}
-	want := []string{"_xmpp-server._tcp.conference.cupdomain.com Unknown", "_xmpp-server._tcp.cupdomain.com Unknown",
-		"cup1.cupdomain.com Pending"}
-	// status.records of the example begin with the address.
+	want := []string{"_xmpp-server._tcp.conference.cupdomain.com Pending", "_xmpp-server._tcp.cupdomain.com Unknown",
+		"cup1.cupdomain.com Published"}
 	if diff := cmp.Diff(want, states); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"strings"
+
+	"github.com/xmppfed/xmppfed/internal/cli/text"
+)
+
+// marks stand before what they are about, in the manner of diff.
+var marks = map[Action]string{Create: "+", Change: "~", Delete: "-"}
+
+var tones = map[Action]text.Tone{Create: text.Good, Change: text.Warning, Delete: text.Bad}
+
+// Render is the plan for people. What stays as it is, is only counted.
+func Render(p Plan, style text.Style) string {
+	var b strings.Builder
+	if len(p.Problems) > 0 {
+		writeProblems(&b, p.Problems, style)
+		b.WriteString("\n")
+	}
+	for _, object := range p.Objects {
+		if object.Action == Unchanged {
+			continue
+		}
+		title := marks[object.Action] + " " + Title(object.Kind, object.Namespace, object.Name)
+		b.WriteString(style.Paint(tones[object.Action], title))
+		if object.Note != "" {
+			b.WriteString("  (" + object.Note + ")")
+		}
+		b.WriteString("\n")
+		for _, field := range object.Fields {
+			writeField(&b, field, style)
+		}
+	}
+	changes := false
+	for _, record := range p.Records {
+		if record.Action == Unchanged {
+			continue
+		}
+		if !changes {
+			b.WriteString("\nDNS records\n")
+			changes = true
+		}
+		b.WriteString(style.Paint(tones[record.Action], marks[record.Action]+" "+record.Type+" "+record.Name) + "\n")
+		writeValues(&b, record.Before, record.After, style)
+	}
+	if b.Len() > 0 {
+		b.WriteString("\n")
+	}
+	return b.String() + p.summary()
+}
+
+func writeProblems(b *strings.Builder, problems []Problem, style text.Style) {
+	for _, problem := range problems {
+		b.WriteString(style.Paint(text.Bad, "! "+problem.Object) + "\n")
+		message := problem.Message
+		if problem.Field != "" {
+			message = problem.Field + ": " + message
+		}
+		for _, line := range text.Wrap(message, style.Width-4) {
+			b.WriteString("    " + line + "\n")
+		}
+	}
+}
+
+// writeField shows what a field was and becomes: on one line where it fits, else on lines of their own; of texts of
+// several lines only those that differ.
+func writeField(b *strings.Builder, field Field, style text.Style) {
+	short := "    " + field.Path + ": " + orNone(field.Before) + " -> " + orNone(field.After)
+	switch {
+	case strings.Contains(field.Before, "\n") || strings.Contains(field.After, "\n"):
+		b.WriteString("    " + field.Path + ":\n")
+		for _, line := range lines(field.Before, field.After) {
+			tone := text.Bad
+			if line[0] == '+' {
+				tone = text.Good
+			}
+			b.WriteString("      " + style.Paint(tone, line) + "\n")
+		}
+	case text.Columns(short) <= style.Width:
+		b.WriteString(short + "\n")
+	default:
+		b.WriteString("    " + field.Path + ":\n")
+		writeValues(b, field.Before, field.After, style)
+	}
+}
+
+func writeValues(b *strings.Builder, before, after string, style text.Style) {
+	for _, value := range []struct {
+		mark, text string
+		tone       text.Tone
+	}{{"- ", before, text.Bad}, {"+ ", after, text.Good}} {
+		for i, line := range text.Wrap(value.text, style.Width-8) {
+			mark := value.mark
+			if i > 0 {
+				mark = "  "
+			}
+			b.WriteString("      " + style.Paint(value.tone, mark+line) + "\n")
+		}
+	}
+}
+
+func orNone(value string) string {
+	if value == "" {
+		return "(none)"
+	}
+	return value
+}
