@@ -91,7 +91,7 @@ func (c *Checker) Inbound(ctx context.Context, t InboundTarget) Verdict {
 	if len(servers) == 0 {
 		var err error
 		if servers, err = SystemResolvers(c.ResolvConf); err != nil {
-			return conclude([]finding{noResolvers(err)})
+			return conclude([]Result{noResolvers(err)})
 		}
 	}
 	t.Resolvers = servers

@@ -336,7 +336,7 @@ func TestHostedVerdictCanBeForwarded(t *testing.T) {
 				found = append(found, Conflict{Domain: domain, Server: "xmpp.gmail.com:5269"})
 			}
 			got := HostedVerdict(PeerTarget{Domain: "gmail.com", Policy: strict, From: "cupdomain.com"}, found)
-			if got.Reason != v1alpha1.ReasonPeerHostsOurDomain || got.Status != statusFor(got.Reason) || got.Message != tc.want {
+			if got.Reason != v1alpha1.ReasonPeerHostsOurDomain || got.Status != statusFor(got.Reason) || got.Message != tc.want+tagged(t, got) {
 				t.Errorf("got %+v\nwant %s", got, tc.want)
 			}
 			if len(got.Message) > maxPeerMessage {
