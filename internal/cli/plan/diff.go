@@ -29,11 +29,11 @@ var noise = map[string]bool{
 // Diff lists the fields in which two objects differ, sorted by path. Objects are in the form of decoded JSON.
 func Diff(before, after map[string]any) []Field {
 	var fields []Field
-	diffMaps("", before, after, &fields)
+	diffMaps("", before, after, member, &fields)
 	return fields
 }
 
-func diffMaps(path string, before, after map[string]any, fields *[]Field) {
+func diffMaps(path string, before, after map[string]any, join func(path, key string) string, fields *[]Field) {
 	keys := map[string]bool{}
 	for _, m := range []map[string]any{before, after} {
 		for key := range m {
@@ -52,13 +52,13 @@ func diff(path string, before, after any, fields *[]Field) {
 	beforeMap, beforeIs := before.(map[string]any)
 	afterMap, afterIs := after.(map[string]any)
 	if (beforeIs || before == nil) && (afterIs || after == nil) {
-		diffMaps(path, beforeMap, afterMap, fields)
+		diffMaps(path, beforeMap, afterMap, member, fields)
 		return
 	}
 	beforeList, beforeIs := named(before)
 	afterList, afterIs := named(after)
 	if (beforeIs || before == nil) && (afterIs || after == nil) {
-		diffMaps(path, beforeList, afterList, fields)
+		diffMaps(path, beforeList, afterList, element, fields)
 		return
 	}
 	*fields = append(*fields, Field{Path: path, Before: show(before), After: show(after)})
@@ -87,15 +87,19 @@ func named(value any) (map[string]any, bool) {
 
 var simple = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*$`)
 
-func join(path, key string) string {
+// member is the path of an object's field.
+func member(path, key string) string {
 	switch {
 	case !simple.MatchString(key):
-		return path + "[" + key + "]"
+		return element(path, key)
 	case path == "":
 		return key
 	}
 	return path + "." + key
 }
+
+// element is the path of a list's element, or of a field whose name is no identifier.
+func element(path, key string) string { return path + "[" + key + "]" }
 
 // show is a value in one line, or a text as it is.
 func show(value any) string {
