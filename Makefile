@@ -50,8 +50,10 @@ e2e: $(HELM) ## Run the lab tests, or those whose names match RUN=regexp (needs 
 	hack/test.sh e2e
 
 .PHONY: build
-build: ## Build the operator into bin/xmppfed-operator
+build: ## Build the operator and the kubectl plugin into bin/xmppfed-operator and bin/kubectl-xmppfed
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/xmppfed-operator ./cmd/operator
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/kubectl-xmppfed ./cmd/kubectl-xmppfed
+	ln -sf kubectl-xmppfed bin/kubectl_complete-xmppfed
 
 .PHONY: generate
 generate: ## Write what is generated: deep copies, CRDs, RBAC, the chart's part of them, reference pages

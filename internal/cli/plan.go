@@ -133,26 +133,34 @@ func planAll(ctx context.Context, judge judge, objects []*unstructured.Unstructu
 		if err != nil {
 			return whole, err
 		}
-		one := plan.Manifest(judged.before, judged.after, judged.note)
-		one.Problems = judged.refused
-		if len(judged.refused) == 0 && isFederation(object) {
-			before, err := federationOf(judged.before)
-			if err != nil {
-				return whole, err
-			}
-			after, err := federationOf(judged.after)
-			if err != nil {
-				return whole, err
-			}
-			follows, err := plan.Follow(before, after, engines)
-			if err != nil {
-				return whole, err
-			}
-			one.Add(follows)
+		if len(judged.refused) > 0 {
+			whole.Add(plan.Plan{Problems: judged.refused})
+			continue
 		}
-		whole.Add(one)
+		whole.Add(plan.Manifest(judged.before, judged.after, judged.note))
+		if !isFederation(object) {
+			continue
+		}
+		follows, err := follow(judged)
+		if err != nil {
+			return whole, err
+		}
+		whole.Add(follows)
 	}
 	return whole, nil
+}
+
+// follow plans what follows from a Federation.
+func follow(judged judgement) (plan.Plan, error) {
+	before, err := federationOf(judged.before)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	after, err := federationOf(judged.after)
+	if err != nil {
+		return plan.Plan{}, err
+	}
+	return plan.Follow(before, after, engines)
 }
 
 func isFederation(object *unstructured.Unstructured) bool {

@@ -28,6 +28,18 @@ type environment struct {
 	getenv func(string) string
 }
 
+// completer is the name under which kubectl calls a plugin for completions.
+const completer = "kubectl_complete-xmppfed"
+
+// Args are the arguments of a command line without the program. Called as kubectl's completer, which is a link to the
+// program, it completes.
+func Args(line []string) []string {
+	if strings.TrimSuffix(filepath.Base(line[0]), ".exe") == completer {
+		return append([]string{cobra.ShellCompRequestCmd}, line[1:]...)
+	}
+	return line[1:]
+}
+
 // Run carries out a command line and returns its exit code.
 func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams) int {
 	// What libraries log would stand amid what is shown; errors reach the user as errors.
@@ -54,7 +66,7 @@ func Command(streams genericiooptions.IOStreams) *cobra.Command {
 		Long: "See, check and plan the federation of XMPP domains.\n\n" +
 			"Every verb ends with 0 when all is well, 1 when it found something wrong and printed it,\n" +
 			"and 2 when it could not do its work.",
-		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: displayName(os.Args[0])},
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl xmppfed"},
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -62,21 +74,13 @@ func Command(streams genericiooptions.IOStreams) *cobra.Command {
 	cmd.SetOut(streams.Out)
 	cmd.SetErr(streams.ErrOut)
 	addClusterFlags(cmd, env.flags)
+	cmd.SetUsageTemplate(strings.ReplaceAll(cmd.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 80 "))
 	cmd.AddCommand(newPlan(env), newRecords(env), newStatus(env))
-	cmd.CompletionOptions.DisableDefaultCmd = false
 	return cmd
 }
 
-// displayName is how the user called the program: as kubectl's plugin, or by itself.
-func displayName(program string) string {
-	if strings.HasPrefix(filepath.Base(program), "kubectl-") {
-		return "kubectl xmppfed"
-	}
-	return filepath.Base(program)
-}
-
 // usual are the flags for reaching the cluster that help lists; the others work as they do with kubectl.
-var usual = map[string]bool{"kubeconfig": true, "context": true, "namespace": true, "as": true, "request-timeout": true}
+var usual = map[string]bool{"kubeconfig": true, "context": true, "namespace": true, "as": true}
 
 func addClusterFlags(cmd *cobra.Command, flags *genericclioptions.ConfigFlags) {
 	persistent := cmd.PersistentFlags()

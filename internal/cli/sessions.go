@@ -21,29 +21,28 @@ import (
 // sessionsTimeout is how long the servers of a Federation may take to tell about their sessions.
 const sessionsTimeout = 5 * time.Second
 
-// sessions asks the servers of a Federation for their streams. An error says, for people, why they can't be known.
-func (c *cluster) sessions(ctx context.Context, fed *v1alpha1.Federation) ([]engine.Session, error) {
+// sessions asks the servers of a Federation for their streams, and for how many there are: of very many, they list only the first. An error says, for people, why they can't be known.
+func (c *cluster) sessions(ctx context.Context, fed *v1alpha1.Federation) (sessions []engine.Session, total int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, sessionsTimeout)
 	defer cancel()
 	key := client.ObjectKey{Namespace: fed.Namespace, Name: desired.ConfigName(fed)}
 	var secret corev1.Secret
 	switch err := c.Get(ctx, key, &secret); {
 	case apierrors.IsForbidden(err):
-		return nil, fmt.Errorf("you may not read Secret %s, which holds the token for asking the server", key)
+		return nil, 0, fmt.Errorf("you may not read Secret %s, which holds the token for asking the server", key)
 	case apierrors.IsNotFound(err):
-		return nil, errors.New("the server has not been set up yet")
+		return nil, 0, errors.New("the server has not been set up yet")
 	case err != nil:
-		return nil, fmt.Errorf("reading Secret %s: %w", key, err)
+		return nil, 0, fmt.Errorf("reading Secret %s: %w", key, err)
 	}
 	var pods corev1.PodList
 	labels := client.MatchingLabels(desired.SelectorLabels(fed))
 	switch err := c.List(ctx, &pods, client.InNamespace(fed.Namespace), labels); {
 	case apierrors.IsForbidden(err):
-		return nil, fmt.Errorf("you may not list pods in namespace %s", fed.Namespace)
+		return nil, 0, fmt.Errorf("you may not list pods in namespace %s", fed.Namespace)
 	case err != nil:
-		return nil, fmt.Errorf("listing pods: %w", err)
+		return nil, 0, fmt.Errorf("listing pods: %w", err)
 	}
-	var all []engine.Session
 	asked := 0
 	for i := range pods.Items {
 		pod := &pods.Items[i]
@@ -52,15 +51,16 @@ func (c *cluster) sessions(ctx context.Context, fed *v1alpha1.Federation) ([]eng
 		}
 		live, err := c.ask(ctx, pod, string(secret.Data[engine.KeyToken]))
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		all = append(all, live.Sessions...)
+		sessions = append(sessions, live.Sessions...)
+		total += int(live.SessionsTotal)
 		asked++
 	}
 	if asked == 0 {
-		return nil, errors.New("no pod of the server runs")
+		return nil, 0, errors.New("no pod of the server runs")
 	}
-	return all, nil
+	return sessions, total, nil
 }
 
 // ask asks the server in a pod for its status, through the API server: the user's machine need not reach pods.

@@ -66,11 +66,10 @@ func (e *environment) showFederation(ctx context.Context, c *cluster, name strin
 		return "", err
 	}
 	model := status.Model{Federation: fed}
-	sessions, err := c.sessions(ctx, fed)
-	if err != nil {
+	if model.Sessions, model.SessionsTotal, err = c.sessions(ctx, fed); err != nil {
 		model.SessionsLeftOut = err.Error()
 	}
-	model.Sessions, model.Now = sessions, e.now()
+	model.Now = e.now()
 	return status.Render(model, e.style()), nil
 }
 

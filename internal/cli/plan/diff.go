@@ -29,19 +29,13 @@ var noise = map[string]bool{
 // Diff lists the fields in which two objects differ, sorted by path. Objects are in the form of decoded JSON.
 func Diff(before, after map[string]any) []Field {
 	var fields []Field
-	diffMaps("", before, after, member, &fields)
+	diffMaps("", before, after, &fields)
 	return fields
 }
 
-func diffMaps(path string, before, after map[string]any, join func(path, key string) string, fields *[]Field) {
-	keys := map[string]bool{}
-	for _, m := range []map[string]any{before, after} {
-		for key := range m {
-			keys[key] = true
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		diff(join(path, key), before[key], after[key], fields)
+func diffMaps(path string, before, after map[string]any, fields *[]Field) {
+	for _, key := range union(before, after) {
+		diff(member(path, key), before[key], after[key], fields)
 	}
 }
 
@@ -52,16 +46,35 @@ func diff(path string, before, after any, fields *[]Field) {
 	beforeMap, beforeIs := before.(map[string]any)
 	afterMap, afterIs := after.(map[string]any)
 	if (beforeIs || before == nil) && (afterIs || after == nil) {
-		diffMaps(path, beforeMap, afterMap, member, fields)
+		diffMaps(path, beforeMap, afterMap, fields)
 		return
 	}
 	beforeList, beforeIs := named(before)
 	afterList, afterIs := named(after)
 	if (beforeIs || before == nil) && (afterIs || after == nil) {
-		diffMaps(path, beforeList, afterList, element, fields)
+		diffLists(path, beforeList, afterList, fields)
 		return
 	}
 	*fields = append(*fields, Field{Path: path, Before: show(before), After: show(after)})
+}
+
+// diffLists compares lists whose elements have names. What is only on one side is shown as a whole.
+func diffLists(path string, before, after map[string]any, fields *[]Field) {
+	for _, name := range union(before, after) {
+		was, will := before[name], after[name]
+		if was == nil || will == nil {
+			*fields = append(*fields, Field{Path: element(path, name), Before: show(was), After: show(will)})
+			continue
+		}
+		diff(element(path, name), was, will, fields)
+	}
+}
+
+// union are the keys of both maps, sorted.
+func union(a, b map[string]any) []string {
+	keys := append(slices.Collect(maps.Keys(a)), slices.Collect(maps.Keys(b))...)
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
 // named turns a list of objects with names into a map, so that one that is put in front does not make all others differ.

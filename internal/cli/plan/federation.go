@@ -95,6 +95,9 @@ func objects(fed *v1alpha1.Federation, engines map[v1alpha1.EngineName]engine.En
 	if err != nil {
 		return nil, fmt.Errorf("rendering the server's configuration: %w", err)
 	}
+	for name, text := range config.Files { // the generation is a hash of the rest; that it changes says nothing more
+		config.Files[name] = strings.ReplaceAll(text, config.Generation, "GENERATION")
+	}
 	all := append([]desired.Object{desired.PublicService(fed)}, desired.ServerObjects(fed, desired.Runtime{
 		Engine: server, Image: "the operator's default for " + string(fed.Spec.Server.Engine), OperatorNamespace: "the operator's",
 		Files: config.Files,
@@ -192,5 +195,5 @@ func wanted(fed *v1alpha1.Federation) []records.Record {
 }
 
 func content(record records.Record) string {
-	return fmt.Sprintf("%d %s", record.TTL, strings.Join(record.Data, ", "))
+	return fmt.Sprintf("%s (TTL %d)", strings.Join(record.Data, ", "), record.TTL)
 }

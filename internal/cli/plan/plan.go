@@ -54,7 +54,7 @@ type Record struct {
 	Action Action `json:"action"`
 	Name   string `json:"name"`
 	Type   string `json:"type"`
-	// Before and After are TTL and data in presentation form.
+	// Before and After are the data in presentation form, with the TTL.
 	Before string `json:"before,omitempty"`
 	After  string `json:"after,omitempty"`
 }
@@ -78,28 +78,27 @@ func (p *Plan) Add(other Plan) {
 // title of a Federation.
 func title(fed *v1alpha1.Federation) string { return Title("Federation", fed.Namespace, fed.Name) }
 
-// count is how many things an action befalls.
-func (p Plan) count(action Action) (objects, records int) {
+// summary counts what is planned.
+func (p Plan) summary() string {
+	objects, records := map[Action]int{}, map[Action]int{}
 	for _, object := range p.Objects {
-		if object.Action == action {
-			objects++
-		}
+		objects[object.Action]++
 	}
 	for _, record := range p.Records {
-		if record.Action == action {
-			records++
+		records[record.Action]++
+	}
+	var lines string
+	for _, total := range []struct {
+		what  string
+		count map[Action]int
+	}{{"Objects", objects}, {"Records", records}} {
+		if len(total.count) > 0 {
+			lines += fmt.Sprintf("%s: %d to create, %d to change, %d to delete, %d unchanged\n", total.what,
+				total.count[Create], total.count[Change], total.count[Delete], total.count[Unchanged])
 		}
 	}
-	return objects, records
-}
-
-// summary is the plan in one line.
-func (p Plan) summary() string {
-	line := func(what string, of func(Action) int) string {
-		return fmt.Sprintf("%s: %d to create, %d to change, %d to delete, %d unchanged",
-			what, of(Create), of(Change), of(Delete), of(Unchanged))
+	if problems := len(p.Problems); problems > 0 {
+		lines += fmt.Sprintf("Problems: %d\n", problems)
 	}
-	objects := func(a Action) int { n, _ := p.count(a); return n }
-	records := func(a Action) int { _, n := p.count(a); return n }
-	return line("Objects", objects) + "\n" + line("Records", records) + "\n"
+	return lines
 }

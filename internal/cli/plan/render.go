@@ -3,6 +3,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/xmppfed/xmppfed/internal/cli/text"
@@ -15,46 +16,47 @@ var tones = map[Action]text.Tone{Create: text.Good, Change: text.Warning, Delete
 
 // Render is the plan for people. What stays as it is, is only counted.
 func Render(p Plan, style text.Style) string {
-	var b strings.Builder
-	if len(p.Problems) > 0 {
-		writeProblems(&b, p.Problems, style)
-		b.WriteString("\n")
-	}
+	var problems, objects, records strings.Builder
+	writeProblems(&problems, p.Problems, style)
 	for _, object := range p.Objects {
-		if object.Action == Unchanged {
-			continue
-		}
-		title := marks[object.Action] + " " + Title(object.Kind, object.Namespace, object.Name)
-		b.WriteString(style.Paint(tones[object.Action], title))
-		if object.Note != "" {
-			b.WriteString("  (" + object.Note + ")")
-		}
-		b.WriteString("\n")
-		for _, field := range object.Fields {
-			writeField(&b, field, style)
-		}
+		writeObject(&objects, object, style)
 	}
-	changes := false
 	for _, record := range p.Records {
-		if record.Action == Unchanged {
-			continue
+		if record.Action != Unchanged {
+			title := marks[record.Action] + " " + record.Type + " " + record.Name
+			if records.Len() == 0 {
+				records.WriteString("DNS records\n")
+			}
+			records.WriteString(style.Paint(tones[record.Action], title) + "\n")
+			writeValues(&records, record.Before, record.After, style)
 		}
-		if !changes {
-			b.WriteString("\nDNS records\n")
-			changes = true
-		}
-		b.WriteString(style.Paint(tones[record.Action], marks[record.Action]+" "+record.Type+" "+record.Name) + "\n")
-		writeValues(&b, record.Before, record.After, style)
 	}
-	if b.Len() > 0 {
-		b.WriteString("\n")
+	sections := []string{problems.String(), objects.String(), records.String(), p.summary()}
+	return strings.Join(slices.DeleteFunc(sections, func(section string) bool { return section == "" }), "\n")
+}
+
+func writeObject(b *strings.Builder, object Object, style text.Style) {
+	if object.Action == Unchanged {
+		return
 	}
-	return b.String() + p.summary()
+	title := marks[object.Action] + " " + Title(object.Kind, object.Namespace, object.Name)
+	b.WriteString(style.Paint(tones[object.Action], title))
+	if object.Note != "" {
+		b.WriteString("  (" + object.Note + ")")
+	}
+	b.WriteString("\n")
+	for _, field := range object.Fields {
+		writeField(b, field, style)
+	}
 }
 
 func writeProblems(b *strings.Builder, problems []Problem, style text.Style) {
+	about := ""
 	for _, problem := range problems {
-		b.WriteString(style.Paint(text.Bad, "! "+problem.Object) + "\n")
+		if problem.Object != about {
+			about = problem.Object
+			b.WriteString(style.Paint(text.Bad, "! "+about) + "\n")
+		}
 		message := problem.Message
 		if problem.Field != "" {
 			message = problem.Field + ": " + message

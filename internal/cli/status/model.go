@@ -16,11 +16,15 @@ type Model struct {
 	Federation *v1alpha1.Federation
 	// Now is the time by which ages are counted.
 	Now time.Time
-	// Sessions are the streams that the servers have with others.
-	Sessions []engine.Session
+	// Sessions are streams that the servers have with others, SessionsTotal how many they have.
+	Sessions      []engine.Session
+	SessionsTotal int
 	// SessionsLeftOut says why Sessions are not known; empty when they are.
 	SessionsLeftOut string
 }
 
 // soon is how long before its end a certificate needs attention: the automatic renewals of public CAs are due by then.
 const soon = 21 * 24 * time.Hour
+
+// screenful is how many rows a table on the screen has at most. What is wrong comes first then.
+const screenful = 20

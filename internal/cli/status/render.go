@@ -144,13 +144,22 @@ func conditions(m Model, style text.Style) string {
 	return table.Render(style)
 }
 
+// recordTable lists the records, those first that are not published if they are many.
 func recordTable(m Model, style text.Style) string {
-	return records.Table(records.Of(m.Federation), style)
+	list := records.Of(m.Federation)
+	fine := func(r records.Record) bool { return r.State == string(v1alpha1.RecordPublished) }
+	shown, rest := first(list.Records, fine, "published")
+	list.Records = shown
+	return records.Table(list, style) + rest
 }
 
 func peers(m Model, style text.Style) string {
 	table := text.Table{Header: []string{"PEER", "POLICY", "REACHABLE", "AUTHENTICATION", "RTT", "SINCE", "REASON"}}
-	for _, peer := range m.Federation.Status.Peers {
+	fine := func(p v1alpha1.PeerStatus) bool {
+		return p.Reachable == metav1.ConditionTrue || p.Reason == v1alpha1.ReasonPeerDenied
+	}
+	shown, rest := first(m.Federation.Status.Peers, fine, "reachable or denied")
+	for _, peer := range shown {
 		authentication := peer.Authentication
 		if authentication != "" && !peer.Encrypted {
 			authentication += ", no TLS"
@@ -170,7 +179,7 @@ func peers(m Model, style text.Style) string {
 			{Text: age(peer.LastTransitionTime.Time, m.Now)}, reason,
 		})
 	}
-	return table.Render(style)
+	return table.Render(style) + rest
 }
 
 // policy is a peer's policy in short. Services that only have to know that they don't host our domains have none.
@@ -204,7 +213,8 @@ func sessions(m Model, style text.Style) string {
 		return "No live sessions: the server opens streams when stanzas are to be sent, and ends them when idle.\n"
 	}
 	table := text.Table{Header: []string{"SESSION", "REMOTE", "LOCAL", "TLS", "PROVEN BY", "AGE", "QUEUE"}}
-	for _, session := range m.Sessions {
+	shown := m.Sessions[:min(len(m.Sessions), screenful)]
+	for _, session := range shown {
 		direction := "<-- in"
 		if session.Direction == "outgoing" {
 			direction = "--> out"
@@ -226,7 +236,33 @@ func sessions(m Model, style text.Style) string {
 			{Text: queue, Tone: text.Warning},
 		})
 	}
+	if rest := m.SessionsTotal - len(shown); rest > 0 {
+		return table.Render(style) + fmt.Sprintf("... and %d more\n", rest)
+	}
 	return table.Render(style)
+}
+
+// first are the rows to show: all while they fit, else those that are not fine before the others. Rest is a line about
+// those that are left out.
+func first[T any](rows []T, fine func(T) bool, fineWord string) (shown []T, rest string) {
+	if len(rows) <= screenful {
+		return rows, ""
+	}
+	var good, bad []T
+	for _, row := range rows {
+		if fine(row) {
+			good = append(good, row)
+		} else {
+			bad = append(bad, row)
+		}
+	}
+	left := len(rows) - screenful
+	leftGood := min(len(good), left)
+	rest = fmt.Sprintf("... and %d more, %d of them %s\n", left, leftGood, fineWord)
+	if leftGood == left {
+		rest = fmt.Sprintf("... and %d more, all %s\n", left, fineWord)
+	}
+	return append(bad, good...)[:screenful], rest
 }
 
 func orUnknown(value string) string {

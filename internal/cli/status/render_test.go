@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/cli/example"
@@ -77,6 +78,61 @@ func TestColoursChangeNothingButColours(t *testing.T) {
 		}
 		if diff := cmp.Diff(plain[name], coloured); diff != "" {
 			t.Errorf("%s differs (-plain +coloured):\n%s", name, diff)
+		}
+	}
+}
+
+// many is a Federation with n partners, the last of which do not answer.
+func many(n, failing int) *v1alpha1.Federation {
+	fed := example.Healthy()
+	peer := fed.Status.Peers[0]
+	fed.Status.Peers = nil
+	for i := range n {
+		peer.Domain, peer.Reachable = fmt.Sprintf("p%d.example", i), metav1.ConditionTrue
+		if i >= n-failing {
+			peer.Reachable, peer.Reason = metav1.ConditionFalse, v1alpha1.ReasonPeerTimeout
+		}
+		fed.Status.Peers = append(fed.Status.Peers, peer)
+	}
+	return fed
+}
+
+func TestOfManyPartnersThoseThatDoNotAnswerComeFirst(t *testing.T) {
+	for name, test := range map[string]struct {
+		partners, failing int
+		first, rest       string
+	}{
+		"few are listed as spec does":     {20, 1, "p0.example", ""},
+		"one fails":                       {1000, 1, "p999.example", "... and 980 more, all reachable or denied\n"},
+		"more fail than fit on a screen":  {1000, 30, "p970.example", "... and 980 more, 970 of them reachable or denied\n"},
+		"all but those on the screen too": {21, 21, "p0.example", "... and 1 more, 0 of them reachable or denied\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			screen := status.Render(status.Model{Federation: many(test.partners, test.failing), Now: example.Now()}, text.Style{Width: 80})
+			_, peers, _ := strings.Cut(screen, "\nPEER ")
+			if _, list, _ := strings.Cut(peers, "\n"); !strings.HasPrefix(list, test.first+" ") {
+				t.Errorf("the list does not begin with %s:\n%s", test.first, list)
+			}
+			if has := strings.Contains(peers, "... and "); !strings.Contains(peers, test.rest) || has != (test.rest != "") {
+				t.Errorf("does not say %q:\n%s", test.rest, peers)
+			}
+			if lines := strings.Count(screen, "\n"); lines > 75 {
+				t.Errorf("%d lines are no screen", lines)
+			}
+		})
+	}
+}
+
+func TestAnOldOrPausedStatusIsSaidToBeOne(t *testing.T) {
+	for want, change := range map[string]func(*v1alpha1.Federation){
+		"It is being deleted.": func(fed *v1alpha1.Federation) { fed.DeletionTimestamp = &metav1.Time{Time: example.Now()} },
+		"It is suspended: ":    func(fed *v1alpha1.Federation) { fed.Spec.Suspend = true },
+		"What follows speaks of the spec before its last change": func(fed *v1alpha1.Federation) { fed.Generation++ },
+	} {
+		fed := example.Healthy()
+		change(fed)
+		if screen := status.Render(status.Model{Federation: fed, Now: example.Now()}, text.Style{Width: 200}); !strings.Contains(screen, want) {
+			t.Errorf("does not say %q:\n%s", want, screen)
 		}
 	}
 }
