@@ -67,6 +67,8 @@ type Checker struct {
 	Now func() time.Time
 	// ResolvConf is the file that lists the resolvers when a target has none.
 	ResolvConf string
+	// NameServerPort is where authoritative name servers are asked; zero means 53.
+	NameServerPort uint16
 }
 
 // New returns a Checker that uses the machine's own network.

@@ -131,7 +131,8 @@ func judgeCertificate(t InboundTarget, domain string, leaf *x509.Certificate, no
 	case !pki.Covers(leaf, domain):
 		return Result{
 			ID: Certificate, Mark: Fail, Reason: v1alpha1.ReasonCertificateNameMismatch, Fix: fix,
-			Words: fmt.Sprintf("the certificate served for %s does not name it, but %s", domain, namesOf(leaf)),
+			Words: fmt.Sprintf("the certificate served for %s does not name it, but %s%s", domain, namesOf(leaf),
+				misnamed(leaf, domain)),
 		}, false
 	}
 	return Result{}, true
