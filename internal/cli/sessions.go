@@ -21,7 +21,8 @@ import (
 // sessionsTimeout is how long the servers of a Federation may take to tell about their sessions.
 const sessionsTimeout = 5 * time.Second
 
-// sessions asks the servers of a Federation for their streams, and for how many there are: of very many, they list only the first. An error says, for people, why they can't be known.
+// sessions asks the servers of a Federation for their streams, and for how many there are: of very many, they list only
+// the first. An error says, for people, why they can't be known.
 func (c *cluster) sessions(ctx context.Context, fed *v1alpha1.Federation) (sessions []engine.Session, total int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, sessionsTimeout)
 	defer cancel()

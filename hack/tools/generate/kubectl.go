@@ -106,7 +106,7 @@ func planOfABadManifest(string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.Remove(file.Name())
+	defer func() { _ = os.Remove(file.Name()) }()
 	if err := os.WriteFile(file.Name(), []byte(badManifest), 0o600); err != nil {
 		return "", err
 	}

@@ -53,7 +53,8 @@ func Spec() *v1alpha1.Federation {
 			},
 			Peers: []v1alpha1.Peer{
 				{Domain: "gmail.com", Access: v1alpha1.PeerAccessAllow},
-				{Domain: "talk.example", Access: v1alpha1.PeerAccessAllow, Profile: v1alpha1.PeerProfileGoogleTalk, AcknowledgeInsecure: true},
+				{Domain: "talk.example", Access: v1alpha1.PeerAccessAllow, Profile: v1alpha1.PeerProfileGoogleTalk,
+					AcknowledgeInsecure: true},
 				{Domain: "sametime.example", Access: v1alpha1.PeerAccessAllow, Profile: v1alpha1.PeerProfileSametime},
 				{Domain: "spam.example", Access: v1alpha1.PeerAccessDeny},
 			},
@@ -79,7 +80,8 @@ func Healthy() *v1alpha1.Federation {
 	for _, unit := range desired.Units(fed, nil, []netip.Addr{netip.MustParseAddr(address)}) {
 		for _, set := range unit.Records {
 			status.Records = append(status.Records, v1alpha1.RecordStatus{
-				Name: dns.Display(set.Name), Type: set.TypeName(), TTL: int32(set.TTL), Data: set.Strings(), State: v1alpha1.RecordPublished,
+				Name: dns.Display(set.Name), Type: set.TypeName(), TTL: int32(set.TTL), Data: set.Strings(),
+				State: v1alpha1.RecordPublished,
 			})
 		}
 	}

@@ -4,6 +4,7 @@ package status
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -39,9 +40,13 @@ func row(fed *v1alpha1.Federation, namespaces bool, now time.Time) []text.Cell {
 		certificate.Text = age(now, c.NotAfter.Time) // the time that is left
 		_, certificate.Tone = validity(c.NotAfter.Time, now)
 	}
+	peers := text.Cell{Text: fed.Status.PeersReachable}
+	if reachable, all, _ := strings.Cut(peers.Text, "/"); reachable != all {
+		peers.Tone = text.Warning
+	}
 	domain := text.Cell{Text: string(fed.Spec.Domains[0])}
 	if more := len(fed.Spec.Domains) - 1; more > 0 {
 		domain.Text += fmt.Sprintf(" +%d", more)
 	}
-	return []text.Cell{namespace, {Text: fed.Name}, domain, state, certificate, {Text: fed.Status.PeersReachable}, since, message}
+	return []text.Cell{namespace, {Text: fed.Name}, domain, state, certificate, peers, since, message}
 }

@@ -26,5 +26,8 @@ type Model struct {
 // soon is how long before its end a certificate needs attention: the automatic renewals of public CAs are due by then.
 const soon = 21 * 24 * time.Hour
 
+// maxExplained is of how many partners the screen tells in full what is wrong; of the others it gives the reason.
+const maxExplained = 5
+
 // screenful is how many rows a table on the screen has at most. What is wrong comes first then.
 const screenful = 20

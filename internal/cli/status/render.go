@@ -133,8 +133,11 @@ func conditions(m Model, style text.Style) string {
 			continue
 		}
 		message := text.Cell{Text: condition.Message, Optional: condition.Status == metav1.ConditionTrue}
-		if condition.Message == said {
+		switch {
+		case condition.Message == said:
 			message = text.Cell{Text: "see above", Optional: true}
+		case condition.Type == v1alpha1.ConditionPeersReachable && len(m.Federation.Status.Peers) > 0:
+			message = text.Cell{Text: "see below", Optional: true}
 		}
 		table.Rows = append(table.Rows, []text.Cell{
 			{Text: condition.Type}, {Text: string(condition.Status), Tone: toneOf(condition.Status)}, {Text: condition.Reason},
@@ -158,6 +161,7 @@ func peers(m Model, style text.Style) string {
 	fine := func(p v1alpha1.PeerStatus) bool {
 		return p.Reachable == metav1.ConditionTrue || p.Reason == v1alpha1.ReasonPeerDenied
 	}
+	explained := 0
 	shown, rest := first(m.Federation.Status.Peers, fine, "reachable or denied")
 	for _, peer := range shown {
 		authentication := peer.Authentication
@@ -171,8 +175,9 @@ func peers(m Model, style text.Style) string {
 			reason.Text = "" // nothing is wrong
 		case peer.Reason == v1alpha1.ReasonPeerDenied:
 			reachable, reason = text.Cell{Text: "-"}, text.Cell{Text: peer.Reason, Optional: true} // as it should be
-		case peer.Message != "":
+		case peer.Message != "" && explained < maxExplained:
 			reason.Text += ": " + peer.Message
+			explained++
 		}
 		table.Rows = append(table.Rows, []text.Cell{
 			{Text: peer.Domain}, {Text: policy(peer.Policy)}, reachable, {Text: authentication}, {Text: roundTrip(peer.RoundTrip)},
@@ -210,7 +215,8 @@ func sessions(m Model, style text.Style) string {
 		return strings.Join(text.Wrap("Live sessions are left out: "+m.SessionsLeftOut, style.Width), "\n") + "\n"
 	}
 	if len(m.Sessions) == 0 {
-		return "No live sessions: the server opens streams when stanzas are to be sent, and ends them when idle.\n"
+		const none = "No live sessions: the server opens streams when stanzas are to be sent, and ends them when idle."
+		return strings.Join(text.Wrap(none, style.Width), "\n") + "\n"
 	}
 	table := text.Table{Header: []string{"SESSION", "REMOTE", "LOCAL", "TLS", "PROVEN BY", "AGE", "QUEUE"}}
 	shown := m.Sessions[:min(len(m.Sessions), screenful)]
@@ -293,6 +299,7 @@ func toneOf(status metav1.ConditionStatus) text.Tone {
 		return text.Good
 	case metav1.ConditionFalse:
 		return text.Bad
+	default:
+		return text.Warning
 	}
-	return text.Warning
 }

@@ -11,7 +11,7 @@ import (
 type Cell struct {
 	Text string
 	Tone Tone
-	// Optional text of the last column is left out when there is no room for it beside the others.
+	// Optional text of the last column is cut to a line, and left out when there is no room for it beside the others.
 	Optional bool
 }
 
@@ -25,7 +25,7 @@ type Table struct {
 const (
 	gap       = 2  // columns between cells
 	indent    = 4  // columns before text that stands below
-	fairWidth = 36 // the least that the last column may be given while it stands beside the others
+	fairWidth = 60 // the least that the last column may be given while it stands beside the others
 )
 
 // Render lays the table out. It returns lines, each ended by a line feed; nothing for a table without rows. Columns that
@@ -117,7 +117,11 @@ func (l *layout) write(row []Cell) {
 		line.Reset()
 		line.WriteString(left)
 	}
-	for i, text := range Wrap(last.Text, l.style.Width-len(left)) {
+	room := l.style.Width - len(left)
+	if last.Optional {
+		last.Text = Cut(last.Text, room)
+	}
+	for i, text := range Wrap(last.Text, room) {
 		if i == 0 {
 			l.out.WriteString(line.String())
 		} else {

@@ -62,11 +62,10 @@ NAME        STATE  MESSAGE
 first       Good   nothing to say about it
 the-second  Bad    a message that is far too long for one line of this table
 third       Good
-`}, "less wide": {60, `
+`}, "less wide": {77, `
 NAME        STATE  MESSAGE
 first       Good   nothing to say about it
-the-second  Bad    a message that is far too long for one
-                   line of this table
+the-second  Bad    a message that is far too long for one line of this table
 third       Good
 `}, "narrow": {40, `
 NAME        STATE
@@ -146,5 +145,20 @@ func TestPaintingNeedsColour(t *testing.T) {
 		if got := test.style.Paint(test.tone, "x"); got != test.want {
 			t.Errorf("%+v: got %q, want %q", test.style, got, test.want)
 		}
+	}
+}
+
+func TestTextBesideTheOthersIsWrappedOrCut(t *testing.T) {
+	long := strings.TrimSpace(strings.Repeat("word ", 16)) // 79 columns
+	table := text.Table{Header: []string{"NAME", "MESSAGE"}, Rows: [][]text.Cell{
+		{{Text: "needed"}, {Text: long}}, {{Text: "optional"}, {Text: long, Optional: true}},
+	}}
+	want := `NAME      MESSAGE
+needed    word word word word word word word word word word word word
+          word word word word
+optional  word word word word word word word word word word word word w…
+`
+	if diff := cmp.Diff(want, table.Render(text.Style{Width: 72})); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
