@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/xmppfed/xmppfed/internal/cli/text"
 )
 
 // Field is a field that differs. Before or After is empty where the field is absent.
@@ -114,13 +116,13 @@ func member(path, key string) string {
 // element is the path of a list's element, or of a field whose name is no identifier.
 func element(path, key string) string { return path + "[" + key + "]" }
 
-// show is a value in one line, or a text as it is.
+// show is a value in one line, or a text as it is unless a terminal would take it for commands.
 func show(value any) string {
 	if value == nil {
 		return ""
 	}
-	if text, ok := value.(string); ok && text != "" && !strings.ContainsAny(text, "\x00\x1b") {
-		return text
+	if s, ok := value.(string); ok && s != "" && !strings.ContainsFunc(s, text.Hostile) {
+		return s
 	}
 	encoded, err := json.Marshal(value)
 	if err != nil {

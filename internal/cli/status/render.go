@@ -47,7 +47,7 @@ func headline(m Model, style text.Style) string {
 	}
 	line := name + "  " + style.Paint(tone, word) + "\n"
 	for _, note := range append([]string{message}, notes(fed)...) {
-		for _, wrapped := range text.Wrap(note, style.Width) {
+		for _, wrapped := range text.Wrap(text.Clean(note), style.Width) {
 			line += wrapped + "\n"
 		}
 	}
@@ -212,7 +212,7 @@ func roundTrip(took *metav1.Duration) string {
 // sessions are the streams between servers that stand now.
 func sessions(m Model, style text.Style) string {
 	if m.SessionsLeftOut != "" {
-		return strings.Join(text.Wrap("Live sessions are left out: "+m.SessionsLeftOut, style.Width), "\n") + "\n"
+		return strings.Join(text.Wrap(text.Clean("Live sessions are left out: "+m.SessionsLeftOut), style.Width), "\n") + "\n"
 	}
 	if len(m.Sessions) == 0 {
 		const none = "No live sessions: the server opens streams when stanzas are to be sent, and ends them when idle."

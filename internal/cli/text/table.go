@@ -16,7 +16,8 @@ type Cell struct {
 }
 
 // Table has columns side by side. The last column is for text of any length: it stands beside the others as long as
-// that leaves it a fair width, else below them, indented. When even the others are too wide, the first stands alone.
+// that leaves it a fair width; else only what fits on one line does, and the rest stands below, indented. When even the
+// others are too wide, the first stands alone.
 type Table struct {
 	Header []string
 	Rows   [][]Cell
@@ -34,7 +35,7 @@ func (t Table) Render(style Style) string {
 	if len(t.Rows) == 0 {
 		return ""
 	}
-	t = t.withoutEmptyColumns()
+	t = t.clean()
 	l := t.layout(style)
 	header := make([]Cell, len(t.Header))
 	for i, name := range t.Header {
@@ -46,8 +47,8 @@ func (t Table) Render(style Style) string {
 	return l.out.String()
 }
 
-// withoutEmptyColumns drops what no row fills, save the last column, which may be empty.
-func (t Table) withoutEmptyColumns() Table {
+// clean drops columns that no row fills, save the last, which may be empty, and makes what others wrote harmless.
+func (t Table) clean() Table {
 	kept := Table{Rows: make([][]Cell, len(t.Rows))}
 	for i, name := range t.Header {
 		filled := slices.ContainsFunc(t.Rows, func(row []Cell) bool { return row[i].Text != "" })
@@ -59,7 +60,9 @@ func (t Table) withoutEmptyColumns() Table {
 		}
 		kept.Header = append(kept.Header, name)
 		for r, row := range t.Rows {
-			kept.Rows[r] = append(kept.Rows[r], row[i])
+			cell := row[i]
+			cell.Text = Clean(cell.Text)
+			kept.Rows[r] = append(kept.Rows[r], cell)
 		}
 	}
 	return kept
@@ -108,7 +111,8 @@ func (l *layout) write(row []Cell) {
 		line.WriteString(strings.Repeat(" ", width+gap-Columns(row[i].Text)))
 	}
 	left := strings.Repeat(" ", l.begin)
-	if last.Text == "" || !l.beside {
+	fits := !last.Optional && !l.stacked && Columns(last.Text) <= l.style.Width-l.begin
+	if last.Text == "" || !l.beside && !fits {
 		l.out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 		if last.Optional {
 			return

@@ -162,3 +162,14 @@ optional  word word word word word word word word word word word word w…
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
+
+func TestWhatOthersWroteCanNotCommandTheTerminal(t *testing.T) {
+	const evil = "a\x1b[2Jb\u202ec\u009bd\ne"
+	if got, want := text.Clean(evil), "a?[2Jb?c?d\ne"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	table := text.Table{Header: []string{"NAME", "MESSAGE"}, Rows: [][]text.Cell{{{Text: evil}, {Text: evil}}}}
+	if got := table.Render(text.Style{Width: 80}); strings.ContainsFunc(got, text.Hostile) {
+		t.Errorf("the table has %q", got)
+	}
+}
