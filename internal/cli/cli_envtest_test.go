@@ -148,11 +148,15 @@ func TestStatusOfOneFederationAndOfAll(t *testing.T) {
 	s := newSeat(t)
 	s.Expect(s.expect("status")).To(gomega.ContainSubstring("There is no Federation in namespace " + s.namespace))
 	s.create(example.Closed())
-	screen := s.expect("status", "cup")
+	screen, _, code := s.run("status", "cup")
+	s.Expect(code).To(gomega.Equal(cli.ExitFound))
 	s.Expect(screen).To(gomega.ContainSubstring("Federation " + s.namespace + "/cup  ConnectionTimeout\n"))
 	s.Expect(screen).To(gomega.ContainSubstring("Live sessions are left out: the server has not been set up yet"))
-	s.Expect(s.expect("status")).To(gomega.MatchRegexp(`(?m)^cup +cupdomain.com +ConnectionTimeout `))
-	s.Expect(s.expect("status", "-A")).To(gomega.MatchRegexp(`(?m)^` + s.namespace + ` +cup +cupdomain.com `))
+	list, _, code := s.run("status")
+	s.Expect(code).To(gomega.Equal(cli.ExitFound))
+	s.Expect(list).To(gomega.MatchRegexp(`(?m)^cup +cupdomain.com +ConnectionTimeout `))
+	list, _, _ = s.run("status", "-A")
+	s.Expect(list).To(gomega.MatchRegexp(`(?m)^` + s.namespace + ` +cup +cupdomain.com `))
 }
 
 func TestStatusSaysWhichRightIsMissingForSessions(t *testing.T) {

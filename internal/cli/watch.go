@@ -25,7 +25,7 @@ const (
 // watch shows a screen again whenever Federations of the namespace change, until the user ends it. On a terminal the new
 // screen takes the place of the old one; elsewhere it follows, and passing time alone is no reason for another.
 func (e *environment) watch(
-	ctx context.Context, c *cluster, everywhere bool, show func(context.Context) (string, error),
+	ctx context.Context, c *cluster, everywhere bool, show func(context.Context) (screen, error),
 ) error {
 	terminal := e.style().Terminal
 	changes := make(chan struct{}, 1)
@@ -41,21 +41,21 @@ func (e *environment) watch(
 		ticks = ticker.C
 	}
 	for shown := false; ; shown = true {
-		screen, err := show(ctx)
+		next, err := show(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil && !shown:
 			return err
 		case err != nil:
-			screen = "error: " + err.Error() + "\n"
+			next.text = "error: " + err.Error() + "\n"
 		}
 		if terminal {
-			screen = text.ClearScreen + screen
+			next.text = text.ClearScreen + next.text
 		} else if shown {
-			screen = "\n" + screen
+			next.text = "\n" + next.text
 		}
-		fmt.Fprint(e.Out, screen)
+		fmt.Fprint(e.Out, next.text)
 		select {
 		case <-ctx.Done():
 			return nil

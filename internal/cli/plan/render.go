@@ -61,7 +61,7 @@ func writeProblems(b *strings.Builder, problems []Problem, style text.Style) {
 		if problem.Field != "" {
 			message = problem.Field + ": " + message
 		}
-		for _, line := range text.Wrap(message, style.Width-4) {
+		for _, line := range text.Wrap(text.Clean(message), style.Width-4) {
 			b.WriteString("    " + line + "\n")
 		}
 	}
