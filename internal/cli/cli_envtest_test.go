@@ -248,9 +248,9 @@ func TestPlanComparesWithTheClusterAndChangesNothing(t *testing.T) {
 	}))
 	for _, want := range []string{
 		"~ Federation " + s.namespace + "/cup\n", "spec.exposure.port: 5269 -> 15269", "spec.ports[s2s].port: 5269 -> 15269",
-		"~ SRV _xmpp-server._tcp.cupdomain.com\n      - 300 0 0 5269 cup1.cupdomain.com.\n      + 300 0 0 15269 xmpp1.cupdomain.com.\n",
+		"~ SRV _xmpp-server._tcp.cupdomain.com\n      - 0 0 5269 cup1.cupdomain.com. (TTL 300)\n      + 0 0 15269 xmpp1.cupdomain.com. (TTL 300)\n",
 		"- A cup1.cupdomain.com\n",
-		"+ A xmpp1.cupdomain.com\n      + 300 203.0.113.128\n", "Records: 1 to create, 2 to change, 1 to delete, 0 unchanged\n",
+		"+ A xmpp1.cupdomain.com\n      + 203.0.113.128 (TTL 300)\n", "Records: 1 to create, 2 to change, 1 to delete, 0 unchanged\n",
 	} {
 		s.Expect(out).To(gomega.ContainSubstring(want))
 	}

@@ -57,7 +57,9 @@ func (e *environment) runStatus(ctx context.Context, args []string, options stat
 	if err != nil {
 		return err
 	}
-	show := func(ctx context.Context) (screen, error) { return e.showFederations(ctx, cluster, options.allNamespaces) }
+	show := func(ctx context.Context) (screen, error) {
+		return e.showFederations(ctx, cluster, options.allNamespaces)
+	}
 	if len(args) > 0 {
 		show = func(ctx context.Context) (screen, error) { return e.showFederation(ctx, cluster, args[0]) }
 	}
