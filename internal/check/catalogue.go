@@ -2,6 +2,11 @@
 
 package check
 
+import (
+	"cmp"
+	"slices"
+)
+
 // ID names a check for good: in messages, in documents, in what programs read.
 type ID string
 
@@ -76,7 +81,9 @@ var (
 
 // Catalogue lists every check by its ID.
 func Catalogue() []Check {
-	return append(inboundChecks(), outboundChecks()...)
+	all := append(inboundChecks(), outboundChecks()...)
+	slices.SortFunc(all, func(a, b Check) int { return cmp.Compare(a.ID, b.ID) })
+	return all
 }
 
 // Find gives the check with the ID; the zero value for none.

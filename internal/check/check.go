@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/desired"
 )
 
 const (
@@ -43,6 +44,21 @@ type InboundTarget struct {
 	// Serial number, in hexadecimal, of the certificate that the server was given. The verdict mentions when another
 	// one is served. Empty: not compared.
 	Serial string
+}
+
+// TargetOf is what a Federation with the public addresses should show.
+func TargetOf(fed *v1alpha1.Federation, addresses []netip.Addr) InboundTarget {
+	t := InboundTarget{
+		Domains: desired.AddressableDomains(fed), Hostname: desired.Hostname(fed), Addresses: addresses,
+		Port: uint16(fed.Spec.Exposure.Port), Priority: uint16(fed.Spec.DNS.Priority), Weight: uint16(fed.Spec.DNS.Weight),
+	}
+	for _, resolver := range fed.Spec.Verification.Resolvers {
+		t.Resolvers = append(t.Resolvers, string(resolver))
+	}
+	if certificate := fed.Status.Certificate; certificate != nil {
+		t.Serial = certificate.Serial
+	}
+	return t
 }
 
 // Verdict is what a check's condition says.

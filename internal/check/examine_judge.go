@@ -126,16 +126,11 @@ func (s Subject) judgeHandshake(pr probe) Result {
 }
 
 // judgeProofs judges what the server lets others prove their domain by, and whether it knows its own dialback keys.
+// Servers that insist on certificates close the stream of a stranger without one, which is no fault.
 func (s Subject) judgeProofs(pr probe) []Result {
 	subject := pr.address.String()
 	if s.isRooms {
 		return nil
-	}
-	if pr.restart != nil {
-		return []Result{{
-			ID: DialbackOffer, Subject: subject, Mark: Fail, Words: "the encrypted stream does not open (" + explain(pr.restart) + ")",
-			Fix: s.remedy("look at the server's log for this connection"),
-		}}
 	}
 	certificates := passed(AsksForOurs, subject, "it asks other servers for a certificate")
 	if !pr.asked {
@@ -143,16 +138,20 @@ func (s Subject) judgeProofs(pr probe) []Result {
 		certificates.Fix = s.remedy("switch on SASL EXTERNAL, or the check of certificates of other servers")
 	}
 	dialback := passed(DialbackOffer, subject, "it offers dialback")
+	byDialback := s.Policy.Authentication == v1alpha1.PeerAuthenticationDialback
 	switch {
 	case pr.after.Dialback:
-	case pr.asked && s.Policy.Authentication != v1alpha1.PeerAuthenticationDialback:
-		dialback.Words = "it offers no dialback: other servers need a certificate that it trusts"
+	case pr.asked && !byDialback && (pr.restart == nil || isStreamError(pr.restart)):
+		dialback.Words = "it offers no dialback to those without a certificate that it trusts"
+	case pr.restart != nil:
+		dialback.Mark, dialback.Words = Fail, "the encrypted stream does not open ("+explain(pr.restart)+")"
+		dialback.Fix = s.remedy("look at the server's log for this connection")
 	default:
 		dialback.Mark, dialback.Words = Fail, "it offers no dialback, and nothing else that would do"
 		dialback.Fix = s.remedy("switch dialback on, or ask other servers for certificates")
-		if s.Partner != "" {
-			dialback.Reason = v1alpha1.ReasonPeerRejectsDialback
-		}
+	}
+	if s.Partner != "" && dialback.Mark == Fail {
+		dialback.Reason = v1alpha1.ReasonPeerRejectsDialback
 	}
 	results := []Result{certificates, dialback}
 	if s.Partner != "" {
@@ -167,6 +166,8 @@ func (s Subject) judgeKeys(pr probe) Result {
 	switch {
 	case s.DialbackSecret == "":
 		return skipped(DialbackKey, pr.address.String(), "the dialback secret is not known here")
+	case pr.restart != nil:
+		return skipped(DialbackKey, pr.address.String(), "it talks to nobody without a certificate")
 	case pr.dialback != nil:
 		r.Words = "it does not answer for dialback keys (" + explain(pr.dialback) + ")"
 	case pr.right != "valid":

@@ -101,13 +101,10 @@ func Worst(results []Result) Mark {
 
 func severity(m Mark) int { return slices.Index([]Mark{Pass, Skip, Warn, Fail}, m) }
 
-// sorted puts results in the order of the catalogue, those of one check as they came.
+// sorted puts results in the order of their IDs, which is that of the way in and then of the way out; those of one check
+// stay as they came.
 func sorted(results []Result) []Result {
-	places := map[ID]int{}
-	for i, c := range Catalogue() {
-		places[c.ID] = i
-	}
-	slices.SortStableFunc(results, func(a, b Result) int { return cmp.Compare(places[a.ID], places[b.ID]) })
+	slices.SortStableFunc(results, func(a, b Result) int { return cmp.Compare(a.ID, b.ID) })
 	return results
 }
 

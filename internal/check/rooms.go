@@ -21,6 +21,9 @@ func (s Subject) rooms() Subject {
 // twice. Where it is not known whether there is group chat, the server is asked before its absence from the DNS counts.
 func (c *Checker) foldRooms(ctx context.Context, s Subject, own, rooms []Result, probes []probe) Result {
 	domain := s.rooms().Domain
+	if s.Want != nil && s.GroupChat == "" {
+		return skipped(GroupChat, "", "the Federation has no group chat")
+	}
 	first, failed := firstFailure(sorted(rooms))
 	if !failed {
 		return passed(GroupChat, domain, "partners reach it as they reach the domain")

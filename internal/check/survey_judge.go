@@ -157,8 +157,11 @@ func (s Subject) judgeSameness(sv survey, best source) []Result {
 			Fix: s.remedy("check the zone transfer between them, unless the zone has just changed"), Evidence: evidence,
 		})
 	default:
-		results = append(results, passed(SameEverywhere, "", fmt.Sprintf("%s and %s say the same",
-			count(servers, "name server"), count(resolvers, "resolver")), evidence...))
+		all := count(servers, "name server")
+		if resolvers > 0 {
+			all += " and " + count(resolvers, "resolver")
+		}
+		results = append(results, passed(SameEverywhere, "", "the same from "+all, evidence...))
 	}
 	return results
 }

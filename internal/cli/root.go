@@ -75,7 +75,7 @@ func Command(streams genericiooptions.IOStreams) *cobra.Command {
 	cmd.SetErr(streams.ErrOut)
 	addClusterFlags(cmd, env.flags)
 	cmd.SetUsageTemplate(strings.ReplaceAll(cmd.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 80 "))
-	cmd.AddCommand(newPlan(env), newRecords(env), newStatus(env))
+	cmd.AddCommand(newDoctor(env), newPlan(env), newRecords(env), newStatus(env))
 	return cmd
 }
 

@@ -78,10 +78,15 @@ func (p Pong) RoundTrip() time.Duration {
 // An error means that the server could not be asked; a partner that can't be reached is none. The token is the one of
 // [Secrets].
 func Ping(ctx context.Context, podIP, token, from, to string) (pong Pong, err error) {
+	return PingAt(ctx, httpAddress(podIP), token, from, to)
+}
+
+// PingAt is [Ping] by a server whose HTTP port is reached at address.
+func PingAt(ctx context.Context, address, token, from, to string) (pong Pong, err error) {
 	ctx, cancel := context.WithTimeout(ctx, PingTimeout)
 	defer cancel()
 	query := url.Values{"from": {from}, "to": {to}}
-	if err := ask(ctx, "http://"+httpAddress(podIP)+"/xmppfed/ping?"+query.Encode(), token, &pong); err != nil {
+	if err := ask(ctx, "http://"+address+"/xmppfed/ping?"+query.Encode(), token, &pong); err != nil {
 		return Pong{}, fmt.Errorf("asking server for a ping of %s: %w", to, err)
 	}
 	return pong, nil
