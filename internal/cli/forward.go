@@ -24,7 +24,8 @@ func (c *cluster) forward(ctx context.Context, pod *corev1.Pod, port int32) (add
 	}
 	ready, failed := make(chan struct{}), make(chan error, 1)
 	ports := []string{":" + strconv.Itoa(int(port))}
-	forwarder, err := portforward.NewOnAddressesForStreamingWithContext(ctx, dialer, []string{"127.0.0.1"}, ports, ready, io.Discard, io.Discard)
+	forwarder, err := portforward.NewOnAddressesForStreamingWithContext(
+		ctx, dialer, []string{"127.0.0.1"}, ports, ready, io.Discard, io.Discard)
 	if err != nil {
 		return "", err
 	}

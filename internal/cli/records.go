@@ -16,7 +16,7 @@ func newRecords(env *environment) *cobra.Command {
 		Short: "Print the DNS records of a Federation, ready to paste at a DNS host",
 		Long: "Print the DNS records of a Federation, ready to paste at a DNS host.\n\n" +
 			"The state is Published when every authoritative name server serves the record, Pending while one does not,\n" +
-			"and Unknown while the operator has not looked.",
+			"Unknown while the operator has not looked, and Leftover when the record is no longer wanted and has to go.",
 		Example: "  kubectl xmppfed records cup -n chat\n" +
 			"  kubectl xmppfed records cup -n chat -o table",
 		Args:              cobra.ExactArgs(1),

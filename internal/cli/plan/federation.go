@@ -185,7 +185,7 @@ func compareRecords(before, after *v1alpha1.Federation) []Record {
 
 // wanted are the records of a Federation, with a place held for an address to come.
 func wanted(fed *v1alpha1.Federation) []records.Record {
-	list := records.Of(fed).Records
+	list := slices.DeleteFunc(records.Of(fed).Records, func(r records.Record) bool { return r.State == records.StateLeftover })
 	if len(records.Addresses(fed)) == 0 {
 		list = append(list, records.Record{
 			Name: desired.Hostname(fed), Type: "A", TTL: fed.Spec.DNS.TTL, Data: []string{unassigned},

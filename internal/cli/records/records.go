@@ -26,12 +26,18 @@ type Record struct {
 	TTL int32 `json:"ttl"`
 	// Data in presentation form.
 	Data []string `json:"data"`
-	// State is that of status.records, or Unknown where status does not speak of this record with this content.
+	// State is that of status.records, Unknown where status does not speak of this record with this content, or Leftover
+	// where it speaks of one that is no longer wanted.
 	State string `json:"state"`
 }
 
-// StateUnknown means that the operator has not looked for the record yet.
-const StateUnknown = "Unknown"
+// States besides those of status.records.
+const (
+	// StateUnknown means that the operator has not looked for the record yet.
+	StateUnknown = "Unknown"
+	// StateLeftover means that the record is to be removed, by the operator or, where people write the zone, by them.
+	StateLeftover = "Leftover"
+)
 
 // List is what a Federation wants in the DNS.
 type List struct {
@@ -52,11 +58,24 @@ func Of(fed *v1alpha1.Federation) List {
 		}
 	}
 	slices.SortFunc(list.Records, Compare)
+	list.Records = append(list.Records, leftovers(list.Records, fed.Status.Records)...)
 	if len(addresses) == 0 {
 		list.Missing = fmt.Sprintf("the address records of %s follow once there is a public address; see condition %s",
 			desired.Hostname(fed), v1alpha1.ConditionAddressAssigned)
 	}
 	return list
+}
+
+// leftovers are the records of status that are not wanted.
+func leftovers(wanted []Record, known []v1alpha1.RecordStatus) []Record {
+	var left []Record
+	for _, status := range known {
+		record := Record{Name: status.Name, Type: status.Type, TTL: status.TTL, Data: status.Data, State: StateLeftover}
+		if !slices.ContainsFunc(wanted, func(w Record) bool { return Compare(w, record) == 0 }) {
+			left = append(left, record)
+		}
+	}
+	return left
 }
 
 // Compare orders records by name and type.
@@ -89,7 +108,8 @@ func stateOf(record Record, known []v1alpha1.RecordStatus) string {
 	return StateUnknown
 }
 
-// Bind writes the records as lines of a master file (RFC 1035 section 5.1), the state of each as a comment.
+// Bind writes the records as lines of a master file (RFC 1035 section 5.1), the state of each as a comment. What is left
+// over is a comment as a whole.
 func Bind(list List) string {
 	var b strings.Builder
 	names, data := 0, 0
@@ -101,6 +121,9 @@ func Bind(list List) string {
 	}
 	for _, record := range list.Records {
 		for _, line := range record.Data {
+			if record.State == StateLeftover {
+				b.WriteString("; ")
+			}
 			fmt.Fprintf(&b, "%-*s %6d IN %-4s %-*s ; %s\n",
 				names, dns.Canonical(record.Name), record.TTL, record.Type, data, line, record.State)
 		}
@@ -134,7 +157,7 @@ func Tone(state string) text.Tone {
 	switch state {
 	case string(v1alpha1.RecordPublished):
 		return text.Good
-	case string(v1alpha1.RecordPending):
+	case string(v1alpha1.RecordPending), StateLeftover:
 		return text.Warning
 	}
 	return text.Plain

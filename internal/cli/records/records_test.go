@@ -90,6 +90,21 @@ func TestARecordsStateIsThatOfStatusWhenItSpeaksOfTheSameContent(t *testing.T) {
 	}
 }
 
+func TestARecordThatIsNoLongerWantedIsLeftOverAndNotPasted(t *testing.T) {
+	fed := example.Healthy()
+	fed.Status.Records = append(fed.Status.Records, v1alpha1.RecordStatus{
+		Name: "old.cupdomain.com", Type: "A", TTL: 60, Data: []string{"203.0.113.9"}, State: v1alpha1.RecordPublished,
+	})
+	list := records.Of(fed)
+	if last := list.Records[len(list.Records)-1]; last.Name != "old.cupdomain.com" || last.State != records.StateLeftover {
+		t.Errorf("got %+v", last)
+	}
+	file := records.Bind(list)
+	if parsed := parse(t, file); len(parsed) != 3 || !strings.Contains(file, "\n; old.cupdomain.com. ") {
+		t.Errorf("a name server reads %q in\n%s", parsed, file)
+	}
+}
+
 func TestWhatIsMissingIsSaidInEveryForm(t *testing.T) {
 	fed := example.Fresh()
 	list := records.Of(fed)
