@@ -70,7 +70,7 @@ func (s Subject) judgeCertificates(chain []*x509.Certificate, now time.Time) Res
 	}
 	if err := s.verify(chain, now); err != nil {
 		words, order := s.untrusted(chain, err)
-		if warn(words, order); !s.OwnCA {
+		if warn(words, order); !s.OwnCA && !s.trustsDNS() {
 			r.Mark = Fail
 			if s.Partner != "" {
 				r.Reason = v1alpha1.ReasonPeerCertificateInvalid

@@ -53,6 +53,9 @@ func (s Subject) finish(results []Result) []Result {
 		}
 		results[i] = safe(results[i])
 	}
+	if s.Partner == "" {
+		results = FirstCauses(results, []string{s.Domain})
+	}
 	return sorted(results)
 }
 

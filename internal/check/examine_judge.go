@@ -31,6 +31,9 @@ func (s Subject) judgeProbe(pr probe, now time.Time) []Result {
 	reached := len(chain)
 	if !ok {
 		reached = slices.Index(chain, failed.ID)
+		if failed.ID == Clock { // it is the certificate that tells
+			reached = len(chain) - 1
+		}
 	}
 	results := s.passes(pr, chain[:min(reached, 2)])
 	if reached > 2 {
@@ -44,10 +47,17 @@ func (s Subject) judgeProbe(pr probe, now time.Time) []Result {
 		return append(results, s.judgeProofs(pr)...)
 	}
 	failed.Subject = subject
+	if failed.ID == Certificate && s.trustsDNS() {
+		failed.Mark, failed.Words = Warn, failed.Words+"; dialback does without, as the policy says"
+	}
 	if pr.leaf != nil {
 		failed.Evidence = describe(pr.state.PeerCertificates)
 	}
-	return append(append(results, s.adapt(failed)), hidden(failed.ID, subject, chain[reached+1:]...)...)
+	rest := chain[reached+1:]
+	if failed.ID == Clock {
+		rest = chain[reached:]
+	}
+	return append(append(results, s.adapt(failed)), hidden(failed.ID, subject, rest...)...)
 }
 
 // passes are the results of connection and stream.
@@ -75,6 +85,12 @@ func (s Subject) passes(pr probe, ids []ID) []Result {
 func (s Subject) tolerates(pr probe) bool {
 	tls := s.Policy.TLS
 	return s.Partner != "" && pr.noTLS && (tls == v1alpha1.PeerTLSOptional || tls == v1alpha1.PeerTLSDisabled)
+}
+
+// trustsDNS tells whether a partner's certificate need not be right.
+func (s Subject) trustsDNS() bool {
+	way := s.Policy.Authentication
+	return s.Partner != "" && (way == v1alpha1.PeerAuthenticationDialback || way == v1alpha1.PeerAuthenticationCertificateOrDialback)
 }
 
 // judgePlain is for a partner without encryption that may be without.

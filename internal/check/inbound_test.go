@@ -145,9 +145,10 @@ func TestInboundJudgesTheServer(t *testing.T) {
 		},
 		"a certificate of the future": {
 			script: serves(keyPair(t, today.Add(time.Hour), "*.cupdomain.com", "cupdomain.com")),
-			reason: v1alpha1.ReasonCertificateExpired, id: Certificate,
+			reason: v1alpha1.ReasonCertificateExpired, id: Clock,
 			message: "the certificate served for cupdomain.com is valid from 2026-11-22 12:55 UTC only; " + publicAddress +
-				": the certificate served for conference.cupdomain.com is valid from 2026-11-22 12:55 UTC only" + fixCertificate,
+				": the certificate served for conference.cupdomain.com is valid from 2026-11-22 12:55 UTC only. Set the " +
+				"clocks by NTP: that of whoever issued it, or the one here, is wrong",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -20,6 +20,9 @@ import (
 	"github.com/xmppfed/xmppfed/internal/xmpp"
 )
 
+// maxEarly is how much before its time a certificate may be in use because of a clock, rather than by mistake.
+const maxEarly = 2 * 24 * time.Hour
+
 // judgeTrials says what the trials mean. An address to which the operator's own network has no route is only noted, as
 // long as another one could be tried: partners may well have a route, for example by IPv6.
 func judgeTrials(t InboundTarget, trials []trial, now time.Time) (findings []Result, notes []string) {
@@ -124,10 +127,15 @@ func judgeCertificate(t InboundTarget, domain string, leaf *x509.Certificate, no
 			Words: fmt.Sprintf("the certificate served for %s expired at %s", domain, leaf.NotAfter.UTC().Format(layout)),
 		}, false
 	case now.Before(leaf.NotBefore):
-		return Result{
+		early := Result{
 			ID: Certificate, Mark: Fail, Reason: v1alpha1.ReasonCertificateExpired, Fix: fix,
 			Words: fmt.Sprintf("the certificate served for %s is valid from %s only", domain, leaf.NotBefore.UTC().Format(layout)),
-		}, false
+		}
+		if leaf.NotBefore.Sub(now) < maxEarly {
+			early.ID = Clock
+			early.Fix = "Set the clocks by NTP: that of whoever issued it, or the one here, is wrong"
+		}
+		return early, false
 	case !pki.Covers(leaf, domain):
 		return Result{
 			ID: Certificate, Mark: Fail, Reason: v1alpha1.ReasonCertificateNameMismatch, Fix: fix,

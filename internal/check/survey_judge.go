@@ -19,18 +19,40 @@ func judgeSurvey(s Subject, sv survey) []Result {
 		return s.unanswered(sv)
 	}
 	results := s.judgeRecords(best)
-	if sameness := s.judgeSameness(sv, best); s.Partner == "" {
-		results = append(results, sameness...)
+	switch {
+	case s.Partner != "":
+		return results
+	case !best.authoritative && slices.ContainsFunc(sv.sources, func(n source) bool { return n.authoritative }):
+		return append(s.forgotten(sv, best), slices.DeleteFunc(results, func(r Result) bool { return r.ID == ServiceRecord })...)
 	}
-	return results
+	return append(results, s.judgeSameness(sv, best)...)
+}
+
+// forgotten is for a domain that no name server of its zone answers for, though a resolver still remembers it.
+func (s Subject) forgotten(sv survey, best source) []Result {
+	failures := sv.failures()
+	return []Result{{
+		ID: ServiceRecord, Mark: Fail, Reason: v1alpha1.ReasonResolverUnavailable, Evidence: failures,
+		Words: "no name server of the zone answers for " + s.Domain + ", only " + best.name + " still remembers it: " +
+			phrase.List(failures, maxRecords),
+		Fix: s.remedy("repair the name servers of the zone " + sv.zone.Apex + ", or correct its delegation"),
+	}, hidden(ServiceRecord, "", SameEverywhere)[0]}
+}
+
+// failures are the sources that are of no use, and why.
+func (sv survey) failures() []string {
+	var failures []string
+	for _, n := range sv.sources {
+		if n.err != nil {
+			failures = append(failures, n.name+" "+n.err.Error())
+		}
+	}
+	return failures
 }
 
 // unanswered is for a domain that no DNS server says anything about.
 func (s Subject) unanswered(sv survey) []Result {
-	var failures []string
-	for _, n := range sv.sources {
-		failures = append(failures, n.name+" "+n.err.Error())
-	}
+	failures := sv.failures()
 	id := s.id(ServiceRecord)
 	failed := Result{
 		ID: id, Mark: Fail, Reason: v1alpha1.ReasonResolverUnavailable, Evidence: failures,

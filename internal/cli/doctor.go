@@ -111,6 +111,8 @@ type patient struct {
 	roots         *x509.CertPool
 	here, through bool // look from here, and through the cluster
 
+	// addresses are the Federation's public ones.
+	addresses []netip.Addr
 	// servers are those of the Federation, left is why they can't be asked.
 	servers servers
 	left    string

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -75,6 +76,7 @@ func (p *patient) read(ctx context.Context) error {
 		}
 	}
 	p.peers = peersOf(p.fed, p.peers)
+	p.addresses = p.publicAddresses(ctx)
 	if servers, err := p.cluster.servers(ctx, p.fed); err != nil {
 		p.left = err.Error()
 	} else {
@@ -90,6 +92,22 @@ func (p *patient) read(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// publicAddresses are those that the spec names, else those that the load balancer has now, else those of status.
+func (p *patient) publicAddresses(ctx context.Context) []netip.Addr {
+	var service corev1.Service
+	key := client.ObjectKey{Namespace: p.fed.Namespace, Name: desired.PublicServiceName(p.fed)}
+	if len(p.fed.Spec.Exposure.PublicAddresses) > 0 || p.cluster.Get(ctx, key, &service) != nil {
+		return records.Addresses(p.fed)
+	}
+	var addresses []netip.Addr
+	for _, ingress := range service.Status.LoadBalancer.Ingress {
+		if address, err := netip.ParseAddr(ingress.IP); err == nil {
+			addresses = append(addresses, address)
+		}
+	}
+	return addresses
 }
 
 // trustAlso adds the CAs that the Federation trusts.
@@ -134,7 +152,7 @@ func (p patient) examineCluster(ctx context.Context) []check.Result {
 		Name: p.name(), Domain: p.domains()[0], Left: p.left, Generation: p.generation,
 		SecretGeneration: string(p.servers.secret.Data[engine.KeyGeneration]), Policies: map[string]v1alpha1.PeerPolicy{},
 	}
-	for _, address := range records.Addresses(p.fed) {
+	for _, address := range p.addresses {
 		d.Addresses = append(d.Addresses, address.String())
 	}
 	if condition := meta.FindStatusCondition(p.fed.Status.Conditions, v1alpha1.ConditionAddressAssigned); condition != nil {

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/xmppfed/xmppfed/internal/check"
-	"github.com/xmppfed/xmppfed/internal/cli/records"
 	"github.com/xmppfed/xmppfed/internal/desired"
 )
 
@@ -40,7 +39,7 @@ func (e *environment) examine(ctx context.Context, p patient) []check.Result {
 		progress.Show(waitingFor(jobs, pending))
 		delete(pending, <-done)
 	}
-	return slices.Concat(results...)
+	return check.FirstCauses(slices.Concat(results...), p.domains())
 }
 
 func waitingFor(jobs []job, pending map[int]bool) string {
@@ -104,8 +103,8 @@ func (p patient) subject(domain string) check.Subject {
 	}
 	s.OwnCA = p.fed.Spec.TLS == nil
 	s.DialbackSecret = p.dialbackSecret
-	if addresses := records.Addresses(p.fed); len(addresses) > 0 {
-		want := check.TargetOf(p.fed, addresses)
+	if len(p.addresses) > 0 {
+		want := check.TargetOf(p.fed, p.addresses)
 		s.Want = &want
 	}
 	return s
@@ -125,7 +124,7 @@ func (p patient) examinePeer(ctx context.Context, checker *check.Checker, peer p
 func (p patient) conflict(peer partner) check.ConflictTarget {
 	t := check.ConflictTarget{Service: peer.domain, Route: peer.route, Domains: p.domains(), Resolvers: p.resolvers}
 	if p.fed != nil {
-		t.Domains, t.Ours = desired.AddressableDomains(p.fed), records.Addresses(p.fed)
+		t.Domains, t.Ours = desired.AddressableDomains(p.fed), p.addresses
 	}
 	return t
 }
