@@ -315,6 +315,10 @@ kind: Federation
 metadata: {name: third}
 spec: {domains: [c.example], server: {replicas: 2}}
 `)
+	s.Expect(s.write("nowhere.yaml", `{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: nowhere}}`)).To(gomega.BeAnExistingFile())
+	out, _, code := s.run("plan", "-f", filepath.Join(s.dir, "nowhere.yaml"))
+	s.Expect(code).To(gomega.Equal(cli.ExitFound))
+	s.Expect(out).To(gomega.ContainSubstring("metadata.namespace: there is no namespace nowhere; run kubectl create"))
 	for _, mode := range [][]string{nil, {"--offline"}} {
 		out, errOut, code := s.run(append([]string{"plan", "-f", file}, mode...)...)
 		s.Expect(code).To(gomega.Equal(cli.ExitFound), "%s%s", out, errOut)

@@ -30,6 +30,8 @@ type dryRun struct {
 	*cluster
 	// schemas stand in for what the API server can't judge: objects in a namespace that is yet to come.
 	schemas manifest.Schemas
+	// coming are the namespaces that manifests create before what is judged next.
+	coming map[string]bool
 }
 
 func (e *environment) dryRun() (judge, error) {
@@ -41,7 +43,7 @@ func (e *environment) dryRun() (judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	return dryRun{cluster: cluster, schemas: schemas}, nil
+	return dryRun{cluster: cluster, schemas: schemas, coming: map[string]bool{}}, nil
 }
 
 func (d dryRun) judge(ctx context.Context, object *unstructured.Unstructured) (judgement, error) {
@@ -63,8 +65,11 @@ func (d dryRun) judge(ctx context.Context, object *unstructured.Unstructured) (j
 	case apierrors.IsNotFound(err):
 		live = nil
 		err = d.Create(ctx, after, client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict))
-		if missing := missingNamespace(err, after); missing != "" {
-			return offlineJudge{schemas: d.schemas}.within(ctx, after, missing)
+		if missingNamespace(err, after) {
+			return d.within(ctx, title, after)
+		}
+		if kind == corev1.SchemeGroupVersion.WithKind("Namespace") {
+			d.coming[after.GetName()] = true
 		}
 		return d.judged(title, live, after, err)
 	case err != nil:
@@ -125,21 +130,24 @@ func problems(title string, err error) []plan.Problem {
 	return all
 }
 
-// missingNamespace is the namespace of an object that could not be created for want of it.
-func missingNamespace(err error, object client.Object) string {
+// missingNamespace tells whether an object could not be created for want of its namespace.
+func missingNamespace(err error, object client.Object) bool {
 	var status apierrors.APIStatus
 	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
-		return ""
+		return false
 	}
-	if details := status.Status().Details; details == nil || details.Kind != "namespaces" || details.Name != object.GetNamespace() {
-		return ""
-	}
-	return object.GetNamespace()
+	details := status.Status().Details
+	return details != nil && details.Kind == "namespaces" && details.Name == object.GetNamespace()
 }
 
-// within judges an object in a namespace that is not there yet.
-func (j offlineJudge) within(ctx context.Context, object *unstructured.Unstructured, namespace string) (judgement, error) {
-	judged, err := j.judge(ctx, object)
-	judged.note = "namespace " + namespace + " has to be created first"
+// within judges an object in a namespace that is not there: by its schema, if a manifest before creates the namespace.
+func (d dryRun) within(ctx context.Context, title string, object *unstructured.Unstructured) (judgement, error) {
+	namespace := object.GetNamespace()
+	if !d.coming[namespace] {
+		return judgement{after: object, refused: []plan.Problem{{Object: title, Field: "metadata.namespace", Message: fmt.Sprintf(
+			"there is no namespace %s; run kubectl create namespace %s, or put its manifest before this one", namespace, namespace)}}}, nil
+	}
+	judged, err := offlineJudge{schemas: d.schemas}.judge(ctx, object)
+	judged.note = "judged without the API server, because its namespace is yet to come"
 	return judged, err
 }
