@@ -123,9 +123,12 @@ func (c *Checker) examineRoute(ctx context.Context, s Subject, p patience) []Res
 		failed := Result{ID: PartnerRecords, Subject: s.Route, Mark: Fail, Words: "the route leads to no address", Fix: "Correct route in spec.peers"}
 		return append([]Result{failed}, hidden(PartnerRecords, "", s.afterRecords()...)...)
 	}
+	var at []endpoint
+	for _, a := range addresses {
+		at = append(at, endpoint{host, netip.AddrPortFrom(a, uint16(port))})
+	}
 	results := []Result{passed(PartnerRecords, s.Route, "the route is set in spec.peers")}
-	for _, pr := range c.probeAll(ctx, s, s.endpoints(source{hosts: map[string]Addresses{host: {IPs: addresses}}},
-		[]SRV{{Target: host, Port: uint16(port)}}), p) {
+	for _, pr := range c.probeAll(ctx, s, at, p) {
 		results = append(results, s.judgeProbe(pr, c.Now())...)
 	}
 	return results

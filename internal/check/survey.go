@@ -169,7 +169,9 @@ func (sv survey) complete(hosts []string) {
 // targets are the hosts that the service records name, or else the domain itself.
 func (sv survey) targets(s Subject) []string {
 	var hosts []string
+	served := false
 	for _, n := range sv.sources {
+		served = served || len(n.services) > 0
 		for _, r := range slices.Concat(n.services, n.direct) {
 			if r.Target != "" {
 				hosts = append(hosts, r.Target)
@@ -179,8 +181,8 @@ func (sv survey) targets(s Subject) []string {
 	if s.Want != nil {
 		hosts = append(hosts, canonical(s.Want.Hostname))
 	}
-	if len(hosts) == 0 {
-		hosts = []string{s.Domain}
+	if !served {
+		hosts = append(hosts, s.Domain)
 	}
 	slices.Sort(hosts)
 	hosts = slices.Compact(hosts)
