@@ -242,7 +242,7 @@ func sessions(m Model, style text.Style) string {
 			{Text: queue, Tone: text.Warning},
 		})
 	}
-	if rest := m.SessionsTotal - len(shown); rest > 0 {
+	if rest := max(m.SessionsTotal, len(m.Sessions)) - len(shown); rest > 0 {
 		return table.Render(style) + fmt.Sprintf("... and %d more\n", rest)
 	}
 	return table.Render(style)

@@ -136,3 +136,40 @@ func TestAnOldOrPausedStatusIsSaidToBeOne(t *testing.T) {
 		}
 	}
 }
+
+func TestOfManySessionsSomeAreShownAndAllAreCounted(t *testing.T) {
+	session := example.Sessions()[0]
+	for name, test := range map[string]struct {
+		listed, total int
+		want          string
+	}{
+		"the server listed all":          {25, 25, "\n... and 5 more\n"},
+		"the server listed only some":    {25, 4000, "\n... and 3980 more\n"},
+		"a server that does not count":   {25, 0, "\n... and 5 more\n"},
+		"as many as fit are just listed": {20, 20, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			model := status.Model{Federation: example.Healthy(), Now: example.Now(), SessionsTotal: test.total}
+			for range test.listed {
+				model.Sessions = append(model.Sessions, session)
+			}
+			_, got, _ := strings.Cut(status.Render(model, text.Style{Width: 80}), "\nSESSION ")
+			if strings.Count(got, "--> out") != 20 || !strings.HasSuffix(got, test.want) || test.want == "" && strings.Contains(got, "more") {
+				t.Errorf("got\n%s", got)
+			}
+		})
+	}
+}
+
+func TestNamesOfAnyLengthHaveTheirPlace(t *testing.T) {
+	fed := example.Healthy()
+	long := strings.Repeat("a-long-label.", 13) + "example"
+	fed.Spec.Domains = []v1alpha1.DomainName{v1alpha1.DomainName(long)}
+	fed.Status.Peers[0].Domain = long
+	for _, width := range []int{40, 80, 200} {
+		screen := status.Render(status.Model{Federation: fed, Now: example.Now()}, text.Style{Width: width})
+		if strings.Count(screen, long) < 4 {
+			t.Errorf("at %d columns the name is not shown as a whole:\n%s", width, screen)
+		}
+	}
+}
