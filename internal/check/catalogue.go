@@ -156,7 +156,7 @@ func outboundChecks() []Check {
 		{External, "SASL EXTERNAL", "the server proves our domain by certificate (XEP-0178)", "success", cluster, ""},
 		{DialbackOffer, "dialback offered", "what the partner offers after TLS (XEP-0220)", "dialback, where the policy needs it", both, ""},
 		{DialbackCall, "dialback", "the server proves our domain by dialback; the partner has to call back", "`valid`", cluster, ""},
-		{HostedThere, "our domain hosted by the partner", "a stream to the partner's server, to our domain", "`host-unknown`", both, ""},
+		{HostedThere, "our domain hosted by the partner", "a stream to the partner's server, to our domain", "`host-unknown`", here, ""},
 		{RefusedAsOwn, "our domain refused as the partner's own", "the server's own stream to the partner",
 			"no `host we serve`, and no dialback turned down without a question to us", cluster, ""},
 		{HostedAnywhere, "our domain hosted elsewhere", "D26 for spec.verification.hostedServices", "`host-unknown`", here, ""},

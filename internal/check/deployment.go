@@ -16,6 +16,9 @@ import (
 // maxSkew is how far clocks may be apart: partners judge the dates of certificates by theirs.
 const maxSkew = time.Minute
 
+// maxEvidence is how many streams are listed.
+const maxEvidence = 20
+
 // Deployment is what Kubernetes and the servers themselves say of a Federation.
 type Deployment struct {
 	// Name of the Federation, as namespace/name.
@@ -130,13 +133,17 @@ func (d Deployment) judgeSessions() Result {
 	}
 	slices.Sort(evidence)
 	slices.Sort(wrong)
+	total := len(evidence)
+	if more := total - maxEvidence; more > 0 {
+		evidence = append(evidence[:maxEvidence], fmt.Sprintf("and %d more", more))
+	}
 	if len(wrong) > 0 {
 		return Result{
 			ID: Sessions, Mark: Fail, Evidence: evidence, Words: "a stream is less than the policy demands: " + phrase.List(slices.Compact(wrong), maxRecords),
 			Fix: "Wait until the new policy is in force (D34); if it is, report this: the server must end such streams",
 		}
 	}
-	return passed(Sessions, "", count(len(evidence), "stream")+" with watched partners, each as its policy demands", evidence...)
+	return passed(Sessions, "", count(total, "stream")+" with watched partners, each as its policy demands", evidence...)
 }
 
 // breaks says how a stream is less than its policy demands; empty when it isn't.

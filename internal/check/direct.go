@@ -5,6 +5,7 @@ package check
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
@@ -69,6 +70,12 @@ func (c *Checker) tryDirect(ctx context.Context, domain string, t *directTrial, 
 	}
 }
 
+// insists tells whether a server that speaks XMPP closes the stream of a stranger for want of a certificate.
+func insists(err error) bool {
+	var refused *xmpp.StreamError
+	return errors.As(err, &refused) && (refused.Condition == "not-authorized" || refused.Condition == "policy-violation")
+}
+
 // judgeDirect judges both trials of an address. Servers differ in whether they announce the protocol.
 func (s Subject) judgeDirect(announced, plain directTrial) Result {
 	r := Result{ID: DirectTLS, Subject: announced.at.address.String(), Mark: Fail}
@@ -81,13 +88,13 @@ func (s Subject) judgeDirect(announced, plain directTrial) Result {
 		r.Words, r.Reason = failed.Words, failed.Reason
 	case announced.stream != nil && len(announced.state.PeerCertificates) == 0:
 		r.Words, r.Reason = "TLS fails there ("+explain(announced.stream)+"): the port may expect STARTTLS", v1alpha1.ReasonTLSFailed
-	case announced.stream != nil:
+	case announced.stream != nil && !insists(announced.stream):
 		r.Words, r.Reason = "no stream opens there ("+explain(announced.stream)+")", v1alpha1.ReasonNotXMPP
 	case !pki.Covers(announced.state.PeerCertificates[0], s.Domain):
 		r.Words = "the certificate served there does not name the domain, but " + namesOf(announced.state.PeerCertificates[0])
 		r.Reason, r.Evidence = v1alpha1.ReasonCertificateNameMismatch, describe(announced.state.PeerCertificates)
 		fix = "have the server show the domain's certificate there"
-	case plain.dial != nil || plain.stream != nil:
+	case plain.dial != nil || plain.stream != nil && !insists(plain.stream):
 		r.Mark, r.Words = Warn, "it answers only those who announce the protocol by ALPN, which servers need not do"
 		fix = "have the server answer there without ALPN as well"
 	default:

@@ -157,7 +157,7 @@ func (s Subject) judgeProofs(pr probe) []Result {
 	byDialback := s.Policy.Authentication == v1alpha1.PeerAuthenticationDialback
 	switch {
 	case pr.after.Dialback:
-	case pr.asked && !byDialback && (pr.restart == nil || isStreamError(pr.restart)):
+	case pr.asked && !byDialback && (pr.restart == nil || insists(pr.restart)):
 		dialback.Words = "it offers no dialback to those without a certificate that it trusts"
 	case pr.restart != nil:
 		dialback.Mark, dialback.Words = Fail, "the encrypted stream does not open ("+explain(pr.restart)+")"

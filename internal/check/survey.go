@@ -64,7 +64,7 @@ func (c *Checker) survey(ctx context.Context, s Subject, resolvers []string, p p
 	each(len(sv.sources), func(i int) { c.askServices(ctx, &sv.sources[i], s, sv.zone.Apex, p) })
 	hosts := sv.targets(s)
 	each(len(sv.sources), func(i int) { c.askHosts(ctx, &sv.sources[i], hosts, sv.zone.Apex, p) })
-	sv.complete(hosts)
+	c.complete(ctx, sv, resolvers, hosts, p)
 	sv.signed, _ = firstAnswer(ctx, resolvers, p, func(ctx context.Context, resolver string) (bool, error) {
 		return c.Resolver.IsSigned(ctx, resolver, servicePrefix+s.Domain)
 	})
@@ -140,7 +140,7 @@ func (c *Checker) askHosts(ctx context.Context, n *source, hosts []string, apex 
 	}
 	n.hosts = map[string]Addresses{}
 	for _, host := range hosts {
-		if n.authoritative && host != apex && !strings.HasSuffix(host, "."+apex) {
+		if n.authoritative && apex != "" && host != apex && !strings.HasSuffix(host, "."+apex) {
 			continue
 		}
 		within(ctx, p.lookup, func(ctx context.Context) {
@@ -151,16 +151,19 @@ func (c *Checker) askHosts(ctx context.Context, n *source, hosts []string, apex 
 	}
 }
 
-// complete gives authoritative servers the addresses in other zones that a resolver found.
-func (sv survey) complete(hosts []string) {
+// complete gives authoritative servers the addresses in other zones, which resolvers find.
+func (c *Checker) complete(ctx context.Context, sv survey, resolvers, hosts []string, p patience) {
 	for _, host := range hosts {
-		i := slices.IndexFunc(sv.sources, func(n source) bool { _, ok := n.hosts[host]; return ok && !n.authoritative })
-		if i < 0 {
+		knows := func(n source) bool { _, ok := n.hosts[host]; return ok }
+		if !slices.ContainsFunc(sv.sources, func(n source) bool { return n.authoritative && n.hosts != nil && !knows(n) }) {
 			continue
 		}
+		found, err := firstAnswer(ctx, resolvers, p, func(ctx context.Context, resolver string) (Addresses, error) {
+			return c.Resolver.LookupAddresses(ctx, resolver, host)
+		})
 		for _, n := range sv.sources {
-			if _, ok := n.hosts[host]; n.authoritative && n.hosts != nil && !ok {
-				n.hosts[host] = sv.sources[i].hosts[host]
+			if err == nil && n.authoritative && n.hosts != nil && !knows(n) {
+				n.hosts[host] = found
 			}
 		}
 	}

@@ -157,10 +157,15 @@ func (e *environment) patient(ctx context.Context, argument string, options doct
 		}
 		p.peers = append(p.peers, partner{domain: strings.ToLower(strings.TrimSuffix(domain, ".")), policy: policy})
 	}
-	if p.fed != nil {
-		err = p.read(ctx)
+	if p.fed == nil {
+		return p, nil
 	}
-	return p, err
+	p.read(ctx)
+	if left := len(p.peers) - maxPeers; left > 0 && len(options.peers) == 0 {
+		p.peers = p.peers[:maxPeers]
+		fmt.Fprintf(e.ErrOut, "The first %d of spec.peers are tried; name any of the %d others with --peer.\n", maxPeers, left)
+	}
+	return p, nil
 }
 
 // vantages understands the flag --from.

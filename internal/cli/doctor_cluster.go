@@ -69,7 +69,7 @@ func (e *environment) lookUp(ctx context.Context, argument string) (*cluster, *v
 }
 
 // read completes a patient with what its Federation says.
-func (p *patient) read(ctx context.Context) error {
+func (p *patient) read(ctx context.Context) {
 	if len(p.resolvers) == 0 {
 		for _, resolver := range p.fed.Spec.Verification.Resolvers {
 			p.resolvers = append(p.resolvers, string(resolver))
@@ -91,7 +91,6 @@ func (p *patient) read(ctx context.Context) error {
 			p.trustAlso(bundle)
 		}
 	}
-	return nil
 }
 
 // publicAddresses are those that the spec names, else those that the load balancer has now, else those of status.
@@ -131,7 +130,7 @@ func peersOf(fed *v1alpha1.Federation, named []partner) []partner {
 			one.route = net.JoinHostPort(peer.Route.Host, strconv.Itoa(int(peer.Route.Port)))
 		}
 		known[one.domain] = one
-		if peer.Access != v1alpha1.PeerAccessDeny && len(own) < maxPeers {
+		if peer.Access != v1alpha1.PeerAccessDeny {
 			own = append(own, one)
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/xmppfed/xmppfed/internal/cli/example"
 	"github.com/xmppfed/xmppfed/internal/cli/plan"
 	"github.com/xmppfed/xmppfed/internal/cli/records"
+	"github.com/xmppfed/xmppfed/internal/cli/report"
 	"github.com/xmppfed/xmppfed/internal/cli/status"
 	"github.com/xmppfed/xmppfed/internal/cli/text"
 	"github.com/xmppfed/xmppfed/internal/engine"
@@ -37,9 +38,13 @@ var outputs = map[string]func(root string) (string, error){
 	"plan-offline":  planOfTheSample,
 	"plan-refused":  planOfABadManifest,
 	"help":          help(),
-	"help-records":  help("records"),
-	"help-status":   help("status"),
-	"help-plan":     help("plan"),
+	"doctor": func(string) (string, error) {
+		return report.Render(report.New("chat/cup", example.Examined()), guideStyle, false), nil
+	},
+	"help-doctor":  help("doctor"),
+	"help-records": help("records"),
+	"help-status":  help("status"),
+	"help-plan":    help("plan"),
 }
 
 // guideStyle is how the guide shows output: as a terminal of the usual width, without colours.

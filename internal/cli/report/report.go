@@ -4,7 +4,9 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -33,7 +35,10 @@ type Summary struct {
 
 // New is the report of results.
 func New(subject string, results []check.Result) Report {
-	r := Report{Subject: subject, Results: results}
+	r := Report{Subject: subject}
+	for _, section := range sections(results) {
+		r.Results = append(r.Results, section.results...)
+	}
 	for _, result := range results {
 		switch result.Mark {
 		case check.Pass:
@@ -90,7 +95,7 @@ type section struct {
 	results []check.Result
 }
 
-// sections parts results by domain and vantage, in the order in which those come first.
+// sections parts results by domain and vantage, in the order in which those come first, and orders each by checks.
 func sections(results []check.Result) []section {
 	var parts []section
 	for _, r := range results {
@@ -105,51 +110,51 @@ func sections(results []check.Result) []section {
 		}
 		parts[i].results = append(parts[i].results, r)
 	}
+	for _, part := range parts {
+		slices.SortStableFunc(part.results, func(a, b check.Result) int { return cmp.Compare(a.ID, b.ID) })
+	}
 	return parts
 }
 
 // line is one check, or several that are skipped for the same reason.
 type line struct {
 	check.Result
-	// id is the ID, or the first and the last.
-	id       string
 	subjects []string
 }
 
-// lines are the results with what is the same told once.
+// lines are the results with what is the same told once. What an earlier failure hides comes last, in one line for each
+// such failure.
 func (s section) lines(wide bool) []line {
-	var lines []line
+	var lines, after []line
+	hidden := map[check.ID][]check.ID{}
 	for _, r := range s.results {
-		if r.Mark == check.Skip && r.Because == "" && !wide {
+		if r.Mark == check.Skip && !wide {
+			if r.Because != "" && !slices.Contains(hidden[r.Because], r.ID) {
+				hidden[r.Because] = append(hidden[r.Because], r.ID)
+			}
 			continue
 		}
-		if i := slices.IndexFunc(lines, func(l line) bool { return l.takes(r, wide) }); i >= 0 {
-			lines[i].add(r)
-			continue
+		i := slices.IndexFunc(lines, func(l line) bool { return l.says(r) })
+		if i < 0 {
+			i = len(lines)
+			lines = append(lines, line{Result: r})
 		}
-		lines = append(lines, line{Result: r, id: string(r.ID)})
-		lines[len(lines)-1].add(r)
+		lines[i].add(r)
 	}
-	return lines
+	for _, because := range slices.Sorted(maps.Keys(hidden)) {
+		words := ranges(hidden[because]) + ", because " + string(because) + " failed"
+		after = append(after, line{Result: check.Result{Mark: check.Skip, Words: words}})
+	}
+	return append(lines, after...)
 }
 
-// takes tells whether a result says what the line says already.
-func (l line) takes(r check.Result, wide bool) bool {
-	if r.Mark != l.Mark || r.Words != l.Words || r.Fix != l.Fix {
-		return false
-	}
-	return r.ID == l.ID || r.Because != "" && r.Because == l.Because && !wide
+// says tells whether the line says what a result says.
+func (l line) says(r check.Result) bool {
+	return r.ID == l.ID && r.Mark == l.Mark && r.Words == l.Words && r.Fix == l.Fix
 }
 
+// add takes in a result that says the same.
 func (l *line) add(r check.Result) {
-	if r.ID != l.ID {
-		first, _, _ := strings.Cut(l.id, "-")
-		if first != string(r.ID) {
-			l.id = first + "-" + string(r.ID)
-		}
-		l.subjects = nil
-		return
-	}
 	if r.Subject != "" && !slices.Contains(l.subjects, r.Subject) {
 		l.subjects = append(l.subjects, r.Subject)
 	}
@@ -158,13 +163,36 @@ func (l *line) add(r check.Result) {
 	}
 }
 
+// ranges lists IDs in their order, those that follow each other by the first and the last.
+func ranges(ids []check.ID) string {
+	catalogue := check.Catalogue()
+	place := func(id check.ID) int {
+		return slices.IndexFunc(catalogue, func(c check.Check) bool { return c.ID == id })
+	}
+	var parts []string
+	for first := 0; first < len(ids); {
+		last := first
+		for last+1 < len(ids) && place(ids[last+1]) == place(ids[last])+1 {
+			last++
+		}
+		switch last {
+		case first:
+			parts = append(parts, string(ids[first]))
+		default:
+			parts = append(parts, string(ids[first])+"-"+string(ids[last]))
+		}
+		first = last + 1
+	}
+	return strings.Join(parts, ", ")
+}
+
 // rows are the lines of the table.
 func (l line) rows(wide, titled bool) [][]text.Cell {
 	finding := l.Words
 	if len(l.subjects) > 0 {
 		finding = strings.Join(l.subjects, ", ") + ": " + finding
 	}
-	row := []text.Cell{{Text: string(l.Mark), Tone: tone(l.Mark)}, {Text: l.id}}
+	row := []text.Cell{{Text: string(l.Mark), Tone: tone(l.Mark)}, {Text: string(l.ID)}}
 	empty := []text.Cell{{}, {}}
 	if titled {
 		row = append(row, text.Cell{Text: check.Find(l.ID).Title})
