@@ -127,7 +127,7 @@ func TestWhatCanNotBeDoneIsSaidAndEndsWith2(t *testing.T) {
 		"a Federation that is not there":    {[]string{"records", "none"}, `reading Federation ` + s.namespace + `/none: federations.xmppfed.io "none" not found`},
 		"a format that there is not":        {[]string{"records", "cup", "-o", "xml"}, "must be one of bind, table, json"},
 		"a Federation in all namespaces":    {[]string{"status", "cup", "-A"}, "-A makes no sense"},
-		"a manifest that is not there":      {[]string{"plan", "-f", "none.yaml"}, "reading manifests: open none.yaml"},
+		"a manifest that is not there":      {[]string{"plan", "-f", "none.yaml"}, "reading manifests: stat none.yaml"},
 		"a kind that the cluster lacks":     {[]string{"plan", "-f", s.write("a.yaml", "{apiVersion: a.example/v1, kind: A, metadata: {name: a}}")}, "looking for kind A"},
 		"a context that there is not":       {[]string{"status", "--context", "none"}, "context was not found for specified context: none"},
 		"a verb that there is not":          {[]string{"statsu"}, `unknown command "statsu"`},

@@ -3,10 +3,13 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -37,7 +40,7 @@ func newPlan(env *environment) *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	format := addOutput(cmd, "text", "json")
-	cmd.Flags().StringSliceVarP(&files, "filename", "f", nil, "manifests to plan, files or - for standard input")
+	cmd.Flags().StringSliceVarP(&files, "filename", "f", nil, "manifests to plan: files, directories, or - for standard input")
 	cmd.Flags().BoolVar(&offline, "offline", false, "use no cluster")
 	if err := cmd.MarkFlagRequired("filename"); err != nil {
 		panic(err) // only when there is no such flag
@@ -68,29 +71,60 @@ func newPlan(env *environment) *cobra.Command {
 	return cmd
 }
 
-// read reads the manifests of files.
-func (e *environment) read(files []string) ([]*unstructured.Unstructured, error) {
+// read reads the manifests of files, directories and standard input.
+func (e *environment) read(names []string) ([]*unstructured.Unstructured, error) {
 	var all []*unstructured.Unstructured
-	for _, name := range files {
-		in, source := e.In, "standard input"
-		if name != "-" {
-			file, err := os.Open(name)
+	for _, name := range names {
+		if name == "-" {
+			objects, err := manifest.Read(e.In, "standard input")
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, objects...)
+			continue
+		}
+		files, err := filesOf(name)
+		if err != nil {
+			return nil, fmt.Errorf("reading manifests: %w", err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
 			if err != nil {
 				return nil, fmt.Errorf("reading manifests: %w", err)
 			}
-			defer file.Close()
-			in, source = file, name
+			objects, err := manifest.Read(bytes.NewReader(data), file)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, objects...)
 		}
-		objects, err := manifest.Read(in, source)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, objects...)
 	}
 	if len(all) == 0 {
 		return nil, errors.New("reading manifests: there is no object in them")
 	}
 	return all, nil
+}
+
+// filesOf are the manifests that kubectl would take for a name: the file itself, or those in the directory.
+func filesOf(name string) ([]string, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return []string{name}, nil
+	}
+	entries, err := os.ReadDir(name)
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, entry := range entries {
+		if slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(entry.Name())) && !entry.IsDir() {
+			files = append(files, filepath.Join(name, entry.Name()))
+		}
+	}
+	return files, nil
 }
 
 // judgement is what an API server would make of an object.

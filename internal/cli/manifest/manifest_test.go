@@ -44,6 +44,8 @@ func TestWhatIsNoManifestIsSaidWithItsPlace(t *testing.T) {
 		"no YAML":         {"kind: A\napiVersion: v1\nmetadata: {name: a}\n---\n\t", "reading document 2 of file: "},
 		"a key twice":     {"kind: A\nkind: B", `key "kind" already set`},
 		"no kind":         {"metadata: {name: a}", "'Kind' is missing"},
+		"a boolean name":  {"kind: A\napiVersion: v1\nmetadata: {name: a, namespace: n}", "ObjectMeta.namespace of type string"},
+		"nameless list":   {"kind: List\napiVersion: v1\nitems: [{kind: A, apiVersion: v1}]", "the A has no metadata.name"},
 		"no name":         {"kind: A\napiVersion: v1", "the A has no metadata.name"},
 		"a plain text":    {"hello", "reading document 1 of file: "},
 		"far too long":    {"a: " + strings.Repeat("x", 4<<20), "reading document 1 of file: "},
@@ -76,7 +78,7 @@ func TestFederationsAreJudgedAsAnAPIServerDoes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			objects, err := manifest.Read(strings.NewReader(
-				"apiVersion: xmppfed.io/v1alpha1\nkind: Federation\nmetadata: {name: a, namespace: n}\nspec: "+test.spec), "file")
+				"apiVersion: xmppfed.io/v1alpha1\nkind: Federation\nmetadata: {name: a, namespace: chat}\nspec: "+test.spec), "file")
 			if err != nil {
 				t.Fatal(err)
 			}

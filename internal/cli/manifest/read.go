@@ -6,10 +6,12 @@ package manifest
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
@@ -56,10 +58,7 @@ func parse(document []byte) ([]*unstructured.Unstructured, error) {
 		return nil, err
 	}
 	if !object.IsList() {
-		if object.GetName() == "" {
-			return nil, fmt.Errorf("the %s has no metadata.name", object.GetKind())
-		}
-		return []*unstructured.Unstructured{object}, nil
+		return []*unstructured.Unstructured{object}, check(object)
 	}
 	list, err := object.ToList()
 	if err != nil {
@@ -67,7 +66,25 @@ func parse(document []byte) ([]*unstructured.Unstructured, error) {
 	}
 	var all []*unstructured.Unstructured
 	for i := range list.Items {
+		if err := check(&list.Items[i]); err != nil {
+			return nil, err
+		}
 		all = append(all, &list.Items[i])
 	}
 	return all, nil
+}
+
+// check refuses metadata that nobody could work with, such as the namespace n, which is a boolean in YAML 1.1.
+func check(object *unstructured.Unstructured) error {
+	metadata, err := json.Marshal(object.Object["metadata"])
+	if err == nil {
+		err = json.Unmarshal(metadata, &metav1.ObjectMeta{})
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("the metadata of the %s: %w", object.GetKind(), err)
+	case object.GetName() == "":
+		return fmt.Errorf("the %s has no metadata.name", object.GetKind())
+	}
+	return nil
 }
