@@ -3,8 +3,10 @@
 package status
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	"github.com/xmppfed/xmppfed/internal/cli/records"
 	"github.com/xmppfed/xmppfed/internal/cli/text"
 	"github.com/xmppfed/xmppfed/internal/desired"
+	"github.com/xmppfed/xmppfed/internal/engine"
 )
 
 // Render is the screen of one Federation.
@@ -219,7 +222,8 @@ func sessions(m Model, style text.Style) string {
 		return strings.Join(text.Wrap(none, style.Width), "\n") + "\n"
 	}
 	table := text.Table{Header: []string{"SESSION", "REMOTE", "LOCAL", "TLS", "PROVEN BY", "AGE", "QUEUE"}}
-	shown := m.Sessions[:min(len(m.Sessions), screenful)]
+	shown := slices.SortedStableFunc(slices.Values(m.Sessions), compareSessions)
+	shown = shown[:min(len(shown), screenful)]
 	for _, session := range shown {
 		direction := "<-- in"
 		if session.Direction == "outgoing" {
@@ -269,6 +273,19 @@ func first[T any](rows []T, fine func(T) bool, fineWord string) (shown []T, rest
 		rest = fmt.Sprintf("... and %d more, all %s\n", left, fineWord)
 	}
 	return append(bad, good...)[:screenful], rest
+}
+
+// compareSessions puts those first that can't carry what is to be sent, and keeps an order that does not change from one
+// look to the next.
+func compareSessions(a, b engine.Session) int {
+	trouble := func(s engine.Session) int {
+		if s.Queue > 0 || s.Authentication == "" {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(trouble(a), trouble(b)), cmp.Compare(a.Remote, b.Remote), cmp.Compare(a.Local, b.Local),
+		cmp.Compare(b.Direction, a.Direction), cmp.Compare(b.Age, a.Age))
 }
 
 func orUnknown(value string) string {

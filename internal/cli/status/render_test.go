@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -171,5 +172,19 @@ func TestNamesOfAnyLengthHaveTheirPlace(t *testing.T) {
 		if strings.Count(screen, long) < 4 {
 			t.Errorf("at %d columns the name is not shown as a whole:\n%s", width, screen)
 		}
+	}
+}
+
+func TestSessionsStandInOneOrderWithTroubleFirst(t *testing.T) {
+	sessions := example.Sessions()
+	want := status.Render(status.Model{Federation: example.Healthy(), Now: example.Now(), Sessions: sessions}, text.Style{Width: 80})
+	slices.Reverse(sessions)
+	got := status.Render(status.Model{Federation: example.Healthy(), Now: example.Now(), Sessions: sessions}, text.Style{Width: 80})
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("another order of the server's shows (-one +other):\n%s", diff)
+	}
+	_, got, _ = strings.Cut(got, "\nSESSION ")
+	if _, list, _ := strings.Cut(got, "\n"); !strings.HasPrefix(list, "--> out  sametime.example") {
+		t.Errorf("the session that waits is not the first:\n%s", list)
 	}
 }
