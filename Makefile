@@ -12,6 +12,7 @@ KUSTOMIZE_VERSION := v5.8.0
 TOOLS := $(CURDIR)/bin/tools
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 KUSTOMIZE := $(TOOLS)/kustomize-$(KUSTOMIZE_VERSION)
+export FUZZTIME
 export HELM := $(TOOLS)/helm-$(HELM_VERSION)
 
 LAB := hack/lab/lab
@@ -48,6 +49,14 @@ test-integration: ## Run the tests against real BIND and Prosody (needs root)
 .PHONY: e2e
 e2e: $(HELM) ## Run the lab tests, or those whose names match RUN=regexp (needs root)
 	hack/test.sh e2e
+
+.PHONY: fuzz
+fuzz: ## Fuzz what parses and judges the words of strangers, each target for FUZZTIME (1m)
+	hack/fuzz.sh
+
+.PHONY: bench-check
+bench-check: ## Measure doctor's checks: one domain with a partner, and a thousand domains from one process
+	go run ./hack/bench/check
 
 .PHONY: build
 build: ## Build the operator and the kubectl plugin into bin/xmppfed-operator and bin/kubectl-xmppfed

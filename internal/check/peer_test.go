@@ -283,6 +283,9 @@ func FuzzJudgePing(f *testing.F) {
 		if got.Authentication != "" && got.Authentication != "EXTERNAL" && got.Authentication != "dialback" {
 			t.Errorf("authentication %q", got.Authentication)
 		}
+		for _, r := range PingResults(PeerTarget{Domain: domain, From: from, Route: route, Policy: policy}, p) {
+			judged(t, r)
+		}
 	})
 }
 

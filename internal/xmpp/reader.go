@@ -106,8 +106,11 @@ func (r *reader) header() (Header, error) {
 		case xml.Name{Local: "version"}:
 			header.Version = value
 		}
-		if attr.Name.Space == "xmlns" && value == nsDialback {
+		switch {
+		case attr.Name.Space == "xmlns" && value == nsDialback:
 			header.Dialback = true
+		case attr.Name == xml.Name{Local: "xmlns"} && value == nsClient:
+			return header, r.protocol("the peer's stream is for clients (%s), not for servers", nsClient)
 		}
 	}
 	return header, nil
