@@ -137,7 +137,7 @@ func (t PeerTarget) reached(r Result, v PeerVerdict, pong engine.Pong) Result {
 		if !session.Secure {
 			return skipped(r.ID, "", "the stream is not encrypted, or not known")
 		}
-		if r.ID == Handshake {
+		if r.ID == Handshake && session.TLSVersion != "" {
 			r.Words = session.TLSVersion
 		}
 		if r.ID == Certificate && pong.CertificateTrouble != "" {
