@@ -21,7 +21,10 @@ var rules = []rule{
 	{causes: []ID{LoadBalancer}, effects: append([]ID{ServerAnswers, DirectTLS, GroupChat, DialbackOffer, Sessions, Drift}, way[2:]...)},
 	{causes: way, effects: []ID{DirectTLS, DANE, POSH}},
 	{causes: []ID{Drift}, effects: []ID{DialbackKey}},
-	{causes: []ID{HostedThere}, effects: []ID{External, AsksForOurs, DialbackOffer, DialbackCall, RefusedAsOwn, Policy, RoundTrip, StreamOpens}},
+	{
+		causes:  []ID{HostedThere},
+		effects: []ID{External, AsksForOurs, DialbackOffer, DialbackCall, RefusedAsOwn, Policy, RoundTrip, StreamOpens},
+	},
 	{
 		causes:     append([]ID{PublicAddress, ServicePort, LoadBalancer, ServerAnswers}, way...),
 		effects:    []ID{DialbackCall, RefusedAsOwn, RoundTrip},
@@ -34,29 +37,36 @@ var rules = []rule{
 func FirstCauses(results []Result, ours []string) []Result {
 	isOurs := func(r Result) bool { return slices.Contains(ours, r.Domain) }
 	for i, effect := range results {
-		if effect.Mark != Fail && effect.Mark != Warn {
-			continue
-		}
-		for _, rule := range rules {
-			if !slices.Contains(rule.effects, effect.ID) || rule.onPartners && isOurs(effect) {
-				continue
-			}
-			cause := slices.IndexFunc(results, func(r Result) bool {
-				switch {
-				case r.Mark != Fail || !slices.Contains(rule.causes, r.ID) || r.ID == effect.ID || elsewhere(r, effect):
-					return false
-				case rule.onPartners:
-					return isOurs(r)
-				}
-				return r.Domain == effect.Domain || r.ID == LoadBalancer && isOurs(effect) && isOurs(r)
-			})
-			if cause >= 0 {
-				results[i] = hide(effect, results[cause].ID)
-				break
-			}
+		if because, ok := causeOf(effect, results, isOurs); ok {
+			results[i] = hide(effect, because)
 		}
 	}
 	return results
+}
+
+// causeOf finds the failure that explains a result.
+func causeOf(effect Result, results []Result, isOurs func(Result) bool) (ID, bool) {
+	if effect.Mark != Fail && effect.Mark != Warn {
+		return "", false
+	}
+	for _, rule := range rules {
+		if !slices.Contains(rule.effects, effect.ID) || rule.onPartners && isOurs(effect) {
+			continue
+		}
+		cause := slices.IndexFunc(results, func(r Result) bool {
+			switch {
+			case r.Mark != Fail || !slices.Contains(rule.causes, r.ID) || r.ID == effect.ID || elsewhere(r, effect):
+				return false
+			case rule.onPartners:
+				return isOurs(r)
+			}
+			return r.Domain == effect.Domain || r.ID == LoadBalancer && isOurs(effect) && isOurs(r)
+		})
+		if cause >= 0 {
+			return results[cause].ID, true
+		}
+	}
+	return "", false
 }
 
 // elsewhere tells whether two results are about different addresses.

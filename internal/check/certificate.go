@@ -66,7 +66,8 @@ func (s Subject) judgeCertificates(chain []*x509.Certificate, now time.Time) Res
 		r.Fix = s.remedy("have a certificate issued with the extended key usages serverAuth and clientAuth")
 		return r
 	case !slices.Contains(usage, x509.ExtKeyUsageClientAuth):
-		r.Words += "; it lacks the usage clientAuth, so ejabberd before 25.07 takes it for no proof in the other direction and falls back to dialback"
+		r.Words += "; it lacks the usage clientAuth, so ejabberd before 25.07 takes it for no proof in the other direction and " +
+			"falls back to dialback"
 	}
 	if err := s.verify(chain, now); err != nil {
 		words, order := s.untrusted(chain, err)
@@ -99,21 +100,29 @@ func (s Subject) untrusted(chain []*x509.Certificate, err error) (words, order s
 	var invalid x509.CertificateInvalidError
 	switch {
 	case leaf.CheckSignatureFrom(leaf) == nil || len(chain) == 1 && string(leaf.RawIssuer) == string(leaf.RawSubject):
-		return "it is self-signed, so nobody vouches for it", "have a certificate issued by a public CA; partners that can't wait may use dialback"
+		return "it is self-signed, so nobody vouches for it",
+			"have a certificate issued by a public CA; partners that can't wait may use dialback"
 	case s.OwnCA:
 		return "it is issued by the Federation's own CA, which strangers don't trust; they fall back to dialback, or refuse",
 			"name a certificate of a public CA in spec.tls, or give partners the CA of the Secret that status.certificate names"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return "a certificate in its chain has expired: " + nameOf(invalid.Cert), "serve the chain that the CA has now"
-	case errors.As(err, &unknown) && string(last.RawIssuer) != string(last.RawSubject):
-		return fmt.Sprintf("its chain is not complete, or leads to a CA that is not trusted here: the certificate of the issuer %s is not served",
-				issuerOf(last)), "serve the full chain, intermediate certificates included; a CA of your own has to be named with --ca, " +
-				"and added by every partner"
 	case errors.As(err, &unknown):
-		return "its chain leads to a CA that is not trusted here: " + nameOf(last),
-			"use a certificate of a public CA; a CA of your own has to be named with --ca, and added by every partner"
+		words = "its chain leads to a CA that is not trusted here: " + nameOf(last)
+		order = "use a certificate of a public CA; a CA of your own has to be named with --ca, and added by every partner"
+		if string(last.RawIssuer) != string(last.RawSubject) {
+			words = "its chain is not complete, or leads to a CA that is not trusted here: the certificate of the issuer " +
+				issuerOf(last) + " is not served"
+			order = "serve the full chain, intermediate certificates included; else " + order
+		}
+		return words, order
 	}
 	return "its chain is not valid (" + phrase.Clean(err.Error(), maxRecord) + ")", "have the certificate issued anew"
+}
+
+// broken are the signatures that can be forged.
+var broken = []x509.SignatureAlgorithm{
+	x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1, x509.MD5WithRSA, x509.MD2WithRSA,
 }
 
 // weaknessOf is what is too weak in a chain: keys and hashes that crypto libraries refuse at their usual level.
@@ -133,11 +142,8 @@ func weaknessOf(chain []*x509.Certificate) (string, bool) {
 			return which + " is of a kind that few servers support", true
 		}
 		selfSigned := string(cert.RawIssuer) == string(cert.RawSubject) // whose signature nobody looks at
-		switch cert.SignatureAlgorithm {
-		case x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1, x509.MD5WithRSA, x509.MD2WithRSA:
-			if !selfSigned {
-				return fmt.Sprintf("a signature in its chain is %s, which has been broken", cert.SignatureAlgorithm), true
-			}
+		if slices.Contains(broken, cert.SignatureAlgorithm) && !selfSigned {
+			return fmt.Sprintf("a signature in its chain is %s, which has been broken", cert.SignatureAlgorithm), true
 		}
 	}
 	return "", false

@@ -139,8 +139,9 @@ func (d Deployment) judgeSessions() Result {
 	}
 	if len(wrong) > 0 {
 		return Result{
-			ID: Sessions, Mark: Fail, Evidence: evidence, Words: "a stream is less than the policy demands: " + phrase.List(slices.Compact(wrong), maxRecords),
-			Fix: "Wait until the new policy is in force (D34); if it is, report this: the server must end such streams",
+			ID: Sessions, Mark: Fail, Evidence: evidence,
+			Words: "a stream is less than the policy demands: " + phrase.List(slices.Compact(wrong), maxRecords),
+			Fix:   "Wait until the new policy is in force (D34); if it is, report this: the server must end such streams",
 		}
 	}
 	return passed(Sessions, "", count(total, "stream")+" with watched partners, each as its policy demands", evidence...)

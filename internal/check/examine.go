@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
 )
 
 // Examine makes all checks of the way in to a domain that can be made from here, side by side, and tells what came of
@@ -120,7 +122,10 @@ func (c *Checker) examineRoute(ctx context.Context, s Subject, p patience) []Res
 		addresses, err = c.addressesOf(ctx, s.Resolvers, host, p)
 	}
 	if err != nil || perr != nil || len(addresses) == 0 {
-		failed := Result{ID: PartnerRecords, Subject: s.Route, Mark: Fail, Words: "the route leads to no address", Fix: "Correct route in spec.peers"}
+		failed := Result{
+			ID: PartnerRecords, Subject: s.Route, Mark: Fail, Reason: v1alpha1.ReasonPeerDNS,
+			Words: "the route leads to no address", Fix: "Correct route in spec.peers",
+		}
 		return append([]Result{failed}, hidden(PartnerRecords, "", s.afterRecords()...)...)
 	}
 	var at []endpoint
@@ -140,7 +145,7 @@ func (s Subject) judgeFallback(n source, probes []probe) []Result {
 	publish := s.remedy("publish the service record " + name + ". SRV 0 0 5269 HOST., where HOST is the server's name")
 	works := slices.ContainsFunc(probes, func(pr probe) bool { return pr.dial == nil && (pr.stream == nil || isStreamError(pr.stream)) })
 	missing := Result{
-		ID: s.id(ServiceRecord), Mark: Fail, Reason: "SRVMissing", Words: "there is no service record " + name,
+		ID: s.id(ServiceRecord), Mark: Fail, Reason: v1alpha1.ReasonSRVMissing, Words: "there is no service record " + name,
 		Fix: publish, Evidence: []string{n.name + ": no SRV record " + name},
 	}
 	if !works {
@@ -157,6 +162,9 @@ func (s Subject) judgeFallback(n source, probes []probe) []Result {
 	}
 	return []Result{
 		skipped(ServiceRecord, "", "there is no service record; see D06"),
-		{ID: Fallback, Mark: Warn, Words: "there is no service record " + name + ": the domain is found by its own address and port 5269 only", Fix: publish},
+		{
+			ID: Fallback, Mark: Warn, Fix: publish,
+			Words: "there is no service record " + name + ": the domain is found by its own address and port 5269 only",
+		},
 	}
 }

@@ -116,6 +116,8 @@ func (s Subject) judgeOffer(pr probe) Result {
 	return r
 }
 
+const whoSendsNone = ", and old servers such as Prosody 0.12 send none"
+
 // judgeHandshake judges version and cipher, and what those see who send no server name.
 func (s Subject) judgeHandshake(pr probe) Result {
 	version, cipher := tls.VersionName(pr.state.Version), tls.CipherSuiteName(pr.state.CipherSuite)
@@ -131,11 +133,11 @@ func (s Subject) judgeHandshake(pr probe) Result {
 		r.Fix = s.remedy("switch on ciphers with ECDHE and AES-GCM or ChaCha20 in the server")
 	case pr.unnamedErr != nil:
 		r.Mark = Warn
-		r.Words += "; but without a server name the handshake fails (" + explain(pr.unnamedErr) + "), and old servers such as Prosody 0.12 send none"
+		r.Words += "; but without a server name the handshake fails (" + explain(pr.unnamedErr) + ")" + whoSendsNone
 		r.Fix = s.remedy("let the server show its certificate for the domain also to those who name no server")
 	case pr.unnamed != nil && !bytes.Equal(pr.unnamed.Raw, pr.leaf.Raw) && !pki.Covers(pr.unnamed, s.Domain):
 		r.Mark = Warn
-		r.Words += "; but without a server name it shows a certificate for " + namesOf(pr.unnamed) + ", and old servers such as Prosody 0.12 send none"
+		r.Words += "; but without a server name it shows a certificate for " + namesOf(pr.unnamed) + whoSendsNone
 		r.Fix = s.remedy("let the server show its certificate for the domain also to those who name no server")
 	}
 	return r
@@ -187,8 +189,8 @@ func (s Subject) judgeKeys(pr probe) Result {
 	case pr.dialback != nil:
 		r.Words = "it does not answer for dialback keys (" + explain(pr.dialback) + ")"
 	case pr.right != "valid":
-		r.Words = fmt.Sprintf("it answers %s to a key made from the Federation's dialback secret: it has another secret, or is not our server",
-			phrase.Quote(pr.right, maxRecord))
+		r.Words = fmt.Sprintf("it answers %s to a key made from the Federation's dialback secret: it has another secret, or is "+
+			"not our server", phrase.Quote(pr.right, maxRecord))
 	case pr.wrong == "valid":
 		r.Words = "it takes any dialback key for its own, so anybody can pass for " + s.Domain
 	default:

@@ -280,7 +280,9 @@ func TestEachFaultIsBlamedOnceAndOnTheRightCheck(t *testing.T) {
 			hurt: func(w *world) { w.server.DialbackSecret = "another" }, want: []check.ID{check.DialbackKey}, says: "another secret",
 		},
 		"neither certificates nor dialback": {
-			hurt: func(w *world) { w.server.DialbackSecret, w.server.AsksForCertificate, w.subject.DialbackSecret = "", false, "" },
+			hurt: func(w *world) {
+				w.server.DialbackSecret, w.server.AsksForCertificate, w.subject.DialbackSecret = "", false, ""
+			},
 			want: []check.ID{check.DialbackOffer}, says: "no dialback, and nothing else",
 		},
 		"direct TLS at the STARTTLS port": {

@@ -153,6 +153,7 @@ func (t PeerTarget) reached(r Result, v PeerVerdict, pong engine.Pong) Result {
 		}
 	case RoundTrip:
 		r.Words = fmt.Sprintf("%s answers a ping, in %s", t.Domain, v.RoundTrip.Round(time.Millisecond))
+	default:
 	}
 	return r
 }

@@ -48,8 +48,9 @@ func (c *Checker) examinePOSH(ctx context.Context, s Subject, probes []probe, p 
 	if err != nil {
 		if !errors.Is(err, errNoPOSH) {
 			return []Result{{
-				ID: POSH, Mark: Warn, Words: "the file " + poshPath + " is there, but of no use (" + phrase.Clean(err.Error(), maxRecord) + ")",
-				Fix: s.remedy("correct or remove it"),
+				ID: POSH, Mark: Warn,
+				Words: "the file " + poshPath + " is there, but of no use (" + phrase.Clean(err.Error(), maxRecord) + ")",
+				Fix:   s.remedy("correct or remove it"),
 			}}
 		}
 		return []Result{skipped(POSH, "", "the domain publishes none")}
@@ -81,9 +82,9 @@ func (s Subject) judgePOSH(file poshFile, probes []probe) []Result {
 // lists tells whether the file has the certificate, by any hash that it names.
 func (f poshFile) lists(certificate []byte) bool {
 	short, long := sha256.Sum256(certificate), sha512.Sum512(certificate)
-	return slices.ContainsFunc(f.Fingerprints, func(print map[string]string) bool {
-		return print["sha-256"] == base64.StdEncoding.EncodeToString(short[:]) ||
-			print["sha-512"] == base64.StdEncoding.EncodeToString(long[:])
+	return slices.ContainsFunc(f.Fingerprints, func(hashes map[string]string) bool {
+		return hashes["sha-256"] == base64.StdEncoding.EncodeToString(short[:]) ||
+			hashes["sha-512"] == base64.StdEncoding.EncodeToString(long[:])
 	})
 }
 
@@ -96,7 +97,10 @@ func (c *Checker) fetchPOSH(ctx context.Context, s Subject, p patience) (poshFil
 		},
 		DisableKeepAlives: true,
 	}
-	client := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	place := (&url.URL{Scheme: "https", Host: s.Domain, Path: poshPath}).String()
 	for i := range maxReferrals {
 		file, err := getPOSH(ctx, client, place)

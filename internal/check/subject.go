@@ -48,8 +48,9 @@ func (s Subject) id(ours ID) ID {
 		return PartnerRecords
 	case TCP:
 		return PartnerTCP
+	default:
+		return ours
 	}
-	return ours
 }
 
 // afterRecords are the checks that need to know where the domain's servers are.

@@ -70,8 +70,9 @@ func (s Subject) judgeRecords(n source) []Result {
 	switch {
 	case len(n.services) == 1 && n.services[0].Target == "":
 		denied := Result{
-			ID: id, Mark: Fail, Reason: v1alpha1.ReasonSRVMissing, Words: "the service record " + name + " says that the domain has no XMPP (target \".\")",
-			Fix: s.remedy(fmt.Sprintf("publish %q instead, with the server's name", name+". SRV 0 0 5269 xmpp."+s.Domain+".")),
+			ID: id, Mark: Fail, Reason: v1alpha1.ReasonSRVMissing,
+			Words: "the service record " + name + " says that the domain has no XMPP (target \".\")",
+			Fix:   s.remedy(fmt.Sprintf("publish %q instead, with the server's name", name+". SRV 0 0 5269 xmpp."+s.Domain+".")),
 		}
 		return append([]Result{denied}, s.hidden(id, "", s.afterRecords()...)...)
 	case s.Want != nil:
@@ -170,13 +171,15 @@ func (s Subject) judgeSameness(sv survey, best source) []Result {
 		results[0].Evidence = append(results[0].Evidence, evidence...)
 	case servers == 0:
 		results = append(results, Result{
-			ID: SameEverywhere, Mark: Warn, Words: "the authoritative name servers of " + s.Domain + " could not be found, so resolvers alone were asked",
-			Fix: "Name a resolver that answers for SOA and NS records with --resolver", Reason: v1alpha1.ReasonResolverUnavailable,
+			ID: SameEverywhere, Mark: Warn,
+			Words: "the authoritative name servers of " + s.Domain + " could not be found, so resolvers alone were asked",
+			Fix:   "Name a resolver that answers for SOA and NS records with --resolver", Reason: v1alpha1.ReasonResolverUnavailable,
 		})
 	case len(serials) > 1:
 		results = append(results, Result{
-			ID: SameEverywhere, Mark: Warn, Words: "the name servers have the zone with different serial numbers, though with the same records of XMPP",
-			Fix: s.remedy("check the zone transfer between them, unless the zone has just changed"), Evidence: evidence,
+			ID: SameEverywhere, Mark: Warn,
+			Words: "the name servers have the zone with different serial numbers, though with the same records of XMPP",
+			Fix:   s.remedy("check the zone transfer between them, unless the zone has just changed"), Evidence: evidence,
 		})
 	default:
 		all := count(servers, "name server")

@@ -47,7 +47,7 @@ func (e *environment) lookUp(ctx context.Context, argument string) (*cluster, *v
 	c, err := e.cluster()
 	if err != nil {
 		if mayBeDomain {
-			return nil, nil, nil //nolint:nilerr // a domain needs no cluster
+			return nil, nil, nil // a domain needs no cluster
 		}
 		return nil, nil, err
 	}
@@ -61,7 +61,7 @@ func (e *environment) lookUp(ctx context.Context, argument string) (*cluster, *v
 	case err == nil:
 		return c, fed, nil
 	case mayBeDomain:
-		return nil, nil, nil //nolint:nilerr // as above
+		return nil, nil, nil
 	case apierrors.IsNotFound(err):
 		return nil, nil, fmt.Errorf("there is no Federation %s in namespace %s; a domain has a dot in it", argument, c.namespace)
 	}

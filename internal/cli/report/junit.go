@@ -42,7 +42,8 @@ func JUnit(r Report) (string, error) {
 	for _, section := range sections(r.Results) {
 		s := suite{Name: section.title}
 		for _, result := range section.results {
-			one := testCase{Name: strings.TrimSpace(fmt.Sprintf("%s %s %s", result.ID, check.Find(result.ID).Title, result.Subject)), Class: result.Domain}
+			name := fmt.Sprintf("%s %s %s", result.ID, check.Find(result.ID).Title, result.Subject)
+			one := testCase{Name: strings.TrimSpace(name), Class: result.Domain}
 			s.Tests++
 			switch result.Mark {
 			case check.Fail:
