@@ -280,6 +280,11 @@ func TestPeerThatRejectsDialback(t *testing.T) {
 			policy: webex, pong: sent(engine.StageAuthenticate, "not-authorized", ""), reason: v1alpha1.ReasonPeerRejectsDialback,
 			message: "gmail.com does not accept cupdomain.com by dialback" + fixDialback,
 		},
+		"in so many words": {
+			policy: webex, pong: received(engine.StageAuthenticate, "not-authorized", "dialback authentication failed"),
+			reason:  v1alpha1.ReasonPeerRejectsDialback,
+			message: `gmail.com does not accept cupdomain.com by dialback (not-authorized "dialback authentication failed")` + fixDialback,
+		},
 		"with another error": {
 			policy: webex, pong: rejected("internal-server-error"), reason: v1alpha1.ReasonPeerRejectsDialback,
 			message: "gmail.com does not accept cupdomain.com by dialback (internal-server-error)" + fixDialback,

@@ -133,7 +133,7 @@ func judgeSent(t PeerTarget, p engine.Pong, e engine.StreamError) (cause, string
 		}
 		return t.unproven(), ""
 	case "unsupported-feature":
-		return judgeNoAuthentication(t, p, text)
+		return judgeNoAuthentication(t, p)
 	case "connection-timeout":
 		return judgeStall(t, p), ""
 	case "not-well-formed", "invalid-namespace", "invalid-xml", "bad-format", "bad-namespace-prefix", "restricted-xml",
@@ -146,10 +146,8 @@ func judgeSent(t PeerTarget, p engine.Pong, e engine.StreamError) (cause, string
 }
 
 // judgeNoAuthentication tells which way to authenticate the partner does not offer.
-func judgeNoAuthentication(t PeerTarget, p engine.Pong, text string) (cause, string) {
+func judgeNoAuthentication(t PeerTarget, p engine.Pong) (cause, string) {
 	switch {
-	case has(text, "starttls"):
-		return requiresTLS, ""
 	case t.blamesCertificate(p):
 		return judgeCertificateTrouble(p.CertificateTrouble, "")
 	case t.Policy.Authentication == v1alpha1.PeerAuthenticationDialback:
@@ -182,11 +180,8 @@ func judgeCertificateTrouble(trouble, told string) (cause, string) {
 // arrives when the handshake is over for us.
 func judgeFailure(t PeerTarget, p engine.Pong) (cause, string) {
 	text, said := lower(p.Failure), quoted("", p.Failure)
-	switch {
-	case has(text, "alert") && has(text, "certificate", "unknown ca", "access denied"):
+	if has(text, "alert") && has(text, "certificate", "unknown ca", "access denied") {
 		return rejectsCertificate, said
-	case has(text, "verify failed"), t.blamesCertificate(p):
-		return judgeCertificateTrouble(p.CertificateTrouble, p.Failure)
 	}
 	switch p.Stage {
 	case engine.StageResolve, engine.StageConnect, "":

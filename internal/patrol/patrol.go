@@ -24,8 +24,7 @@ const (
 	maxOwnTries = 64
 	// firstSpacing is the distance between the first tries of a Federation's partners.
 	firstSpacing = 100 * time.Millisecond
-	// confirmAfter is how soon the first failure of a partner that answered until then is repeated: one lost packet is
-	// no news. firstRetry is how soon a known failure is repeated; each further one doubles it, up to the interval.
+	// confirmAfter is how soon a failure that was not there before is repeated, to be sure. firstRetry is how soon a known failure is repeated; each further one doubles it, up to the interval.
 	confirmAfter = 2 * time.Second
 	firstRetry   = 10 * time.Second
 	// quiet is the shortest time between two notices about a Federation: hundreds of partners that change together

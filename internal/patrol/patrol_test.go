@@ -193,6 +193,29 @@ func TestOneLostPacketIsNoNews(t *testing.T) {
 	})
 }
 
+func TestAFailureForAnotherReasonIsConfirmedToo(t *testing.T) {
+	hosting := check.PeerVerdict{Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonPeerHostsOurDomain}
+	broken := func(f *field) { f.verdict["p000.example"] = hosting }
+	watch(t, 1, broken, func(t *testing.T, f *field, p *Patrol) {
+		after(time.Second)
+		f.set("p000.example", silent)
+		after(firstRetry)
+		if got := p.Known(cup)["p000.example"]; got != hosting {
+			t.Errorf("after the first: %+v", got)
+		}
+		f.set("p000.example", hosting)
+		after(time.Hour)
+		if len(f.notices) != 1 {
+			t.Errorf("notices: %v", f.notices)
+		}
+		f.set("p000.example", silent)
+		after(interval + confirmAfter)
+		if got := p.Known(cup)["p000.example"]; got != silent {
+			t.Errorf("after the second: %+v", got)
+		}
+	})
+}
+
 func TestPartnersThatFailAreTriedLessAndLessOften(t *testing.T) {
 	broken := func(f *field) { f.verdict["p000.example"] = silent }
 	watch(t, 1, broken, func(t *testing.T, f *field, _ *Patrol) {

@@ -38,8 +38,10 @@ type beat struct {
 	running bool
 	// known is the verdict that was told; nil before the first.
 	known *check.PeerVerdict
-	// failures in succession, those that are not yet told included.
+	// failures in succession.
 	failures int
+	// suspected is the reason of a failure that awaits confirmation; else empty.
+	suspected string
 	// fresh is set from the first order, or a change of the target, to the verdict on it.
 	fresh bool
 }
@@ -67,7 +69,7 @@ func (r *round) update(orders Orders) map[string]check.PeerVerdict {
 			b = &beat{}
 		}
 		if b.target != target {
-			b.target, b.fresh, b.failures, b.due = target, true, 0, next
+			b.target, b.fresh, b.failures, b.suspected, b.due = target, true, 0, "", next
 			next = next.Add(min(firstSpacing, orders.Interval/time.Duration(2*len(orders.Targets))))
 		} else if latest := time.Now().Add(orders.Interval); b.due.After(latest) {
 			b.due = latest // the interval became shorter
@@ -170,10 +172,12 @@ func (r *round) try(b *beat, target Target, post Post) {
 		b.due = time.Now().Add(firstRetry)
 		return
 	}
-	b.due = time.Now().Add(b.learn(verdict, r.orders.Interval))
-	if b.told(verdict) {
-		r.news = true
+	if b.suspects(verdict) {
+		b.due = time.Now().Add(min(confirmAfter, r.orders.Interval))
+		return
 	}
+	b.due = time.Now().Add(b.next(verdict, r.orders.Interval))
+	r.news = b.tell(verdict) || r.news
 }
 
 // attempt waits for its turn and tries.
@@ -189,35 +193,36 @@ func (r *round) attempt(target Target, post Post) (check.PeerVerdict, error) {
 	return r.patrol.prober.Try(r.ctx, post, target)
 }
 
-// learn counts a verdict and returns when the next try is due.
-func (b *beat) learn(verdict check.PeerVerdict, interval time.Duration) time.Duration {
+// suspects tells that a verdict is a failure that was not there before, and has to be seen twice before it counts: one
+// lost packet is no news. What follows a change of the target needs no confirmation, the change explains it.
+func (b *beat) suspects(verdict check.PeerVerdict) bool {
+	news := verdict.Status == metav1.ConditionFalse && !b.fresh && b.known != nil && b.known.Reason != verdict.Reason
+	if !news || b.suspected == verdict.Reason {
+		b.suspected = ""
+		return false
+	}
+	b.suspected = verdict.Reason
+	return true
+}
+
+// next counts a verdict and returns when the next try is due.
+func (b *beat) next(verdict check.PeerVerdict, interval time.Duration) time.Duration {
 	if verdict.Status == metav1.ConditionTrue {
 		b.failures = 0
 		return interval - jitter(b.target.Domain, interval)
 	}
-	b.failures++
-	if b.unconfirmed() {
-		return min(confirmAfter, interval)
-	}
 	wait := firstRetry
-	for range b.failures - 1 {
+	for range b.failures {
 		if wait *= 2; wait >= interval {
-			return interval
+			break
 		}
 	}
+	b.failures++
 	return min(wait, interval)
 }
 
-// unconfirmed tells that the last try was the first failure of a partner that answered until then.
-func (b *beat) unconfirmed() bool {
-	return b.failures == 1 && !b.fresh && b.known != nil && b.known.Status == metav1.ConditionTrue
-}
-
-// told makes a verdict known, unless it awaits confirmation, and tells whether it means something new.
-func (b *beat) told(verdict check.PeerVerdict) bool {
-	if b.unconfirmed() {
-		return false
-	}
+// tell makes a verdict known, and tells whether it means something new.
+func (b *beat) tell(verdict check.PeerVerdict) bool {
 	if b.fresh = false; b.known != nil && sameMeaning(*b.known, verdict) {
 		return false
 	}
