@@ -38,7 +38,7 @@ func (r *FederationReconciler) steps() []step {
 		{condition: v1alpha1.ConditionDNSPublished, run: r.publish}, // needs an address
 		{condition: v1alpha1.ConditionServerReady, run: r.serve},    // needs a certificate
 		{condition: v1alpha1.ConditionInboundReachable, run: r.checkInbound},
-		{condition: v1alpha1.ConditionPeersReachable, run: r.checkPeers}, // needs a server that runs
+		{condition: v1alpha1.ConditionPeersReachable, run: r.checkPeers}, // needs a server that can be reached
 	}
 }
 

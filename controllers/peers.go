@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -53,15 +54,28 @@ func (r *FederationReconciler) checkPeers(_ context.Context, s *scope) (finding,
 	switch {
 	case len(targets) == 0:
 		r.Peers.Forget(key)
-	case s.ok(v1alpha1.ConditionServerReady):
+	case s.ok(v1alpha1.ConditionServerReady) && wayInKnown(s, r.Now()):
 		known = r.Peers.Watch(key, patrol.Orders{
 			Interval: s.fed.Spec.Verification.Interval.Duration, Post: post(s), Targets: targets,
 		})
-	default: // a server that is not there can't ping; what was known stays
+	default: // what was known stays
 		known = r.Peers.Known(key)
 	}
 	s.fed.Status.Peers = peerStatuses(s.fed, known, r.Now())
 	return judgePeers(s.fed), nil
+}
+
+// maxWayIn is how long partners wait for the way in to work before they are tried all the same.
+const maxWayIn = time.Minute
+
+// wayInKnown tells whether trying partners makes sense: many answer on a stream of their own, and as long as our address
+// is not public yet a partner that is tried would be blamed for it.
+func wayInKnown(s *scope, now time.Time) bool {
+	if s.ok(v1alpha1.ConditionInboundReachable) {
+		return true
+	}
+	was := meta.FindStatusCondition(s.before.Status.Conditions, v1alpha1.ConditionInboundReachable)
+	return was != nil && now.Sub(was.LastTransitionTime.Time) >= maxWayIn
 }
 
 // post is where the partners are tried from.
@@ -196,7 +210,8 @@ func judgePeers(fed *v1alpha1.Federation) finding {
 		return finding{err: outcome.Waiting(failing[0].Reason, 0, "%s", unreachable(failing))}
 	case unknown > 0:
 		return finding{err: outcome.Unlearnt(v1alpha1.ReasonNotChecked, 0,
-			"partners are tried once the server runs; see the condition %s", v1alpha1.ConditionServerReady)}
+			"partners are tried once the server runs and can be reached; see the conditions %s and %s",
+			v1alpha1.ConditionServerReady, v1alpha1.ConditionInboundReachable)}
 	}
 	return finding{reason: v1alpha1.ReasonPeersReachable, message: "every partner answers", absent: partners == 0}
 }

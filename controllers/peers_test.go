@@ -156,6 +156,30 @@ func TestPartnersAreNotTriedWhileTheServerIsDown(t *testing.T) {
 	w.expectCondition(w.get("cup"), v1alpha1.ConditionPeersReachable, metav1.ConditionTrue, v1alpha1.ReasonPeersReachable)
 }
 
+func TestPartnersAreTriedOnceTheWayInWorksOrHasFailedForAMinute(t *testing.T) {
+	w := newWorldWithZone(t)
+	reachable := w.verdict
+	w.verdict = check.Verdict{Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonConnectionTimeout, Message: "packets are dropped"}
+	w.create("cup", withPeers(partner("gmail.com")))
+	w.reconcile("cup")
+	w.assignAddress("cup", publicAddress)
+	w.runServer("cup")
+	for range 2 {
+		w.reconcile("cup")
+	}
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionInboundReachable, metav1.ConditionFalse, v1alpha1.ReasonConnectionTimeout)
+	w.Expect(w.guard.ordered).To(gomega.BeZero())
+	w.pass(time.Minute)
+	w.reconcile("cup")
+	w.Expect(w.guard.ordered).To(gomega.Equal(1))
+
+	w.verdict = reachable
+	w.pass(time.Hour)
+	w.reconcile("cup")
+	w.reconcile("cup")
+	w.Expect(w.guard.ordered).To(gomega.Equal(3))
+}
+
 func TestAHostedServiceIsNamedOnlyWhileItHostsOneOfTheDomains(t *testing.T) {
 	w := newWorldWithZone(t)
 	fed := w.createReady("cup", func(fed *v1alpha1.Federation) {
