@@ -88,11 +88,12 @@ func existsError(k Key, apex string) *Error {
 }
 
 // externalDNSError names the record in the way and the one that says whose it is.
-func externalDNSError(k, registry Key) *Error {
+func externalDNSError(k, registry Key, apex string) *Error {
 	return &Error{
 		Reason: v1alpha1.ReasonRecordExistsUnowned,
 		Message: fmt.Sprintf("%s exists and belongs to ExternalDNS, says %s; records of others are never touched; remove the name "+
-			"from the sources of that ExternalDNS and wait until it has removed the record", k, registry),
+			"from the sources of that ExternalDNS and wait until it has removed the record; if it is gone for good, the "+
+			"administrator of zone %s removes what it left (nsupdate: %s)", k, registry, Display(apex), removal(k, registry)),
 		Permanent: true,
 	}
 }
