@@ -101,6 +101,11 @@ func TestPeerWithAnotherIdeaOfEncryption(t *testing.T) {
 			policy: plain, pong: received(engine.StageAuthenticate, "policy-violation", ""),
 			reason: v1alpha1.ReasonPeerRequiresTLS, message: disabled,
 		},
+		"requires it in its features, which our server tells": {
+			policy: plain, reason: v1alpha1.ReasonPeerRequiresTLS, message: disabled,
+			pong: sent(engine.StageTLS, "policy-violation",
+				"gmail.com insists on encryption (TLS), which the policy of cupdomain.com does not allow"),
+		},
 		"requires it, but our server can't": {
 			policy: webex, pong: received(engine.StageAuthenticate, "policy-violation", "Use of STARTTLS required"),
 			reason: v1alpha1.ReasonPeerRequiresTLS,

@@ -25,6 +25,8 @@ func judgePong(t PeerTarget, p engine.Pong) (c cause, said string) {
 		return judgeDialback(t, p)
 	case p.Received != nil:
 		return judgeReceived(t, p, *p.Received)
+	case strings.HasPrefix(p.Failure, "EXTERNAL: "):
+		return rejectsCertificate, quoted("", p.Failure)
 	case p.Sent != nil:
 		return judgeSent(t, p, *p.Sent)
 	case p.Failure != "" && p.Failure != "timeout":
@@ -122,6 +124,8 @@ func judgeSent(t PeerTarget, p engine.Pong, e engine.StreamError) (cause, string
 		switch {
 		case has(text, "valid certificate", "verify certificate"):
 			return judgeCertificateTrouble(p.CertificateTrouble, e.Text)
+		case has(text, "insists on encryption"):
+			return t.withoutTLS(), ""
 		case has(text, "offers no encryption", "requires encryption", "communication is required"):
 			return offersNoTLS, ""
 		case has(text, "does not allow federation"):
@@ -191,9 +195,6 @@ func judgeFailure(t PeerTarget, p engine.Pong) (cause, string) {
 	case engine.StageTLS:
 		return failsTLS, said
 	case engine.StageAuthenticate:
-		if strings.HasPrefix(p.Failure, "EXTERNAL: ") {
-			return rejectsCertificate, said
-		}
 		return t.unproven(), said
 	default:
 		return closesStream, said

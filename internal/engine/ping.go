@@ -77,11 +77,15 @@ func (p Pong) RoundTrip() time.Duration {
 // Ping has the server in the pod with address podIP ping the domain to from its own domain from, within [PingTimeout].
 // An error means that the server could not be asked; a partner that can't be reached is none. The token is the one of
 // [Secrets].
-func Ping(ctx context.Context, podIP, token, from, to string) (pong Pong, err error) {
+func Ping(ctx context.Context, podIP, token, from, to string) (Pong, error) {
+	return pingAt(ctx, httpAddress(podIP), token, from, to)
+}
+
+func pingAt(ctx context.Context, address, token, from, to string) (pong Pong, err error) {
 	ctx, cancel := context.WithTimeout(ctx, PingTimeout)
 	defer cancel()
 	query := url.Values{"from": {from}, "to": {to}}
-	if err := ask(ctx, "http://"+httpAddress(podIP)+"/xmppfed/ping?"+query.Encode(), token, &pong); err != nil {
+	if err := ask(ctx, "http://"+address+"/xmppfed/ping?"+query.Encode(), token, &pong); err != nil {
 		return Pong{}, fmt.Errorf("asking server for a ping of %s: %w", to, err)
 	}
 	return pong, nil

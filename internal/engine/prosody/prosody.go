@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package prosody runs Prosody 0.12 and 13.0 (https://prosody.im) as the XMPP
-// server. One configuration serves both versions; a module of ours takes over
-// changes without a restart and reports the live state (files/mod_xmppfed*.lua).
+// server. One configuration serves both versions; modules of ours take over
+// changes without a restart, hold streams to the policies of peers, and report
+// the live state (files/mod_xmppfed*.lua).
 package prosody
 
 import (
