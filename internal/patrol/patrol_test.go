@@ -284,6 +284,22 @@ func TestWhatCanNotBeLearntChangesNothing(t *testing.T) {
 	})
 }
 
+func TestHowLongTheAnswerTookIsNoNewsButKnown(t *testing.T) {
+	watch(t, 1, func(*field) {}, func(t *testing.T, f *field, p *Patrol) {
+		after(time.Second)
+		slow := answer
+		slow.RoundTrip = time.Minute
+		f.set("p000.example", slow)
+		after(interval)
+		if got := p.Known(cup)["p000.example"]; got != slow {
+			t.Errorf("known: %+v", got)
+		}
+		if len(f.told()) != 1 {
+			t.Errorf("notices: %v", f.told())
+		}
+	})
+}
+
 func TestTakenOffTheListIsForgotten(t *testing.T) {
 	watch(t, 2, func(*field) {}, func(t *testing.T, f *field, p *Patrol) {
 		after(time.Second)

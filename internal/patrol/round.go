@@ -223,20 +223,17 @@ func (b *beat) next(verdict check.PeerVerdict, interval time.Duration) time.Dura
 	return min(wait, interval)
 }
 
-// tell makes a verdict known, and tells whether it means something new.
+// tell makes a verdict known, and tells whether it means something new. How long the answer took is no news by itself.
 func (b *beat) tell(verdict check.PeerVerdict) bool {
-	if b.fresh = false; b.known != nil && sameMeaning(*b.known, verdict) {
-		return false
-	}
-	b.known = &verdict
-	return true
+	before := b.known
+	b.fresh, b.known = false, &verdict
+	return before == nil || !sameMeaning(*before, verdict)
 }
 
-// sameMeaning tells that two verdicts differ at most in how long the answer took, and that not by much.
+// sameMeaning tells that two verdicts differ at most in how long the answer took.
 func sameMeaning(a, b check.PeerVerdict) bool {
-	similar := Similar(a.RoundTrip, b.RoundTrip)
 	a.RoundTrip, b.RoundTrip = 0, 0
-	return similar && a == b
+	return a == b
 }
 
 // noise is the difference between two times that is due to how busy the machines are.
