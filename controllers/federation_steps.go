@@ -9,6 +9,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/apply"
@@ -55,6 +56,7 @@ func (r *FederationReconciler) runSteps(ctx context.Context, s *scope) error {
 		}
 		s.findings[step.condition] = found
 		if step.gate && err != nil {
+			r.Peers.Pause(client.ObjectKeyFromObject(s.fed))
 			break
 		}
 	}

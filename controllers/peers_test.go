@@ -27,6 +27,7 @@ type guard struct {
 	known   map[string]check.PeerVerdict
 	orders  map[types.NamespacedName]patrol.Orders
 	ordered int
+	paused  bool
 }
 
 func newGuard() *guard {
@@ -36,8 +37,11 @@ func newGuard() *guard {
 func (g *guard) Watch(federation types.NamespacedName, orders patrol.Orders) map[string]check.PeerVerdict {
 	g.orders[federation] = orders
 	g.ordered++
+	g.paused = false
 	return g.Known(federation)
 }
+
+func (g *guard) Pause(types.NamespacedName) { g.paused = true }
 
 func (g *guard) Known(types.NamespacedName) map[string]check.PeerVerdict { return g.known }
 
@@ -153,6 +157,7 @@ func TestPartnersAreNotTriedWhileTheServerIsDown(t *testing.T) {
 	w.server.silent = true
 	w.reconcile("cup")
 	w.Expect(w.guard.ordered).To(gomega.Equal(before))
+	w.Expect(w.guard.paused).To(gomega.BeTrue())
 	w.expectCondition(w.get("cup"), v1alpha1.ConditionPeersReachable, metav1.ConditionTrue, v1alpha1.ReasonPeersReachable)
 }
 
@@ -222,6 +227,11 @@ func TestTheWatchEndsWithTheFederation(t *testing.T) {
 		"suspended": func(w *world, fed *v1alpha1.Federation) {
 			w.change(fed.Name, func(fed *v1alpha1.Federation) { fed.Spec.Suspend = true })
 			w.reconcile(fed.Name)
+		},
+		"on its way out": func(w *world, fed *v1alpha1.Federation) {
+			w.Expect(w.api.Delete(w.t.Context(), fed)).To(gomega.Succeed())
+			w.reconcile(fed.Name)
+			w.Expect(w.get(fed.Name).Finalizers).NotTo(gomega.BeEmpty(), "resolvers may still know its service records")
 		},
 		"deleted past the finalizer": func(w *world, fed *v1alpha1.Federation) {
 			w.change(fed.Name, func(fed *v1alpha1.Federation) { fed.Finalizers = nil })

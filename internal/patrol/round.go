@@ -4,6 +4,7 @@ package patrol
 
 import (
 	"context"
+	"errors"
 	"hash/fnv"
 	"sync"
 	"time"
@@ -26,6 +27,8 @@ type round struct {
 
 	mu     sync.Mutex
 	orders Orders
+	// paused is set while nothing may be started.
+	paused bool
 	beats  map[string]*beat
 	// news is set when there is something to tell; told is when that was done last.
 	news bool
@@ -34,13 +37,17 @@ type round struct {
 
 // beat is one partner on the round.
 type beat struct {
-	target  Target
+	target Target
+	// turn counts the changes of what is asked; a try that began in an earlier one says nothing any more.
+	turn    int
 	due     time.Time
 	running bool
 	// known is the verdict that was told; nil before the first.
 	known *check.PeerVerdict
-	// failures in succession.
+	// failures in succession, and tries of which nothing was learnt.
 	failures int
+	// unlearnt is set when nothing was learnt of the last try.
+	unlearnt bool
 	// suspected is the reason of a failure that awaits confirmation; else empty.
 	suspected string
 	// fresh is set from the first order, or a change of the target, to the verdict on it.
@@ -61,25 +68,44 @@ func newRound(p *Patrol, federation types.NamespacedName) *round {
 func (r *round) update(orders Orders) map[string]check.PeerVerdict {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	before := r.beats
+	before, changed := r.beats, !r.orders.Post.asksLike(orders.Post)
+	returned := r.paused || !r.orders.Post.standsLike(orders.Post) // what was in the way may be gone
 	r.beats = make(map[string]*beat, len(orders.Targets))
-	next := time.Now()
+	now := time.Now()
+	next, latest := now, now.Add(orders.Interval)
 	for _, target := range orders.Targets {
 		b, found := before[target.Domain]
 		if !found {
 			b = &beat{}
 		}
-		if b.target != target {
-			b.target, b.fresh, b.failures, b.suspected, b.due = target, true, 0, "", next
-			next = next.Add(min(firstSpacing, orders.Interval/time.Duration(2*len(orders.Targets))))
-		} else if latest := time.Now().Add(orders.Interval); b.due.After(latest) {
+		switch {
+		case b.target != target || changed:
+			b.target, b.fresh, b.suspected = target, true, ""
+			b.turn++
+			b.hasten(&next, orders)
+		case returned && (b.unlearnt || b.due.Before(now)):
+			b.hasten(&next, orders)
+		case b.due.After(latest):
 			b.due = latest // the interval became shorter
 		}
 		r.beats[target.Domain] = b
 	}
-	r.orders = orders
+	r.orders, r.paused = orders, false
 	r.rouse()
 	return r.verdicts()
+}
+
+// hasten has the partner tried next, and moves next on to the turn of the one after it.
+func (b *beat) hasten(next *time.Time, orders Orders) {
+	b.failures, b.due = 0, *next
+	*next = next.Add(min(firstSpacing, orders.Interval/time.Duration(2*len(orders.Targets))))
+}
+
+// pause starts nothing until the next orders.
+func (r *round) pause() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.paused = true
 }
 
 func (r *round) known() map[string]check.PeerVerdict {
@@ -91,7 +117,7 @@ func (r *round) known() map[string]check.PeerVerdict {
 func (r *round) verdicts() map[string]check.PeerVerdict {
 	known := make(map[string]check.PeerVerdict, len(r.beats))
 	for domain, b := range r.beats {
-		if b.known != nil {
+		if b.known != nil && !b.fresh {
 			known[domain] = *b.known
 		}
 	}
@@ -131,12 +157,13 @@ func (r *round) startDue() time.Duration {
 	now, wait := time.Now(), time.Hour
 	for _, b := range r.beats {
 		switch {
+		case r.paused:
 		case b.running:
 		case b.due.After(now):
 			wait = min(wait, b.due.Sub(now))
 		default:
 			b.running = true
-			go r.try(b, b.target, r.orders.Post)
+			go r.try(b, b.turn, b.target)
 		}
 	}
 	return wait
@@ -160,17 +187,17 @@ func (r *round) tell() time.Duration {
 }
 
 // try makes one try and takes in what came of it.
-func (r *round) try(b *beat, target Target, post Post) {
-	verdict, err := r.attempt(target, post)
+func (r *round) try(b *beat, turn int, target Target) {
+	verdict, err := r.attempt(target)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer r.rouse()
 	b.running = false
-	switch {
-	case b.target != target:
+	if b.turn != turn {
 		return // changed meanwhile, and due already
-	case err != nil || verdict.Status == metav1.ConditionUnknown:
-		b.due = time.Now().Add(firstRetry)
+	}
+	if b.unlearnt = err != nil || verdict.Status == metav1.ConditionUnknown; b.unlearnt {
+		b.due = time.Now().Add(b.next(check.PeerVerdict{}, r.orders.Interval))
 		return
 	}
 	if b.suspects(verdict) {
@@ -181,8 +208,11 @@ func (r *round) try(b *beat, target Target, post Post) {
 	r.news = b.tell(verdict) || r.news
 }
 
-// attempt waits for its turn and tries.
-func (r *round) attempt(target Target, post Post) (check.PeerVerdict, error) {
+// errPaused is the error of a try that was paused before it began.
+var errPaused = errors.New("waiting for the server")
+
+// attempt waits for its turn and tries, from where the server is by then.
+func (r *round) attempt(target Target) (check.PeerVerdict, error) {
 	for _, slots := range []chan struct{}{r.slots, r.patrol.slots} {
 		select {
 		case slots <- struct{}{}:
@@ -191,15 +221,23 @@ func (r *round) attempt(target Target, post Post) (check.PeerVerdict, error) {
 			return check.PeerVerdict{}, r.ctx.Err()
 		}
 	}
+	r.mu.Lock()
+	post, paused := r.orders.Post, r.paused
+	r.mu.Unlock()
+	if paused {
+		return check.PeerVerdict{}, errPaused
+	}
 	return r.patrol.prober.Try(r.ctx, post, target)
 }
 
 // suspects tells that a verdict is a failure that was not there before, and has to be seen twice before it counts: one
-// lost packet is no news. What follows a change of the target needs no confirmation, the change explains it; nor does
-// that a partner hosts our domain, which was asked twice.
+// lost packet is no news. A partner that answered before fails for sure when it fails twice, for whatever reasons. What
+// follows a change of the target needs no confirmation, the change explains it; nor does that a partner hosts our domain,
+// which was asked twice.
 func (b *beat) suspects(verdict check.PeerVerdict) bool {
 	news := verdict.Status == metav1.ConditionFalse && !b.fresh && b.known != nil && b.known.Reason != verdict.Reason
-	if !news || b.suspected == verdict.Reason || verdict.Reason == v1alpha1.ReasonPeerHostsOurDomain {
+	confirmed := news && b.suspected != "" && (b.suspected == verdict.Reason || b.known.Status == metav1.ConditionTrue)
+	if !news || confirmed || verdict.Reason == v1alpha1.ReasonPeerHostsOurDomain {
 		b.suspected = ""
 		return false
 	}
