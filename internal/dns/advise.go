@@ -7,14 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-)
 
-// Reasons for which people have to act, as the provider can't write.
-const (
-	// ReasonRecordsToCreate tells that records are missing or differ.
-	ReasonRecordsToCreate = "RecordsToCreate"
-	// ReasonRecordsToRemove tells that records are left that are no longer wanted.
-	ReasonRecordsToRemove = "RecordsToRemove"
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
 )
 
 // advise tells what people have to change where the provider does not write. Nothing is owned there, so the wanted records
@@ -57,7 +51,7 @@ func (r *run) adviceError(differ []RRset) *Error {
 		todo = append(todo, "replaces what stands there now by "+some(replace))
 	}
 	return &Error{
-		Reason: ReasonRecordsToCreate,
+		Reason: v1alpha1.ReasonRecordsToCreate,
 		Message: fmt.Sprintf("the operator does not write to zone %s (provider manual); its administrator %s; all records are in "+
 			"status.records, and nothing else is needed once every name server of the zone serves them",
 			Display(r.apex), strings.Join(todo, " and ")),
@@ -89,7 +83,7 @@ func Leftovers(ctx context.Context, p Provider, records []RRset) error {
 		return nil
 	}
 	return &Error{
-		Reason: ReasonRecordsToRemove,
+		Reason: v1alpha1.ReasonRecordsToRemove,
 		Message: fmt.Sprintf("the operator does not write to zone %s (provider manual); its administrator removes %s; whoever gets the "+
 			"address after this Federation could receive its messages as long as they stand", Display(p.Apex()), some(told)),
 		Permanent: true,

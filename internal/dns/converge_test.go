@@ -245,7 +245,7 @@ func TestAdviceNamesAFewRecordsAndCountsTheRest(t *testing.T) {
 			[]netip.Addr{netip.MustParseAddr("203.0.113.130")})})
 	}
 	r, err := converge(t, adviser{dnstest.NewMemory("cupdomain.com")}, units...)
-	e := want(t, err, dns.ReasonRecordsToCreate, true)
+	e := want(t, err, v1alpha1.ReasonRecordsToCreate, true)
 	if len(e.Records) != 8 || !strings.Contains(e.Message, "h5.cupdomain.com. 300 IN A 203.0.113.130 and 2 more") || r.Changed {
 		t.Errorf("got %+v and message %q, want eight records of which two are only counted", r, e.Message)
 	}
@@ -260,7 +260,7 @@ func TestLeftoversAreWhatStandsAsItWas(t *testing.T) {
 	stands.TTL = 60
 	m.Edit(dns.Change{Put: []dns.RRset{stands, other}})
 	err := dns.Leftovers(context.Background(), adviser{m}, []dns.RRset{hostUnit("203.0.113.130").Records[0], changed, gone})
-	e := want(t, err, dns.ReasonRecordsToRemove, true)
+	e := want(t, err, v1alpha1.ReasonRecordsToRemove, true)
 	if len(e.Records) != 1 || !strings.Contains(e.Message, "removes cup1.cupdomain.com. 300 IN A 203.0.113.130;") {
 		t.Errorf("got %v and message %q, want the one that stands as it was", e.Records, e.Message)
 	}

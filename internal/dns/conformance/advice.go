@@ -15,7 +15,7 @@ func advice(s suite) {
 	units := s.units(5269, "203.0.113.130", "2001:db8::5")
 	told := func(words ...string) []dns.RRset {
 		s.Helper()
-		return s.failure(dns.ReasonRecordsToCreate, words, owner(1), units...).Records
+		return s.failure(v1alpha1.ReasonRecordsToCreate, words, owner(1), units...).Records
 	}
 	all := told("_xmpp-server._tcp."+s.apex+" 300 IN SRV 0 0 5269 cup1."+s.apex, "IN A 203.0.113.130", "IN AAAA 2001:db8::5")
 	if len(all) != 4 {

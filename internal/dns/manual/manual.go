@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/dns/public"
 )
@@ -30,7 +31,7 @@ func (p Provider) Probe(ctx context.Context) error {
 // Apply refuses: people write.
 func (p Provider) Apply(context.Context, dns.Change) error {
 	return &dns.Error{
-		Reason:    dns.ReasonRecordsToCreate,
+		Reason:    v1alpha1.ReasonRecordsToCreate,
 		Message:   fmt.Sprintf("the operator does not write to zone %s (provider manual); its administrator does", dns.Display(p.Apex())),
 		Permanent: true,
 	}

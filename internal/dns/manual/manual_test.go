@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/dns/dnstest"
 	"github.com/xmppfed/xmppfed/internal/dns/manual"
@@ -35,7 +36,7 @@ func TestRecordsArePublishedOnceEveryServerHasWhatPeopleWereTold(t *testing.T) {
 		[]netip.Addr{netip.MustParseAddr("203.0.113.130")})}
 	_, err = dns.Converge(context.Background(), p, signer, dns.Owner{ID: "owner001"}, []dns.Unit{unit})
 	e, ok := dns.AsError(err)
-	if !ok || e.Reason != dns.ReasonRecordsToCreate || len(e.Records) != 1 {
+	if !ok || e.Reason != v1alpha1.ReasonRecordsToCreate || len(e.Records) != 1 {
 		t.Fatalf("got %v, want one record to create", err)
 	}
 	zone.Edit(dns.Change{Put: e.Records})
@@ -53,7 +54,7 @@ func TestNothingIsEverWritten(t *testing.T) {
 	p, _ := newProvider(t, zone)
 	before := len(zone.Dump())
 	e, ok := dns.AsError(p.Apply(context.Background(), dns.Change{Drop: []dns.Key{{Name: "ns1.cupdomain.com.", Type: dns.TypeA}}}))
-	if !ok || e.Reason != dns.ReasonRecordsToCreate || p.Capabilities().Writes || len(zone.Dump()) != before {
+	if !ok || e.Reason != v1alpha1.ReasonRecordsToCreate || p.Capabilities().Writes || len(zone.Dump()) != before {
 		t.Errorf("got %+v, want that it is refused", e)
 	}
 }
