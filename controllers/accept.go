@@ -50,7 +50,7 @@ func (r *FederationReconciler) accept(ctx context.Context, s *scope) (finding, e
 	} else if err != nil {
 		return finding{}, fmt.Errorf("checking the spec against the engine: %w", err)
 	}
-	s.apexes = apexes
+	s.apexes, s.adoptable = apexes, adoptableZones(zones.Items)
 	return finding{reason: v1alpha1.ReasonAccepted, message: "the spec can be carried out"}, nil
 }
 
@@ -72,13 +72,7 @@ func (r *FederationReconciler) placeNames(
 func place(
 	names []string, namespace string, namespaceLabels map[string]string, zones []v1alpha1.DNSZone,
 ) (map[string]string, *outcome.Error) {
-	byApex := map[string]v1alpha1.DNSZone{}
-	for _, zone := range zones {
-		// Of two DNSZones with one apex the older counts.
-		if other, found := byApex[string(zone.Spec.Zone)]; !found || older(&zone, &other) {
-			byApex[string(zone.Spec.Zone)] = zone
-		}
-	}
+	byApex := zonesByApex(zones)
 	var all []string
 	for apex := range byApex {
 		all = append(all, apex)
@@ -98,6 +92,26 @@ func place(
 		apexes[name] = apex
 	}
 	return apexes, nil
+}
+
+// zonesByApex are the zones that count: of two DNSZones with one apex the older.
+func zonesByApex(zones []v1alpha1.DNSZone) map[string]v1alpha1.DNSZone {
+	byApex := map[string]v1alpha1.DNSZone{}
+	for _, zone := range zones {
+		if other, found := byApex[string(zone.Spec.Zone)]; !found || older(&zone, &other) {
+			byApex[string(zone.Spec.Zone)] = zone
+		}
+	}
+	return byApex
+}
+
+// adoptableZones are the apexes of the zones in which records of others may be taken over.
+func adoptableZones(zones []v1alpha1.DNSZone) map[string]bool {
+	adoptable := map[string]bool{}
+	for apex, zone := range zonesByApex(zones) {
+		adoptable[apex] = zone.Spec.Takeover == v1alpha1.TakeoverAllow
+	}
+	return adoptable
 }
 
 // allows tells whether a zone lets namespaces with the given labels publish. A selector that can't be read allows none.

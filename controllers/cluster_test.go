@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"testing"
 
 	"github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
@@ -76,6 +77,28 @@ func (w *world) createZone(name string, selector *metav1.LabelSelector) *v1alpha
 		zone.Spec.Namespaces = &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesSelector, Selector: selector}
 	}
 	w.Expect(w.api.Create(w.t.Context(), zone)).To(gomega.Succeed())
+	return zone
+}
+
+// newWorldOf is a world in which every namespace may publish in cupdomain.com, which has another provider.
+func newWorldOf(t *testing.T, provider v1alpha1.DNSProvider) *world {
+	t.Helper()
+	w := newWorld(t)
+	w.Expect(w.api.Create(t.Context(), &v1alpha1.DNSZone{
+		ObjectMeta: metav1.ObjectMeta{Name: "cupdomain-com"},
+		Spec: v1alpha1.DNSZoneSpec{
+			Zone: "cupdomain.com", Provider: provider, Namespaces: &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesAll},
+		},
+	})).To(gomega.Succeed())
+	w.reconcileZone("cupdomain-com")
+	return w
+}
+
+// getZone reads a DNSZone.
+func (w *world) getZone(name string) *v1alpha1.DNSZone {
+	w.t.Helper()
+	zone := &v1alpha1.DNSZone{}
+	w.Expect(w.api.Get(w.t.Context(), client.ObjectKey{Name: name}, zone)).To(gomega.Succeed())
 	return zone
 }
 

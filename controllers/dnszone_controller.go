@@ -12,8 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,14 +23,16 @@ import (
 )
 
 const (
-	// probeInterval is how often a zone's servers are asked for its start of authority: one small query for each zone,
+	// probeInterval is how often a zone's primary is asked for its start of authority: one small query for each zone,
 	// however many Federations publish there.
 	probeInterval = 3 * time.Second
+	// distantProbeInterval is that of zones whose servers or webhook are somebody else's.
+	distantProbeInterval = 30 * time.Second
 	// probeTimeout bounds one probe.
 	probeTimeout = 5 * time.Second
 )
 
-// ZoneProvider is a provider that can be asked whether its servers answer and accept the credentials.
+// ZoneProvider is a provider that can be asked whether it can be used: servers answer and accept the credentials.
 type ZoneProvider interface {
 	dns.Provider
 	Probe(ctx context.Context) error
@@ -87,18 +87,29 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	if err := r.count(ctx, zone); err != nil {
+		return ctrl.Result{}, err
+	}
+	var provider ZoneProvider
 	if trouble == nil {
-		trouble, err = r.look(ctx, zone)
+		r.Zones.Brake(string(zone.Spec.Zone)).SetLimit(removalLimit(zone, r.Now()))
+		provider, trouble, err = r.look(ctx, zone)
 	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	updateZoneStatus(zone, trouble, r.Now())
+	updateZoneStatus(zone, provider, trouble, r.Now())
+	if trouble == nil || trouble.Reason != v1alpha1.ReasonDomainClaimed {
+		r.tellBrake(zone)
+	}
 	if !equality.Semantic.DeepEqual(before.Status, zone.Status) {
 		if err := r.Status().Patch(ctx, zone.DeepCopy(), client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
 			return ctrl.Result{}, fmt.Errorf("writing status: %w", err)
 		}
 		recordEvents(r.Recorder, zone, before.Status.Conditions, zone.Status.Conditions)
+	}
+	if zone.Spec.Provider.RFC2136 == nil {
+		return ctrl.Result{RequeueAfter: distantProbeInterval}, nil
 	}
 	return ctrl.Result{RequeueAfter: probeInterval}, nil
 }
@@ -121,22 +132,22 @@ func (r *DNSZoneReconciler) findOlder(ctx context.Context, zone *v1alpha1.DNSZon
 }
 
 // look probes the zone, notes how it is and tells the Federations when that is news.
-func (r *DNSZoneReconciler) look(ctx context.Context, zone *v1alpha1.DNSZone) (*outcome.Error, error) {
+func (r *DNSZoneReconciler) look(ctx context.Context, zone *v1alpha1.DNSZone) (ZoneProvider, *outcome.Error, error) {
 	provider, trouble, err := r.provider(ctx, zone)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if trouble == nil {
 		trouble = probe(ctx, provider)
 	}
 	if !r.Zones.set(string(zone.Spec.Zone), provider, trouble) {
-		return trouble, nil
+		return provider, trouble, nil
 	}
 	select {
 	case r.Changed <- event.TypedGenericEvent[*v1alpha1.DNSZone]{Object: zone.DeepCopy()}:
-		return trouble, nil
+		return provider, trouble, nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return nil, nil, ctx.Err()
 	}
 }
 
@@ -152,38 +163,60 @@ func probe(ctx context.Context, provider ZoneProvider) *outcome.Error {
 
 // provider returns the zone's provider, made anew only when the spec or the key changed.
 func (r *DNSZoneReconciler) provider(ctx context.Context, zone *v1alpha1.DNSZone) (ZoneProvider, *outcome.Error, error) {
-	ref := zone.Spec.Provider.RFC2136.TSIG.SecretRef
-	key := client.ObjectKey{Namespace: r.Namespace, Name: ref.Name}
-	var secret corev1.Secret
-	if err := r.Reader.Get(ctx, key, &secret); client.IgnoreNotFound(err) != nil {
-		return nil, nil, fmt.Errorf("reading Secret %s: %w", key, err)
-	}
-	value, found := secret.Data[ref.Key]
-	if !found {
-		return nil, outcome.Stalled(v1alpha1.ReasonSecretNotFound,
-			"Secret %s, named by spec.provider.rfc2136.tsig.secretRef of DNSZone %s, has no key %s or does not exist; "+
-				"the platform team has to put the TSIG secret there", key, zone.Name, ref.Key), nil
+	secret, trouble, err := r.tsigSecret(ctx, zone)
+	if trouble != nil || err != nil {
+		return nil, trouble, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	built, found := r.built[zone.Name]
-	if found && built.generation == zone.Generation && built.secret == string(value) {
+	if found && built.generation == zone.Generation && built.secret == secret {
 		return built.provider, nil, nil
 	}
-	provider, err := r.NewProvider(zone.Spec, string(value))
+	provider, err := r.NewProvider(zone.Spec, secret)
 	if err != nil {
-		var trouble *outcome.Error
-		if !errors.As(dnsOutcome(err), &trouble) {
-			trouble = outcome.Stalled(v1alpha1.ReasonTSIGBadSignature, "DNSZone %s can't be used: %v; the platform team "+
-				"has to correct it, or key %s of Secret %s", zone.Name, err, ref.Key, key)
-		}
-		return nil, trouble, nil
+		trouble, err = r.unusable(zone, err)
+		return nil, trouble, err
 	}
 	if r.built == nil {
 		r.built = map[string]builtProvider{}
 	}
-	r.built[zone.Name] = builtProvider{zone.Generation, string(value), provider}
+	r.built[zone.Name] = builtProvider{zone.Generation, secret, provider}
 	return provider, nil, nil
+}
+
+// tsigSecret reads the secret of the zone's key; it is empty for a provider without one.
+func (r *DNSZoneReconciler) tsigSecret(ctx context.Context, zone *v1alpha1.DNSZone) (string, *outcome.Error, error) {
+	if zone.Spec.Provider.RFC2136 == nil {
+		return "", nil, nil
+	}
+	ref := zone.Spec.Provider.RFC2136.TSIG.SecretRef
+	key := client.ObjectKey{Namespace: r.Namespace, Name: ref.Name}
+	var secret corev1.Secret
+	if err := r.Reader.Get(ctx, key, &secret); client.IgnoreNotFound(err) != nil {
+		return "", nil, fmt.Errorf("reading Secret %s: %w", key, err)
+	}
+	value, found := secret.Data[ref.Key]
+	if !found {
+		return "", outcome.Stalled(v1alpha1.ReasonSecretNotFound,
+			"Secret %s, named by spec.provider.rfc2136.tsig.secretRef of DNSZone %s, has no key %s or does not exist; "+
+				"the platform team has to put the TSIG secret there", key, zone.Name, ref.Key), nil
+	}
+	return string(value), nil, nil
+}
+
+// unusable is what to say when no provider can be made. Of what admission lets pass only the key's secret can be wrong.
+func (r *DNSZoneReconciler) unusable(zone *v1alpha1.DNSZone, err error) (*outcome.Error, error) {
+	var trouble *outcome.Error
+	switch {
+	case errors.As(dnsOutcome(err), &trouble):
+		return trouble, nil
+	case zone.Spec.Provider.RFC2136 == nil:
+		return nil, fmt.Errorf("making the provider of DNSZone %s: %w", zone.Name, err)
+	}
+	ref := zone.Spec.Provider.RFC2136.TSIG.SecretRef
+	return outcome.Stalled(v1alpha1.ReasonTSIGBadSignature, "DNSZone %s can't be used: %v; the platform team "+
+		"has to correct it, or key %s of Secret %s/%s", zone.Name, err, ref.Key, r.Namespace, ref.Name), nil
 }
 
 // note remembers the apex, which a DNSZone that is gone can't tell any more.
@@ -203,34 +236,4 @@ func (r *DNSZoneReconciler) forget(name string) {
 	r.Zones.remove(r.apexes[name])
 	delete(r.apexes, name)
 	delete(r.built, name)
-}
-
-func updateZoneStatus(zone *v1alpha1.DNSZone, trouble *outcome.Error, now time.Time) {
-	status := &zone.Status
-	status.ObservedGeneration = zone.Generation
-	ready := metav1.Condition{
-		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady,
-		Message: "the primary of " + string(zone.Spec.Zone) + " answers and accepts the key",
-	}
-	abnormal := ""
-	if trouble != nil {
-		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, trouble.Reason, trouble.Message
-		abnormal = v1alpha1.ConditionReconciling
-		if trouble.Policy == outcome.Stall {
-			abnormal = v1alpha1.ConditionStalled
-		}
-	}
-	set := func(condition metav1.Condition) {
-		condition.ObservedGeneration = zone.Generation
-		condition.LastTransitionTime = metav1.NewTime(now)
-		meta.SetStatusCondition(&status.Conditions, condition)
-	}
-	set(ready)
-	for _, conditionType := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
-		if conditionType != abnormal {
-			meta.RemoveStatusCondition(&status.Conditions, conditionType)
-			continue
-		}
-		set(metav1.Condition{Type: conditionType, Status: metav1.ConditionTrue, Reason: ready.Reason, Message: ready.Message})
-	}
 }

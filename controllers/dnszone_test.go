@@ -54,6 +54,26 @@ func TestAZoneWhoseServersAnswerIsReady(t *testing.T) {
 	w.Expect(w.takeNews()).To(gomega.BeEmpty())
 }
 
+func TestAZoneTellsHowMuchStandsInIt(t *testing.T) {
+	w := newWorldWithZone(t)
+	status := w.getZone("cupdomain-com").Status
+	w.Expect(status.Provider).To(gomega.Equal(v1alpha1.DNSProviderRFC2136))
+	w.Expect(status.Guarantee).To(gomega.Equal(v1alpha1.GuaranteeAtomic))
+	w.Expect(status.Federations).To(gomega.BeZero())
+
+	w.createReady("cup")
+	w.reconcileZone("cupdomain-com")
+	status = w.getZone("cupdomain-com").Status
+	w.Expect(status.Federations).To(gomega.Equal(int32(1)))
+	w.Expect(status.Records).To(gomega.Equal(int32(3)))
+	w.reconcileZone("cupdomain-com")
+	w.Expect(w.journal).To(gomega.BeEmpty(), "nothing is written when nothing changed")
+
+	w.deleteCompletely("cup")
+	w.reconcileZone("cupdomain-com")
+	w.Expect(w.getZone("cupdomain-com").Status.Federations).To(gomega.BeZero())
+}
+
 func TestAZoneWithoutUsableKeySaysSo(t *testing.T) {
 	w := newWorld(t)
 	w.createZone("cupdomain-com", nil)

@@ -97,6 +97,7 @@ func (r *FederationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		if !controllerutil.ContainsFinalizer(fed, Finalizer) {
 			return ctrl.Result{}, nil
 		}
+		r.Peers.Forget(req.NamespacedName) // deletion may take a while
 		gone, err := r.reconcileDelete(ctx, s)
 		if gone {
 			return quiet(ctrl.Result{}, err)

@@ -176,6 +176,9 @@ func (r *FederationReconciler) withdraw(ctx context.Context, s *scope, zone stri
 	if err != nil {
 		return err
 	}
+	if !provider.Capabilities().Writes {
+		return r.awaitRemoval(ctx, s.fed, provider, zone, gone)
+	}
 	result, err := dns.Converge(ctx, provider, r.Signer, r.owner(s.fed), keep)
 	if err != nil {
 		return dnsOutcome(err)

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
@@ -23,6 +24,10 @@ type scope struct {
 
 	// apexes of the DNSZones that publish the Federation's names, by name.
 	apexes map[string]string
+	// adoptable are the apexes whose DNSZone lets records of others be taken over.
+	adoptable map[string]bool
+	// leftover are records in zones that people write to which are no longer wanted but may still stand.
+	leftover []dns.RRset
 	// mounted is the Secret that the server mounts, as it stands in the cluster; empty before it exists.
 	mounted corev1.Secret
 	// mountedConfig is the ConfigMap that the server mounts, as it stands in the cluster; empty before it exists.

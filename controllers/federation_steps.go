@@ -9,6 +9,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/apply"
@@ -38,7 +39,7 @@ func (r *FederationReconciler) steps() []step {
 		{condition: v1alpha1.ConditionDNSPublished, run: r.publish}, // needs an address
 		{condition: v1alpha1.ConditionServerReady, run: r.serve},    // needs a certificate
 		{condition: v1alpha1.ConditionInboundReachable, run: r.checkInbound},
-		{condition: v1alpha1.ConditionPeersReachable, run: r.checkPeers}, // needs a server that runs
+		{condition: v1alpha1.ConditionPeersReachable, run: r.checkPeers}, // needs a server that can be reached
 	}
 }
 
@@ -55,6 +56,7 @@ func (r *FederationReconciler) runSteps(ctx context.Context, s *scope) error {
 		}
 		s.findings[step.condition] = found
 		if step.gate && err != nil {
+			r.Peers.Pause(client.ObjectKeyFromObject(s.fed))
 			break
 		}
 	}

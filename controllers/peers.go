@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,6 +27,8 @@ import (
 type PeerWatcher interface {
 	// Watch gives orders for a Federation and returns what is known of the partners, by domain.
 	Watch(federation types.NamespacedName, orders patrol.Orders) map[string]check.PeerVerdict
+	// Pause starts nothing more until the next orders.
+	Pause(federation types.NamespacedName)
 	// Known returns what is known without giving orders.
 	Known(federation types.NamespacedName) map[string]check.PeerVerdict
 	// Forget ends the watch.
@@ -40,15 +43,29 @@ func (r *FederationReconciler) checkPeers(_ context.Context, s *scope) (finding,
 	switch {
 	case len(targets) == 0:
 		r.Peers.Forget(key)
-	case s.ok(v1alpha1.ConditionServerReady):
+	case s.ok(v1alpha1.ConditionServerReady) && wayInKnown(s, r.Now()):
 		known = r.Peers.Watch(key, patrol.Orders{
 			Interval: s.fed.Spec.Verification.Interval.Duration, Post: post(s), Targets: targets,
 		})
-	default: // a server that is not there can't ping; what was known stays
+	default: // what was known stays
+		r.Peers.Pause(key)
 		known = r.Peers.Known(key)
 	}
 	s.fed.Status.Peers = peerStatuses(s.fed, known, r.Now())
 	return judgePeers(s.fed), nil
+}
+
+// maxWayIn is how long partners wait for the way in to work before they are tried all the same.
+const maxWayIn = time.Minute
+
+// wayInKnown tells whether trying partners makes sense: many answer on a stream of their own, and as long as our address
+// is not public yet a partner that is tried would be blamed for it.
+func wayInKnown(s *scope, now time.Time) bool {
+	if s.ok(v1alpha1.ConditionInboundReachable) {
+		return true
+	}
+	was := meta.FindStatusCondition(s.before.Status.Conditions, v1alpha1.ConditionInboundReachable)
+	return was != nil && now.Sub(was.LastTransitionTime.Time) >= maxWayIn
 }
 
 // post is where the partners are tried from.
@@ -68,10 +85,10 @@ func peerTargets(fed *v1alpha1.Federation) []patrol.Target {
 	var targets []patrol.Target
 	listed := map[string]bool{}
 	for _, peer := range fed.Spec.Peers {
-		listed[string(peer.Domain)] = true
 		if peer.Access == v1alpha1.PeerAccessDeny {
 			continue
 		}
+		listed[string(peer.Domain)] = true
 		target := patrol.Target{Domain: string(peer.Domain), Policy: peer.Policy(fed.Spec.PeerDefaults)}
 		if peer.Route != nil {
 			target.Route = net.JoinHostPort(peer.Route.Host, strconv.Itoa(int(peer.Route.Port)))
@@ -87,7 +104,8 @@ func peerTargets(fed *v1alpha1.Federation) []patrol.Target {
 }
 
 // peerStatuses are the entries of status.peers that follow from what is known. An entry whose meaning is the same stays
-// as it is; one of which nothing is known yet keeps what it said before, so that a restart of the operator shows nowhere.
+// as it is; one of which nothing is known yet keeps what it said before of the same policy, so that a restart of the
+// operator shows nowhere.
 func peerStatuses(fed *v1alpha1.Federation, known map[string]check.PeerVerdict, now time.Time) []v1alpha1.PeerStatus {
 	before := map[string]v1alpha1.PeerStatus{}
 	for _, status := range fed.Status.Peers {
@@ -100,11 +118,11 @@ func peerStatuses(fed *v1alpha1.Federation, known map[string]check.PeerVerdict, 
 		was, found := before[domain]
 		verdict, tried := known[domain]
 		switch {
-		case policy.Access == v1alpha1.PeerAccessDeny:
+		case policy.Access == v1alpha1.PeerAccessDeny && verdict.Status != metav1.ConditionFalse: // else it hosts a domain of ours
 			status.Reason = v1alpha1.ReasonPeerDenied
 		case tried:
 			status = statusOf(domain, verdict)
-		case found && was.Reason != v1alpha1.ReasonPeerDenied:
+		case found && was.Policy != nil && *was.Policy == policy:
 			status = was
 		}
 		status.Policy = &policy
@@ -183,7 +201,8 @@ func judgePeers(fed *v1alpha1.Federation) finding {
 		return finding{err: outcome.Waiting(failing[0].Reason, 0, "%s", unreachable(failing))}
 	case unknown > 0:
 		return finding{err: outcome.Unlearnt(v1alpha1.ReasonNotChecked, 0,
-			"partners are tried once the server runs; see the condition %s", v1alpha1.ConditionServerReady)}
+			"partners are being tried, or will be once the server runs and can be reached; see the conditions %s and %s",
+			v1alpha1.ConditionServerReady, v1alpha1.ConditionInboundReachable)}
 	}
 	return finding{reason: v1alpha1.ReasonPeersReachable, message: "every partner answers", absent: partners == 0}
 }

@@ -27,6 +27,7 @@ type guard struct {
 	known   map[string]check.PeerVerdict
 	orders  map[types.NamespacedName]patrol.Orders
 	ordered int
+	paused  bool
 }
 
 func newGuard() *guard {
@@ -36,8 +37,11 @@ func newGuard() *guard {
 func (g *guard) Watch(federation types.NamespacedName, orders patrol.Orders) map[string]check.PeerVerdict {
 	g.orders[federation] = orders
 	g.ordered++
+	g.paused = false
 	return g.Known(federation)
 }
+
+func (g *guard) Pause(types.NamespacedName) { g.paused = true }
 
 func (g *guard) Known(types.NamespacedName) map[string]check.PeerVerdict { return g.known }
 
@@ -153,7 +157,32 @@ func TestPartnersAreNotTriedWhileTheServerIsDown(t *testing.T) {
 	w.server.silent = true
 	w.reconcile("cup")
 	w.Expect(w.guard.ordered).To(gomega.Equal(before))
+	w.Expect(w.guard.paused).To(gomega.BeTrue())
 	w.expectCondition(w.get("cup"), v1alpha1.ConditionPeersReachable, metav1.ConditionTrue, v1alpha1.ReasonPeersReachable)
+}
+
+func TestPartnersAreTriedOnceTheWayInWorksOrHasFailedForAMinute(t *testing.T) {
+	w := newWorldWithZone(t)
+	reachable := w.verdict
+	w.verdict = check.Verdict{Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonConnectionTimeout, Message: "packets are dropped"}
+	w.create("cup", withPeers(partner("gmail.com")))
+	w.reconcile("cup")
+	w.assignAddress("cup", publicAddress)
+	w.runServer("cup")
+	for range 2 {
+		w.reconcile("cup")
+	}
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionInboundReachable, metav1.ConditionFalse, v1alpha1.ReasonConnectionTimeout)
+	w.Expect(w.guard.ordered).To(gomega.BeZero())
+	w.pass(time.Minute)
+	w.reconcile("cup")
+	w.Expect(w.guard.ordered).To(gomega.Equal(1))
+
+	w.verdict = reachable
+	w.pass(time.Hour)
+	w.reconcile("cup")
+	w.reconcile("cup")
+	w.Expect(w.guard.ordered).To(gomega.Equal(3))
 }
 
 func TestAHostedServiceIsNamedOnlyWhileItHostsOneOfTheDomains(t *testing.T) {
@@ -198,6 +227,11 @@ func TestTheWatchEndsWithTheFederation(t *testing.T) {
 		"suspended": func(w *world, fed *v1alpha1.Federation) {
 			w.change(fed.Name, func(fed *v1alpha1.Federation) { fed.Spec.Suspend = true })
 			w.reconcile(fed.Name)
+		},
+		"on its way out": func(w *world, fed *v1alpha1.Federation) {
+			w.Expect(w.api.Delete(w.t.Context(), fed)).To(gomega.Succeed())
+			w.reconcile(fed.Name)
+			w.Expect(w.get(fed.Name).Finalizers).NotTo(gomega.BeEmpty(), "resolvers may still know its service records")
 		},
 		"deleted past the finalizer": func(w *world, fed *v1alpha1.Federation) {
 			w.change(fed.Name, func(fed *v1alpha1.Federation) { fed.Finalizers = nil })

@@ -35,6 +35,9 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 	wanted := map[string][]dns.Unit{}
 	for _, unit := range desired.Units(s.fed, s.apexes, s.addresses) {
 		apex := s.apexes[unit.Anchor]
+		if s.adoptable[apex] {
+			unit.Takeover = takeover(s.fed)
+		}
 		wanted[apex] = append(wanted[apex], unit)
 	}
 	if err := r.noteZones(ctx, s, slices.Sorted(maps.Keys(wanted))); err != nil {
@@ -53,6 +56,7 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 		}
 	}
 	s.fed.Status.Records = recordStatuses(wanted, reports, s.before.Status.Records)
+	s.fed.Status.Records = append(s.fed.Status.Records, leftoverStatuses(s.leftover)...)
 	if first != nil {
 		return finding{}, first
 	}
@@ -95,18 +99,24 @@ func zoneOrder(s *scope) []string {
 
 // publishIn makes one zone hold exactly the given units of the Federation, and asks every authoritative server.
 func (r *FederationReconciler) publishIn(ctx context.Context, s *scope, apex string, units []dns.Unit) (verify.Report, error) {
-	provider, err := r.Zones.Provider(apex)
-	if err != nil {
-		return verify.Report{}, err
-	}
-	result, err := dns.Converge(ctx, provider, r.Signer, r.owner(s.fed), units)
-	if err != nil {
-		return verify.Report{}, dnsOutcome(err)
-	}
 	var want []dns.RRset
 	for _, unit := range units {
 		want = append(want, unit.Records...)
 	}
+	provider, err := r.Zones.Provider(apex)
+	if err != nil {
+		// Whether people write there is not known now.
+		s.leftover = append(s.leftover, leftBehind(s.before, apex, want)...)
+		return verify.Report{}, err
+	}
+	result, err := dns.Converge(ctx, provider, r.Signer, r.owner(s.fed), units)
+	if !provider.Capabilities().Writes {
+		return r.watch(ctx, s, provider, apex, want, err)
+	}
+	if err != nil {
+		return verify.Report{}, dnsOutcome(err)
+	}
+	r.tellAdopted(s.fed, apex, result.Adopted)
 	report, err := r.Verifier.Check(ctx, provider, want, result.Dropped)
 	return report, dnsOutcome(err)
 }

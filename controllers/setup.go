@@ -33,6 +33,7 @@ const (
 	indexClaims     = "claims"
 	indexSecrets    = "secrets"
 	indexConfigMaps = "configMaps"
+	indexZones      = "zones"
 )
 
 const (
@@ -49,6 +50,7 @@ func IndexFederations(ctx context.Context, indexer client.FieldIndexer) error {
 		indexClaims:     desired.Claims,
 		indexSecrets:    referredSecrets,
 		indexConfigMaps: referredConfigMaps,
+		indexZones:      func(fed *v1alpha1.Federation) []string { return fed.Status.Zones },
 	}
 	for field, values := range indexes {
 		index := func(obj client.Object) []string { return values(obj.(*v1alpha1.Federation)) }

@@ -84,7 +84,7 @@ func TestARestartedOperatorThatHasNotProbedTheZoneYetTakesNothingBack(t *testing
 	w := newWorldWithZone(t)
 	ready := w.createReady("cup")
 	w.restartOperator()
-	w.feds.Zones = controllers.NewZones()
+	w.feds.Zones = controllers.NewZones(func() time.Time { return w.now })
 	w.zones.Zones = w.feds.Zones
 	result := w.reconcile("cup")
 	w.Expect(w.get("cup").Status).To(gomega.Equal(ready.Status), "what was known stands until something else is known")

@@ -4,17 +4,23 @@ package controllers
 
 import (
 	"sync"
+	"time"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
+	"github.com/xmppfed/xmppfed/internal/dns/brake"
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
 // Zones holds the way to write to each DNSZone, shared by all Federations: the DNSZone controller fills it and keeps
 // probing, so that a Federation learns about a dead server at once instead of waiting for its timeout.
 type Zones struct {
+	now func() time.Time
+
 	mu     sync.RWMutex
 	byApex map[string]zoneAccess
+	// brakes outlive the DNSZones: deleting one and creating it again releases nothing.
+	brakes map[string]*brake.Brake
 }
 
 // zoneAccess is a provider, or why there is none that works.
@@ -24,10 +30,23 @@ type zoneAccess struct {
 }
 
 // NewZones returns an empty Zones.
-func NewZones() *Zones { return &Zones{byApex: map[string]zoneAccess{}} }
+func NewZones(now func() time.Time) *Zones {
+	return &Zones{now: now, byApex: map[string]zoneAccess{}, brakes: map[string]*brake.Brake{}}
+}
+
+// Brake of the zone with the given apex.
+func (z *Zones) Brake(apex string) *brake.Brake {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	if z.brakes[apex] == nil {
+		z.brakes[apex] = brake.New(z.now)
+	}
+	return z.brakes[apex]
+}
 
 // Provider writes to the zone with the given apex. The error is an *outcome.Error that says why it can't.
 func (z *Zones) Provider(apex string) (dns.Provider, error) {
+	onIt := z.Brake(apex)
 	z.mu.RLock()
 	defer z.mu.RUnlock()
 	access, found := z.byApex[apex]
@@ -39,7 +58,7 @@ func (z *Zones) Provider(apex string) (dns.Provider, error) {
 	case access.err != nil:
 		return nil, access.err
 	}
-	return access.provider, nil
+	return onIt.On(access.provider), nil
 }
 
 // set notes how a zone is doing, and tells whether that is news.

@@ -42,7 +42,8 @@ const (
 	//
 	// True: Published. False: OwnershipConflict, OwnershipLost, RecordExistsUnowned, CNAMEConflict, SecretNotFound,
 	// TSIGKeyUnknown, TSIGBadSignature, ClockSkew, UnauthenticatedResponse, UpdateRefused, UpdateRejected,
-	// NotAuthoritative, NameOutsideZone, NotApplied, PropagationPending, ServerUnavailable.
+	// NotAuthoritative, NameOutsideZone, NotApplied, PropagationPending, ServerUnavailable, RecordsToCreate,
+	// RecordsToRemove, RemovalsPaused.
 	ConditionDNSPublished = "DNSPublished"
 
 	// ConditionInboundReachable is true when the way a partner takes works: public DNS, address, TCP, stream, STARTTLS,
@@ -84,6 +85,15 @@ const (
 	//
 	// True: Suspended.
 	ConditionSuspended = "Suspended"
+)
+
+// Condition types of a DNSZone, which has Ready, Reconciling and Stalled as well.
+const (
+	// ConditionRemovalsPaused is true while spec.brake of a DNSZone holds back removals that are due. Only present when
+	// true. Negative polarity.
+	//
+	// True: RemovalsPaused.
+	ConditionRemovalsPaused = "RemovalsPaused"
 )
 
 // Reasons that several conditions share.
@@ -208,6 +218,15 @@ const (
 	ReasonZoneNotProbed = "ZoneNotProbed"
 	// ReasonServerUnavailable: no DNS server answers, or only with SERVFAIL.
 	ReasonServerUnavailable = "ServerUnavailable"
+	// ReasonRecordsToCreate: the operator does not write to the zone (provider manual), and people still have to create or
+	// change the records that the message names.
+	ReasonRecordsToCreate = "RecordsToCreate"
+	// ReasonRecordsToRemove: the operator does not write to the zone (provider manual), and people still have to remove the
+	// records that the message names.
+	ReasonRecordsToRemove = "RecordsToRemove"
+	// ReasonRemovalsPaused: so many Federations lost records in the zone within ten minutes that its brake holds the others
+	// back.
+	ReasonRemovalsPaused = "RemovalsPaused"
 )
 
 // Reasons of InboundReachable.

@@ -11,8 +11,12 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Cluster,categories=xmppfed
 // +kubebuilder:printcolumn:name="Zone",type=string,JSONPath=`.spec.zone`
+// +kubebuilder:printcolumn:name="Provider",type=string,JSONPath=`.status.provider`
+// +kubebuilder:printcolumn:name="Guarantee",type=string,JSONPath=`.status.guarantee`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].status`
 // +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].reason`
+// +kubebuilder:printcolumn:name="Federations",type=integer,JSONPath=`.status.federations`
+// +kubebuilder:printcolumn:name="Records",type=integer,JSONPath=`.status.records`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type DNSZone struct {
 	metav1.TypeMeta `json:",inline"`
@@ -24,7 +28,7 @@ type DNSZone struct {
 	// +required
 	Spec DNSZoneSpec `json:"spec"`
 
-	// Status says whether the zone's servers answer and accept the credentials.
+	// Status says whether the zone can be used as spec tells, and how much stands in it.
 	//
 	// +optional
 	Status DNSZoneStatus `json:"status,omitempty"`
@@ -57,22 +61,114 @@ type DNSZoneSpec struct {
 	//
 	// +optional
 	Namespaces *AllowedNamespaces `json:"namespaces,omitempty"`
+
+	// Takeover of records that the operator did not write: Deny, or Allow Federations to adopt those that they name in
+	// spec.dns.takeover. It lets whoever may publish in this zone replace any address or service record in it, save those
+	// that another owner or ExternalDNS looks after.
+	//
+	// +optional
+	// +kubebuilder:default=Deny
+	// +kubebuilder:validation:Enum=Allow;Deny
+	Takeover TakeoverPolicy `json:"takeover,omitempty"`
+
+	// Brake on removals. Absent: Federations lose their records as soon as they are deleted or changed. With it, at most as
+	// many as it says lose records within ten minutes, so that a mistake in what manages them can be undone. The annotation
+	// xmppfed.io/brake-released-until with a time (RFC 3339) releases it until then.
+	//
+	// +optional
+	Brake *RemovalBrake `json:"brake,omitempty"`
 }
+
+// AnnotationBrakeReleasedUntil on a DNSZone is a time (RFC 3339) until which its brake is released.
+const AnnotationBrakeReleasedUntil = "xmppfed.io/brake-released-until"
+
+// RemovalBrake limits how many Federations lose records of a zone within ten minutes: the larger of a number and a share.
+type RemovalBrake struct {
+	// Federations that may lose records in any case.
+	//
+	// +optional
+	// +kubebuilder:default=5
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100000
+	Federations int32 `json:"federations,omitempty"`
+
+	// Percent of the Federations with records in the zone that may lose records.
+	//
+	// +optional
+	// +kubebuilder:default=10
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	Percent int32 `json:"percent,omitempty"`
+}
+
+// TakeoverPolicy says whether records that the operator did not write may be adopted.
+type TakeoverPolicy string
+
+const (
+	// TakeoverAllow lets Federations adopt the records that they name.
+	TakeoverAllow TakeoverPolicy = "Allow"
+	// TakeoverDeny leaves records of others alone, whatever a Federation names.
+	TakeoverDeny TakeoverPolicy = "Deny"
+)
 
 // DNSProvider is how records are written. Exactly one member is set.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.rfc2136)",message="spec.provider must have exactly one member; set rfc2136"
+// +kubebuilder:validation:XValidation:rule="[has(self.rfc2136), has(self.webhook), has(self.manual)].exists_one(set, set)",message="spec.provider must have exactly one member; set one of rfc2136, webhook and manual, and remove the others"
 type DNSProvider struct {
 	// RFC2136 writes by dynamic update (RFC 2136) signed with a transaction signature (RFC 8945); understood by BIND,
 	// Knot, PowerDNS, Technitium, FreeIPA and others. No zone transfer right is needed.
 	//
 	// +optional
 	RFC2136 *RFC2136Provider `json:"rfc2136,omitempty"`
+
+	// Webhook writes through a webhook provider of ExternalDNS, which exist for many DNS services; ExternalDNS itself is
+	// not needed. Ownership of records is best effort, because that protocol knows no conditional changes.
+	//
+	// +optional
+	Webhook *WebhookProvider `json:"webhook,omitempty"`
+
+	// Manual writes nothing: status of each Federation lists the records that the administrator of the zone has to create,
+	// and later to remove, and every name server of the zone is watched for them.
+	//
+	// +optional
+	Manual *ManualProvider `json:"manual,omitempty"`
 }
+
+// WebhookProvider writes through a webhook provider of ExternalDNS (protocol version 1).
+type WebhookProvider struct {
+	// URL of the webhook as the operator reaches it, for example http://dns-webhook.xmppfed-system.svc:8888. The protocol has
+	// no authentication, so nobody else should reach it. Its domain filter has to include the zone.
+	//
+	// +required
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|[[][0-9a-f:.]+[]])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?$') && isURL(self) && (url(self).getPort() == '' || int(url(self).getPort()) <= 65535)",message="must be an http or https address without user, password, query or fragment, in lower case up to the path; write for example http://dns-webhook.xmppfed-system.svc:8888"
+	URL string `json:"url"`
+
+	// SRVTargets is how the webhook has the targets of service records: Dotted, or Bare without the dot at the end, as
+	// ExternalDNS had them up to version 0.20.
+	//
+	// +optional
+	// +kubebuilder:default=Dotted
+	// +kubebuilder:validation:Enum=Dotted;Bare
+	SRVTargets SRVTargets `json:"srvTargets,omitempty"`
+}
+
+// SRVTargets is how a webhook writes the targets of service records.
+type SRVTargets string
+
+const (
+	// SRVTargetsDotted end with a dot.
+	SRVTargetsDotted SRVTargets = "Dotted"
+	// SRVTargetsBare do not.
+	SRVTargetsBare SRVTargets = "Bare"
+)
+
+// ManualProvider writes nothing.
+type ManualProvider struct{}
 
 // RFC2136Provider writes by dynamic update.
 type RFC2136Provider struct {
-	// Servers of the primary, tried in order.
+	// Servers are addresses of the primary. One is used until it fails, then the next.
 	//
 	// +required
 	// +listType=atomic
@@ -144,10 +240,71 @@ type DNSZoneStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Conditions of the zone: Ready, and Reconciling or Stalled while it is not.
+	// Provider that spec.provider names: RFC2136, Webhook or Manual.
+	//
+	// +optional
+	Provider DNSProviderName `json:"provider,omitempty"`
+
+	// Guarantee about the ownership of records in the zone: Atomic when the server itself checks, in the moment of each
+	// change, that nobody else has the records; BestEffort when the operator looks right before it writes, so that two who
+	// write in the same moment may overwrite each other; None where people write.
+	//
+	// +optional
+	Guarantee Guarantee `json:"guarantee,omitempty"`
+
+	// Federations that have, or may have, records in the zone.
+	//
+	// +optional
+	// +kubebuilder:default=0
+	Federations int32 `json:"federations"`
+
+	// Records is the number of record sets that these Federations want in the zone, without ownership records.
+	//
+	// +optional
+	// +kubebuilder:default=0
+	Records int32 `json:"records"`
+
+	// Conditions of the zone: Ready, Reconciling or Stalled while it is not, and RemovalsPaused while its brake holds
+	// something back.
 	//
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
+
+// DNSProviderName names a member of spec.provider.
+type DNSProviderName string
+
+const (
+	// DNSProviderRFC2136 is spec.provider.rfc2136.
+	DNSProviderRFC2136 DNSProviderName = "RFC2136"
+	// DNSProviderWebhook is spec.provider.webhook.
+	DNSProviderWebhook DNSProviderName = "Webhook"
+	// DNSProviderManual is spec.provider.manual.
+	DNSProviderManual DNSProviderName = "Manual"
+)
+
+// Name of the member that is set.
+func (p DNSProvider) Name() DNSProviderName {
+	switch {
+	case p.Manual != nil:
+		return DNSProviderManual
+	case p.Webhook != nil:
+		return DNSProviderWebhook
+	default:
+		return DNSProviderRFC2136
+	}
+}
+
+// Guarantee about the ownership of records in a zone.
+type Guarantee string
+
+const (
+	// GuaranteeAtomic means that the server checks ownership in the moment of a change.
+	GuaranteeAtomic Guarantee = "Atomic"
+	// GuaranteeBestEffort means that the operator checks ownership right before a change.
+	GuaranteeBestEffort Guarantee = "BestEffort"
+	// GuaranteeNone means that the operator writes nothing, so that nothing is owned.
+	GuaranteeNone Guarantee = "None"
+)

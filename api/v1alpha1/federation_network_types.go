@@ -110,6 +110,33 @@ type DNSSpec struct {
 	// +kubebuilder:default=Delete
 	// +kubebuilder:validation:Enum=Delete;Retain
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+
+	// Takeover names records that stand there already, written by somebody else, and that are to become this Federation's:
+	// their data is replaced by what is wanted, and they are removed with the Federation. Their DNSZone has to allow it.
+	// Records of another owner, or of ExternalDNS, are not taken over. To name what does not exist, is not wanted or is
+	// owned already has no effect.
+	//
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=256
+	Takeover []RecordKey `json:"takeover,omitempty"`
+}
+
+// RecordKey names a record set.
+type RecordKey struct {
+	// Name of the records, for example _xmpp-server._tcp.cupdomain.com or cup1.cupdomain.com.
+	//
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9_]([a-z0-9-]{0,61}[a-z0-9])?[.])+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$')",message="must be a lower-case DNS name without wildcard or trailing dot; write for example _xmpp-server._tcp.cupdomain.com"
+	Name string `json:"name"`
+
+	// Type of the records.
+	//
+	// +required
+	// +kubebuilder:validation:Enum=SRV;A;AAAA
+	Type string `json:"type"`
 }
 
 // DeletionPolicy says what happens to DNS records when their Federation is deleted.
@@ -166,7 +193,7 @@ type VerificationSpec struct {
 	Resolvers []ServerAddress `json:"resolvers,omitempty"`
 
 	// HostedServices are XMPP domains of services that host many organisations, for example a former provider's. Each is
-	// asked on the interval whether it still hosts one of spec.domains; partners in spec.peers are asked anyway.
+	// asked on the interval whether it still hosts one of spec.domains; partners in spec.peers that are allowed are asked anyway.
 	//
 	// +optional
 	// +listType=set

@@ -29,7 +29,8 @@ type FederationStatus struct {
 	// +optional
 	Hostname string `json:"hostname,omitempty"`
 
-	// Records that the Federation wants in the DNS, with their state.
+	// Records that the Federation wants in the DNS, with their state; and, where people write, those that they still have to
+	// remove.
 	//
 	// +optional
 	// +listType=atomic
@@ -61,7 +62,8 @@ type FederationStatus struct {
 	// host one of our domains.
 	//
 	// +optional
-	// +listType=atomic
+	// +listType=map
+	// +listMapKey=domain
 	Peers []PeerStatus `json:"peers,omitempty"`
 
 	// ServiceRecordsWithdrawn is when the service records were last seen gone from every name server during deletion.
@@ -94,10 +96,11 @@ type RecordStatus struct {
 	// +listType=atomic
 	Data []string `json:"data"`
 
-	// State is Published when every authoritative server serves the record, else Pending.
+	// State is Published when every authoritative server serves the record, else Pending; or Leftover when it is no longer
+	// wanted but may still stand, where people write.
 	//
 	// +required
-	// +kubebuilder:validation:Enum=Published;Pending
+	// +kubebuilder:validation:Enum=Published;Pending;Leftover
 	State RecordState `json:"state"`
 }
 
@@ -109,6 +112,8 @@ const (
 	RecordPublished RecordState = "Published"
 	// RecordPending means that at least one authoritative server does not serve the record yet.
 	RecordPending RecordState = "Pending"
+	// RecordLeftover means that the record is no longer wanted, and was last seen standing.
+	RecordLeftover RecordState = "Leftover"
 )
 
 // CertificateStatus is the certificate that the server is given.
@@ -182,7 +187,8 @@ type PeerStatus struct {
 	// +optional
 	Authentication string `json:"authentication,omitempty"`
 
-	// RoundTrip of the ping when the entry was written. It is renewed only when it became four times longer or shorter.
+	// RoundTrip of the ping when the status was written. It is no reason to write it by itself, and stays unless it
+	// became four times longer or shorter.
 	//
 	// +optional
 	RoundTrip *metav1.Duration `json:"roundTrip,omitempty"`

@@ -84,8 +84,8 @@ func TestAdmissionAgreesWithThePoliciesThatAreEnforced(t *testing.T) {
 		for _, peer := range combinations(profiles, tls, authentications) {
 			policy := peer.Policy(defaults)
 			inherits := peer.TLS == "" && peer.Profile == "" && defaults.AcknowledgeInsecure
-			good := !(policy.TLS == v1alpha1.PeerTLSDisabled && policy.Authentication != v1alpha1.PeerAuthenticationDialback) &&
-				!(policy.TLS == v1alpha1.PeerTLSOptional && policy.Authentication == v1alpha1.PeerAuthenticationCertificate) &&
+			good := (policy.TLS != v1alpha1.PeerTLSDisabled || policy.Authentication == v1alpha1.PeerAuthenticationDialback) &&
+				(policy.TLS != v1alpha1.PeerTLSOptional || policy.Authentication != v1alpha1.PeerAuthenticationCertificate) &&
 				(policy.TLS == v1alpha1.PeerTLSRequired || peer.AcknowledgeInsecure || inherits)
 			spec := fmt.Sprintf("{peerDefaults: {tls: %s, authentication: %s, acknowledgeInsecure: %t}, peers: [%s]}",
 				defaults.TLS, defaults.Authentication, defaults.AcknowledgeInsecure, manifestOf(peer))

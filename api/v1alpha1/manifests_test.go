@@ -19,13 +19,14 @@ func list(n int, format string) string {
 }
 
 const (
-	notDNSName   = "must be a lower-case DNS name in A-label form without wildcard, trailing dot or port; write for example"
-	notServer    = "must be an IP address with a port; write for example 203.0.113.53:53"
-	notSecret    = "must be the name of a Secret"
-	notDuration  = "must be a duration from 10s to 24h, for example 5m"
-	notAddress   = "must be a unicast IP address that others can reach, for example 203.0.113.5"
-	notNetwork   = "must be a network in CIDR form, for example 198.51.100.0/24"
-	operatorsKey = "keys under xmppfed.io/ are the operator's; use another prefix"
+	notDNSName    = "must be a lower-case DNS name in A-label form without wildcard, trailing dot or port; write for example"
+	notRecordName = "must be a lower-case DNS name without wildcard or trailing dot; write for example _xmpp-server._tcp.cupdomain.com"
+	notServer     = "must be an IP address with a port; write for example 203.0.113.53:53"
+	notSecret     = "must be the name of a Secret"
+	notDuration   = "must be a duration from 10s to 24h, for example 5m"
+	notAddress    = "must be a unicast IP address that others can reach, for example 203.0.113.5"
+	notNetwork    = "must be a network in CIDR form, for example 198.51.100.0/24"
+	operatorsKey  = "keys under xmppfed.io/ are the operator's; use another prefix"
 )
 
 func badFederations() []badManifest {
@@ -150,6 +151,15 @@ func badRecords() []badManifest {
 		dns("a priority beyond 16 bits", "priority: 65536", "priority", "should be less than or equal to 65535"),
 		dns("a negative weight", "weight: -1", "weight", "should be greater than or equal to 0"),
 		dns("a weight beyond 16 bits", "weight: 65536", "weight", "should be less than or equal to 65535"),
+		dns("a wildcard to take over", `takeover: [{name: "*.cupdomain.com", type: A}]`, "takeover[0].name", notRecordName),
+		dns("a record to take over with a trailing dot", "takeover: [{name: cup1.cupdomain.com., type: A}]", "takeover[0].name",
+			notRecordName),
+		dns("a record to take over in capitals", "takeover: [{name: Cup1.cupdomain.com, type: A}]", "takeover[0].name", notRecordName),
+		dns("a record to take over without type", "takeover: [{name: cup1.cupdomain.com}]", "takeover[0].type", "Required value"),
+		dns("a text record to take over", "takeover: [{name: cup1.cupdomain.com, type: TXT}]", "takeover[0].type",
+			`supported values: "SRV", "A", "AAAA"`),
+		dns("257 records to take over", "takeover: "+list(257, "{name: a%d.cupdomain.com, type: A}"), "takeover",
+			"must have at most 256 items"),
 		dns("a wrong deletion policy", "deletionPolicy: Keep", "deletionPolicy", `supported values: "Delete", "Retain"`),
 	}
 }

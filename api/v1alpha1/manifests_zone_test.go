@@ -12,11 +12,40 @@ func badZones() []badManifest {
 		return badManifest{name: name, spec: spec, field: "spec.provider.rfc2136." + field, message: message}
 	}
 	const servers, key = `["203.0.113.53:53"]`, "{keyName: fed-key, secretRef: {name: fed-tsig, key: secret}}"
+	webhook := func(name, member, field, message string) badManifest {
+		return badManifest{
+			name: name, spec: "provider: {webhook: {" + member + "}}", field: "spec.provider.webhook." + field, message: message,
+		}
+	}
+	const oneMember = "spec.provider must have exactly one member; set one of rfc2136, webhook and manual, and remove the others"
+	const notURL = "must be an http or https address without user, password, query or fragment"
 	all := []badManifest{
 		{name: "a zone with a trailing dot", spec: "zone: cupdomain.com.", field: "spec.zone", message: notDNSName},
 		{name: "a top-level zone", spec: "zone: com", field: "spec.zone", message: notDNSName},
 		{name: "no provider", spec: "provider: {}", field: "spec.provider",
-			message: "spec.provider must have exactly one member; set rfc2136"},
+			message: oneMember},
+		{name: "two providers", spec: "provider: {manual: {}, webhook: {url: http://localhost:8888}}", field: "spec.provider",
+			message: oneMember},
+		{name: "three providers", field: "spec.provider", message: oneMember,
+			spec: fmt.Sprintf("provider: {manual: {}, webhook: {url: http://localhost:8888}, rfc2136: {servers: %s, tsig: %s}}", servers, key)},
+		{name: "a provider that does not exist", spec: "provider: {route53: {}}", field: "spec.provider", message: "route53"},
+		{name: "an option of provider manual", spec: "provider: {manual: {a: b}}", field: "spec.provider.manual", message: `a`},
+		webhook("no URL", "srvTargets: Bare", "url", "Required value"),
+		webhook("a URL without scheme", "url: localhost:8888", "url", notURL),
+		webhook("a URL that is no web address", "url: file:///etc/passwd", "url", notURL),
+		webhook("a URL with a password", "url: http://user:password@localhost:8888", "url", notURL),
+		webhook("a URL with a query", `url: "http://localhost:8888/?a=b"`, "url", notURL),
+		webhook("a URL with a fragment", `url: "http://localhost:8888/#a"`, "url", notURL),
+		webhook("a URL with escapes", "url: http://localhost:8888/%2e%2e", "url", notURL),
+		webhook("a URL with an impossible port", "url: http://localhost:70000", "url", notURL),
+		webhook("an unknown form of targets", "url: http://localhost:8888, srvTargets: Dots", "srvTargets",
+			`supported values: "Dotted", "Bare"`),
+		{name: "a brake that lets nobody go", spec: "brake: {federations: 0}", field: "spec.brake.federations",
+			message: "should be greater than or equal to 1"},
+		{name: "a brake that lets more than all go", spec: "brake: {percent: 101}", field: "spec.brake.percent",
+			message: "should be less than or equal to 100"},
+		{name: "an unknown policy about others' records", spec: "takeover: Always", field: "spec.takeover",
+			message: `supported values: "Allow", "Deny"`},
 		{name: "provider left out", spec: "provider: null", field: "spec.provider", message: "Required value"},
 		rfc2136("no server", "[]", key, "servers", "should have at least 1 items"),
 		rfc2136("nine servers", list(9, `"203.0.113.%d:53"`), key, "servers", "must have at most 8 items"),
@@ -95,7 +124,15 @@ func goodManifests() map[string]struct{ kind, spec string } {
 		"a zone for labelled namespaces": {"DNSZone", "namespaces: {from: Selector, selector: {matchLabels: {a: b}}}"},
 		"a zone for namespaces by expressions": {"DNSZone", `namespaces: {from: Selector, selector: {matchExpressions: [
 			{key: team, operator: In, values: [chat]}, {key: trial, operator: DoesNotExist}]}}`},
-		"a zone for nobody yet": {"DNSZone", "{}"},
+		"a zone for nobody yet":                   {"DNSZone", "{}"},
+		"a zone that people write to":             {"DNSZone", "provider: {manual: {}}"},
+		"a zone behind a webhook in the same pod": {"DNSZone", "provider: {webhook: {url: http://localhost:8888}}"},
+		"a zone behind a webhook of another":      {"DNSZone", "provider: {webhook: {url: https://dns-webhook.dns.svc:8443/v1, srvTargets: Bare}}"},
+		"a zone behind a webhook at an address":   {"DNSZone", `provider: {webhook: {url: "http://[2001:db8::5]:8888/"}}`},
+		"a zone with a brake on removals":         {"DNSZone", "brake: {}"},
+		"a zone whose records may be taken over":  {"DNSZone", "takeover: Allow"},
+		"records to take over, of which some exist": {"Federation", `dns: {takeover: [{name: cup1.cupdomain.com, type: A},
+			{name: _xmpp-server._tcp.cupdomain.com, type: SRV}, {name: cup1.cupdomain.com, type: AAAA}]}`},
 	}
 }
 
@@ -126,7 +163,7 @@ exposure:
     sourceRanges: [198.51.100.0/24]
     externalTrafficPolicy: Local
   publicAddresses: [203.0.113.5]
-dns: {hostname: cup1.cupdomain.com, ttl: 60, priority: 10, weight: 5, deletionPolicy: Retain}
+dns: {hostname: cup1.cupdomain.com, ttl: 60, priority: 10, weight: 5, deletionPolicy: Retain, takeover: [{name: cup1.cupdomain.com, type: A}]}
 tls:
   secretRef: {name: cup-tls}
   trustedCAs: [{configMapRef: {name: lab-roots}}, {configMapRef: {name: more, key: roots.pem}}]

@@ -157,7 +157,9 @@ func HostedVerdict(t PeerTarget, conflicts []Conflict) PeerVerdict {
 	for i, conflict := range conflicts {
 		domains[i] = phrase.Clean(conflict.Domain, maxName)
 	}
-	slices.Sort(domains)
-	t.From = phrase.List(domains, 1)
-	return t.verdict(hostsUsToo, "")
+	us := phrase.List(domains, 1)
+	if len(domains) == 2 { // such as a domain and its group chat
+		us = phrase.List(domains, 2)
+	}
+	return t.verdict(hostsUsToo, us, "")
 }

@@ -314,20 +314,25 @@ func TestConflictEndsWithItsContext(t *testing.T) {
 }
 
 func TestHostedVerdictCanBeForwarded(t *testing.T) {
-	const fix = ` from your XMPP service, it is hosted elsewhere"`
+	const fix = `, hosted elsewhere now, from your XMPP service"`
 	for name, tc := range map[string]struct {
 		domains []string
 		want    string
 	}{
 		"one domain": {
 			[]string{"cupdomain.com"},
-			"the service of gmail.com also hosts cupdomain.com (it opens streams to it), so what its users write to us never leaves it. " +
-				`Forward to its support: "Please remove the domain cupdomain.com` + fix,
+			"the service of gmail.com also hosts cupdomain.com: what its users write to us never leaves it. " +
+				`Forward to its support: "Please remove cupdomain.com` + fix,
+		},
+		"a domain and its group chat": {
+			[]string{"cupdomain.com", "conference.cupdomain.com"},
+			"the service of gmail.com also hosts cupdomain.com, conference.cupdomain.com: what its users write to us never leaves it. " +
+				`Forward to its support: "Please remove cupdomain.com, conference.cupdomain.com` + fix,
 		},
 		"several domains": {
 			[]string{"cupdomain.com", "conference.cupdomain.com", "a.example"},
-			"the service of gmail.com also hosts a.example and 2 more (it opens streams to it), so what its users write to us never leaves " +
-				`it. Forward to its support: "Please remove the domain a.example and 2 more` + fix,
+			"the service of gmail.com also hosts cupdomain.com and 2 more: what its users write to us never leaves it. " +
+				`Forward to its support: "Please remove cupdomain.com and 2 more` + fix,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -339,9 +344,11 @@ func TestHostedVerdictCanBeForwarded(t *testing.T) {
 			if got.Reason != v1alpha1.ReasonPeerHostsOurDomain || got.Status != statusFor(got.Reason) || got.Message != tc.want+tagged(t, got) {
 				t.Errorf("got %+v\nwant %s", got, tc.want)
 			}
-			if len(got.Message) > maxPeerMessage {
-				t.Errorf("message of %d bytes", len(got.Message))
-			}
 		})
+	}
+	long := strings.Repeat("very-long-label.", 15) + "example"
+	got := HostedVerdict(PeerTarget{Domain: long}, []Conflict{{Domain: long}, {Domain: "\u202econference." + long}})
+	if len(got.Message) > maxPeerMessage || !strings.Contains(got.Message, "hosts very-long") || !strings.HasSuffix(got.Message, fix+tag(HostedThere)) {
+		t.Errorf("message of %d bytes: %s", len(got.Message), got.Message)
 	}
 }

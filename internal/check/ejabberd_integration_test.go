@@ -5,7 +5,6 @@
 package check
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -21,14 +20,17 @@ import (
 
 const (
 	ejabberdRootfs = "../../bin/images/ejabberd-24.12/rootfs"
+	// ejabberdConfig lacks the hosts and what holds for single ones.
 	ejabberdConfig = `
-hosts: [%s]
 certfiles: [/lab/tls.crt, /lab/tls.key]
+ca_file: /lab/ca.crt
 s2s_use_starttls: required
+access_rules: {nobody: [{deny: all}]}
 listen:
-- {port: 5269, ip: "127.0.0.1", module: ejabberd_s2s_in}
+- {port: 5299, ip: "127.0.0.1", module: ejabberd_s2s_in}
 modules: {mod_muc: {}}
 `
+	ejabberdAddress = "127.0.0.1:5299"
 	// enterEjabberd makes a root out of $2 and what is below $1, and runs the rest of the arguments in it.
 	enterEjabberd = `
 dir=$1; lower=$2; shift 2
@@ -55,14 +57,16 @@ func TestConflictWithRealEjabberd(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			startEjabberd(t, tc.serves...)
-			expectConflicts(t, tc.want)
+			ca := prosodytest.NewCA(t)
+			startEjabberd(t, "hosts: ["+strings.Join(tc.serves, ", ")+"]", ca, ca, tc.serves...)
+			expectConflicts(t, ejabberdAddress, tc.want)
 		})
 	}
 }
 
-// startEjabberd runs a server for some domains and their group chats, without the tools that want a port mapper.
-func startEjabberd(t *testing.T, serves ...string) {
+// startEjabberd runs a server for the hosts of config and their group chats, without the tools that want a port mapper. It
+// has a certificate of issuer for names and trusts ca.
+func startEjabberd(t *testing.T, config string, issuer, ca *prosodytest.CA, names ...string) {
 	t.Helper()
 	rootfs, err := filepath.Abs(ejabberdRootfs)
 	if err != nil {
@@ -76,9 +80,10 @@ func startEjabberd(t *testing.T, serves ...string) {
 			t.Fatal(err)
 		}
 	}
-	cert, key := prosodytest.NewCA(t).Issue(t, 0xe1, serves...)
+	cert, key := issuer.Issue(t, 0xe1, names...)
 	for file, content := range map[string][]byte{
-		"tls.crt": cert, "tls.key": key, "ejabberd.yml": fmt.Appendf(nil, ejabberdConfig, strings.Join(serves, ", ")),
+		"tls.crt": cert, "tls.key": key, "ca.crt": ca.PEM, "stranger.crt": prosodytest.NewCA(t).PEM,
+		"ejabberd.yml": []byte(config + ejabberdConfig),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, "lab", file), content, 0o644); err != nil {
 			t.Fatal(err)
@@ -98,12 +103,12 @@ func startEjabberd(t *testing.T, serves ...string) {
 	t.Cleanup(func() {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		_ = cmd.Wait()
-		awaitListener(t, "127.0.0.1:5269", false) // what runs in a namespace ends a little after it
+		awaitListener(t, ejabberdAddress, false) // what runs in a namespace ends a little after it
 		if text, err := os.ReadFile(log); err == nil && t.Failed() {
 			t.Logf("log of the server:\n%s", text)
 		}
 	})
-	awaitListener(t, "127.0.0.1:5269", true)
+	awaitListener(t, ejabberdAddress, true)
 }
 
 // awaitListener waits until something takes connections, or nothing does any more.

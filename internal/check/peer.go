@@ -3,6 +3,7 @@
 package check
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -55,7 +56,7 @@ type PeerVerdict struct {
 // Every answer of the partner, an error included, shows that stanzas travel both ways.
 func JudgePing(t PeerTarget, pong engine.Pong) PeerVerdict {
 	c, said := judgePong(t, pong)
-	v := t.verdict(c, said)
+	v := t.verdict(c, phrase.Clean(cmp.Or(t.From, "our server"), maxName), said)
 	if pong.Answered {
 		v.RoundTrip = pong.RoundTrip()
 	}
@@ -68,12 +69,8 @@ func JudgePing(t PeerTarget, pong engine.Pong) PeerVerdict {
 	return v
 }
 
-// verdict tells the cause. What to do is never cut: the words of others before it are.
-func (t PeerTarget) verdict(c cause, said string) PeerVerdict {
-	us := "our server"
-	if t.From != "" {
-		us = phrase.Clean(t.From, maxName)
-	}
+// verdict tells the cause, with us for our domains. What to do is never cut; what is wrong may be.
+func (t PeerTarget) verdict(c cause, us, said string) PeerVerdict {
 	at, route := "", phrase.Clean(t.Route, maxName)
 	if route != "" {
 		at = " at " + route

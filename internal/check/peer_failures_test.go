@@ -101,6 +101,11 @@ func TestPeerWithAnotherIdeaOfEncryption(t *testing.T) {
 			policy: plain, pong: received(engine.StageAuthenticate, "policy-violation", ""),
 			reason: v1alpha1.ReasonPeerRequiresTLS, message: disabled,
 		},
+		"requires it in its features, which our server tells": {
+			policy: plain, reason: v1alpha1.ReasonPeerRequiresTLS, message: disabled,
+			pong: sent(engine.StageTLS, "policy-violation",
+				"gmail.com insists on encryption (TLS), which the policy of cupdomain.com does not allow"),
+		},
 		"requires it, but our server can't": {
 			policy: webex, pong: received(engine.StageAuthenticate, "policy-violation", "Use of STARTTLS required"),
 			reason: v1alpha1.ReasonPeerRequiresTLS,
@@ -279,6 +284,11 @@ func TestPeerThatRejectsDialback(t *testing.T) {
 		"without a reason": {
 			policy: webex, pong: sent(engine.StageAuthenticate, "not-authorized", ""), reason: v1alpha1.ReasonPeerRejectsDialback,
 			message: "gmail.com does not accept cupdomain.com by dialback" + fixDialback,
+		},
+		"in so many words": {
+			policy: webex, pong: received(engine.StageAuthenticate, "not-authorized", "dialback authentication failed"),
+			reason:  v1alpha1.ReasonPeerRejectsDialback,
+			message: `gmail.com does not accept cupdomain.com by dialback (not-authorized "dialback authentication failed")` + fixDialback,
 		},
 		"with another error": {
 			policy: webex, pong: rejected("internal-server-error"), reason: v1alpha1.ReasonPeerRejectsDialback,

@@ -25,6 +25,8 @@ func judgePong(t PeerTarget, p engine.Pong) (c cause, said string) {
 		return judgeDialback(t, p)
 	case p.Received != nil:
 		return judgeReceived(t, p, *p.Received)
+	case strings.HasPrefix(p.Failure, "EXTERNAL: "):
+		return rejectsCertificate, quoted("", p.Failure)
 	case p.Sent != nil:
 		return judgeSent(t, p, *p.Sent)
 	case p.Failure != "" && p.Failure != "timeout":
@@ -122,6 +124,8 @@ func judgeSent(t PeerTarget, p engine.Pong, e engine.StreamError) (cause, string
 		switch {
 		case has(text, "valid certificate", "verify certificate"):
 			return judgeCertificateTrouble(p.CertificateTrouble, e.Text)
+		case has(text, "insists on encryption"):
+			return t.withoutTLS(), ""
 		case has(text, "offers no encryption", "requires encryption", "communication is required"):
 			return offersNoTLS, ""
 		case has(text, "does not allow federation"):
@@ -133,7 +137,7 @@ func judgeSent(t PeerTarget, p engine.Pong, e engine.StreamError) (cause, string
 		}
 		return t.unproven(), ""
 	case "unsupported-feature":
-		return judgeNoAuthentication(t, p, text)
+		return judgeNoAuthentication(t, p)
 	case "connection-timeout":
 		return judgeStall(t, p), ""
 	case "not-well-formed", "invalid-namespace", "invalid-xml", "bad-format", "bad-namespace-prefix", "restricted-xml",
@@ -146,10 +150,8 @@ func judgeSent(t PeerTarget, p engine.Pong, e engine.StreamError) (cause, string
 }
 
 // judgeNoAuthentication tells which way to authenticate the partner does not offer.
-func judgeNoAuthentication(t PeerTarget, p engine.Pong, text string) (cause, string) {
+func judgeNoAuthentication(t PeerTarget, p engine.Pong) (cause, string) {
 	switch {
-	case has(text, "starttls"):
-		return requiresTLS, ""
 	case t.blamesCertificate(p):
 		return judgeCertificateTrouble(p.CertificateTrouble, "")
 	case t.Policy.Authentication == v1alpha1.PeerAuthenticationDialback:
@@ -182,11 +184,8 @@ func judgeCertificateTrouble(trouble, told string) (cause, string) {
 // arrives when the handshake is over for us.
 func judgeFailure(t PeerTarget, p engine.Pong) (cause, string) {
 	text, said := lower(p.Failure), quoted("", p.Failure)
-	switch {
-	case has(text, "alert") && has(text, "certificate", "unknown ca", "access denied"):
+	if has(text, "alert") && has(text, "certificate", "unknown ca", "access denied") {
 		return rejectsCertificate, said
-	case has(text, "verify failed"), t.blamesCertificate(p):
-		return judgeCertificateTrouble(p.CertificateTrouble, p.Failure)
 	}
 	switch p.Stage {
 	case engine.StageResolve, engine.StageConnect, "":
@@ -196,9 +195,6 @@ func judgeFailure(t PeerTarget, p engine.Pong) (cause, string) {
 	case engine.StageTLS:
 		return failsTLS, said
 	case engine.StageAuthenticate:
-		if strings.HasPrefix(p.Failure, "EXTERNAL: ") {
-			return rejectsCertificate, said
-		}
 		return t.unproven(), said
 	default:
 		return closesStream, said

@@ -34,7 +34,7 @@ const (
 	fixOurs     = ". See the condition CertificateReady, and ask gmail.com to trust the CA in status.certificate"
 	fixDialback = ". See the condition InboundReachable; else ask the administrator of gmail.com what its log says"
 	fixCallBack = ". Its DNS or firewall, or our inbound side, is in the way: see the condition InboundReachable"
-	fixHosting  = `. Forward to its support: "Please remove the domain cupdomain.com from your XMPP service, it is hosted elsewhere"`
+	fixHosting  = `. Forward to its support: "Please remove cupdomain.com, hosted elsewhere now, from your XMPP service"`
 	fixAllow    = ". Ask the administrator of gmail.com to allow the domain cupdomain.com"
 	fixAskLog   = ". Ask the administrator of gmail.com what its log says"
 	fixLater    = ". If this stays, ask the administrator of gmail.com"
@@ -169,6 +169,11 @@ func TestPeerThatRefusesUs(t *testing.T) {
 		"under load": {
 			pong: received(engine.StageStream, "resource-constraint", ""), reason: v1alpha1.ReasonPeerStreamError,
 			message: "the server of gmail.com is overloaded, or limits cupdomain.com (resource-constraint)" + fixLater,
+		},
+		"because it could offer us nothing": {
+			policy: plain, pong: received(engine.StageStream, "undefined-condition", "No stream features to offer"),
+			reason:  v1alpha1.ReasonPeerStreamError,
+			message: `gmail.com closes the stream of cupdomain.com (undefined-condition "No stream features to offer")` + fixAskLog,
 		},
 		"for a cause of its own": {
 			pong: received(engine.StageStream, "improper-addressing", "Missing 'to' attribute"), reason: v1alpha1.ReasonPeerStreamError,

@@ -152,7 +152,7 @@ var (
 )
 
 // forwardable is what an administrator can send on as it is.
-const forwardable = `Forward to its support: "Please remove the domain {us} from your XMPP service, it is hosted elsewhere"`
+const forwardable = `Forward to its support: "Please remove {us}, hosted elsewhere now, from your XMPP service"`
 
 // Dialback, policy and stanzas.
 var (
@@ -163,7 +163,7 @@ var (
 	}
 	hostsUsToo = cause{
 		HostedThere, v1alpha1.ReasonPeerHostsOurDomain,
-		"the service of {peer} also hosts {us} (it opens streams to it), so what its users write to us never leaves it",
+		"the service of {peer} also hosts {us}: what its users write to us never leaves it",
 		forwardable,
 	}
 	hostsUsUnasked = cause{

@@ -3,7 +3,7 @@
 package desired
 
 import (
-	"slices"
+	"net/netip"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -34,24 +34,30 @@ func NetworkPolicy(fed *v1alpha1.Federation, operatorNamespace string) *networki
 				{From: []networkingv1.NetworkPolicyPeer{{NamespaceSelector: &metav1.LabelSelector{}}}, Ports: tcp(engine.PortNumberC2S)},
 				{From: []networkingv1.NetworkPolicyPeer{namespacePeer(operatorNamespace)}, Ports: tcp(engine.PortNumberHTTP)},
 			},
-			Egress: []networkingv1.NetworkPolicyEgressRule{
-				{Ports: tcp(partnerPorts(fed)...)},
+			Egress: append([]networkingv1.NetworkPolicyEgressRule{
+				{Ports: tcp(engine.PortNumberS2S, directTLSPort)},
 				{Ports: append(tcp(dnsPort), networkPolicyPort(corev1.ProtocolUDP, dnsPort))},
-			},
+			}, routes(fed)...),
 		},
 	}
 }
 
-// partnerPorts are the ports where partners listen: the usual ones, and those of spec.peers[].route.
-func partnerPorts(fed *v1alpha1.Federation) []int32 {
-	ports := []int32{engine.PortNumberS2S, directTLSPort}
+// routes let the server reach partners at the places and ports of spec.peers[].route, and, where that is an address,
+// nothing else at the port.
+func routes(fed *v1alpha1.Federation) []networkingv1.NetworkPolicyEgressRule {
+	var rules []networkingv1.NetworkPolicyEgressRule
 	for _, peer := range fed.Spec.Peers {
-		if peer.Route != nil {
-			ports = append(ports, peer.Route.Port)
+		if peer.Route == nil || peer.Route.Port == engine.PortNumberS2S || peer.Route.Port == directTLSPort {
+			continue
 		}
+		rule := networkingv1.NetworkPolicyEgressRule{Ports: tcp(peer.Route.Port)}
+		if address, err := netip.ParseAddr(peer.Route.Host); err == nil {
+			block := netip.PrefixFrom(address, address.BitLen()).String()
+			rule.To = []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: block}}}
+		}
+		rules = append(rules, rule)
 	}
-	slices.Sort(ports)
-	return slices.Compact(ports)
+	return rules
 }
 
 // partnerPeers are those who may open server-to-server connections; none listed means everyone. With the external

@@ -81,6 +81,7 @@ func TestNetworkPolicyAllowsWhatFederationNeedsAndNothingElse(t *testing.T) {
 		"the server reaches partners":                                    {minimal(), false, partner, "tcp 5269", true},
 		"the server reaches partners by direct TLS":                      {minimal(), false, partner, "tcp 5270", true},
 		"the server reaches a partner where a route leads":               {routed, false, partner, "tcp 15269", true},
+		"a route opens its port to its address alone":                    {routed, false, inRange, "tcp 15269", false},
 		"without a route it does not":                                    {minimal(), false, partner, "tcp 15269", false},
 		"the server reaches DNS by UDP":                                  {minimal(), false, other, "udp 53", true},
 		"the server reaches DNS by TCP":                                  {minimal(), false, other, "tcp 53", true},

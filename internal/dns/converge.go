@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 )
 
 // maxTries of read, decide, write. More than one is needed only when somebody else writes at the same moment or an
@@ -19,11 +18,15 @@ type Result struct {
 	Changed bool
 	// Dropped record sets were removed by this run; ownership records are not listed.
 	Dropped []Key
+	// Adopted record sets were somebody else's and were taken over by this run.
+	Adopted []Key
 }
 
 // Converge makes the zone hold what units say, as far as owner is concerned, in one atomic update that leaves foreign
 // records alone; the protocol is described at the head of the package. Units are all that owner wants in this zone:
 // whatever else it holds is removed, so a call without units releases everything. When all is well, nothing is written.
+//
+// With a provider that does not write it compares the wanted records only, and tells people what to create.
 //
 // Errors of type *Error are for the DNSPublished condition. All others mean that the units contradict each other or
 // that ctx was cancelled.
@@ -36,13 +39,35 @@ func Converge(ctx context.Context, p Provider, s Signer, owner Owner, units []Un
 		return Result{}, err
 	}
 	run := run{provider: p, planner: planner{apex: p.Apex(), signer: s, owner: owner, want: want}}
-	return run.converge(ctx)
+	switch c := p.Capabilities(); {
+	case !c.Writes:
+		return run.advise(ctx)
+	case !c.Atomic:
+		return run.convergeInTwo(ctx)
+	default:
+		return run.converge(ctx)
+	}
 }
 
 // run is one call of Converge.
 type run struct {
 	planner
 	provider Provider
+}
+
+// convergeInTwo is for providers whose changes are not atomic. A change that both adds and removes would need an index that
+// lists more than it should before it, and after it one that lists less. So what is to be removed stays, and stays listed,
+// until all else is done.
+func (r *run) convergeInTwo(ctx context.Context) (Result, error) {
+	r.keep = true
+	added, err := r.converge(ctx)
+	if err != nil {
+		return added, err
+	}
+	r.keep, r.strict = false, false
+	removed, err := r.converge(ctx)
+	removed.Changed, removed.Adopted = removed.Changed || added.Changed, added.Adopted
+	return removed, err
 }
 
 func (r *run) converge(ctx context.Context) (Result, error) {
@@ -56,13 +81,16 @@ func (r *run) converge(ctx context.Context) (Result, error) {
 		if conflict != nil {
 			return result, r.nameExternalDNS(ctx, conflict)
 		}
+		if err := r.checkAdopted(ctx, next.adopted); err != nil {
+			return result, err
+		}
 		if next.change.Empty() {
 			return result, nil
 		}
 		err := r.provider.Apply(ctx, next.change)
 		switch e, _ := AsError(err); {
 		case err == nil:
-			result = Result{Changed: true, Dropped: next.dropped}
+			result = Result{Changed: true, Dropped: next.dropped, Adopted: next.adopted}
 			return result, r.readBack(ctx, next.change)
 		case errors.Is(err, ErrPrerequisite):
 			r.strict = true
@@ -70,7 +98,7 @@ func (r *run) converge(ctx context.Context) (Result, error) {
 		case e != nil && e.Unsettled:
 			// The next reading shows whether the update was applied. If it was not, trying again is safe: should the
 			// first one still come, the prerequisites of one of the two fail.
-			result = Result{Changed: true, Dropped: next.dropped}
+			result = Result{Changed: true, Dropped: next.dropped, Adopted: next.adopted}
 			last = err
 		default:
 			return result, err
@@ -134,31 +162,4 @@ func (r *run) readBack(ctx context.Context, c Change) error {
 		return notAppliedError(set.Key(), r.apex)
 	}
 	return nil
-}
-
-// nameExternalDNS looks whether the record in the way is in ExternalDNS' registry, which stands beside the record in a
-// TXT record whose first label begins with the type, and under older versions in one of the same name.
-func (r *run) nameExternalDNS(ctx context.Context, conflict *Error) error {
-	k := conflict.inTheWay
-	for _, name := range []string{strings.ToLower(TypeName(k.Type)) + "-" + k.Name, k.Name} {
-		if k.Name == "" || !InZone(name, r.apex) {
-			break
-		}
-		sets, err := r.provider.Get(ctx, Key{Name: name, Type: TypeTXT})
-		if err != nil {
-			break
-		}
-		if slices.ContainsFunc(sets, heritage) {
-			return externalDNSError(k, Key{Name: name, Type: TypeTXT})
-		}
-	}
-	return conflict
-}
-
-// heritage tells whether ExternalDNS wrote the TXT record.
-func heritage(set RRset) bool {
-	return slices.ContainsFunc(set.Data, func(d Data) bool {
-		text, _ := d.(TXT)
-		return strings.Contains(strings.Join(text, ""), "heritage=external-dns")
-	})
 }

@@ -208,3 +208,83 @@ func TestOwnersNeedAnIDThatFitsIntoAName(t *testing.T) {
 		}
 	}
 }
+
+func TestARecordThatChangesWhileItIsTakenOverIsReadAgain(t *testing.T) {
+	m := dnstest.NewMemory("cupdomain.com")
+	address := func(a string) dns.Change { return dns.Change{Put: hostUnit(a).Records} }
+	m.Edit(address("203.0.113.1"))
+	edits := 0
+	racing := &beforeApply{Memory: m, do: func() {
+		if edits++; edits == 2 {
+			m.Edit(address("203.0.113.2"))
+		}
+	}}
+	unit := hostUnit("203.0.113.130")
+	unit.Takeover = []dns.Key{unit.Records[0].Key()}
+	r, err := converge(t, racing, unit)
+	if err != nil || len(r.Adopted) != 1 || edits != 3 || m.Updates() != 1 {
+		t.Errorf("got %+v, %v after %d tries, want that the third takes over what was changed before the second", r, err, edits)
+	}
+}
+
+// beforeApply does something before each update.
+type beforeApply struct {
+	*dnstest.Memory
+	do func()
+}
+
+func (p *beforeApply) Apply(ctx context.Context, c dns.Change) error {
+	p.do()
+	return p.Memory.Apply(ctx, c)
+}
+
+func TestAdviceNamesAFewRecordsAndCountsTheRest(t *testing.T) {
+	var units []dns.Unit
+	for i := range 8 {
+		units = append(units, dns.Unit{Anchor: "cupdomain.com", Records: dns.AddressRecords(fmt.Sprintf("h%d.cupdomain.com", i), 300,
+			[]netip.Addr{netip.MustParseAddr("203.0.113.130")})})
+	}
+	r, err := converge(t, adviser{dnstest.NewMemory("cupdomain.com")}, units...)
+	e := want(t, err, v1alpha1.ReasonRecordsToCreate, true)
+	if len(e.Records) != 8 || !strings.Contains(e.Message, "h5.cupdomain.com. 300 IN A 203.0.113.130 and 2 more") || r.Changed {
+		t.Errorf("got %+v and message %q, want eight records of which two are only counted", r, e.Message)
+	}
+}
+
+func TestLeftoversAreWhatStandsAsItWas(t *testing.T) {
+	m := dnstest.NewMemory("cupdomain.com")
+	stands, changed, gone := hostUnit("203.0.113.130").Records[0], hostUnit("203.0.113.130").Records[0], hostUnit("203.0.113.130").Records[0]
+	changed.Name, gone.Name = "cup2.cupdomain.com.", "cup3.cupdomain.com."
+	other := changed
+	other.Data = hostUnit("203.0.113.9").Records[0].Data
+	stands.TTL = 60
+	m.Edit(dns.Change{Put: []dns.RRset{stands, other}})
+	err := dns.Leftovers(context.Background(), adviser{m}, []dns.RRset{hostUnit("203.0.113.130").Records[0], changed, gone})
+	e := want(t, err, v1alpha1.ReasonRecordsToRemove, true)
+	if len(e.Records) != 1 || !strings.Contains(e.Message, "removes cup1.cupdomain.com. 300 IN A 203.0.113.130;") {
+		t.Errorf("got %v and message %q, want the one that stands as it was", e.Records, e.Message)
+	}
+	m.Edit(dns.Change{Drop: []dns.Key{stands.Key()}})
+	if err := dns.Leftovers(context.Background(), adviser{m}, []dns.RRset{stands, changed, gone}); err != nil {
+		t.Errorf("after it was removed: %v", err)
+	}
+}
+
+// adviser leaves writing to people.
+type adviser struct{ *dnstest.Memory }
+
+func (adviser) Capabilities() dns.Capabilities { return dns.Capabilities{} }
+
+func TestBestEffortIsWhatLacksAGuarantee(t *testing.T) {
+	tests := map[dns.Capabilities]bool{
+		{Writes: true, Prerequisites: true, Atomic: true}: false,
+		{Writes: true, Prerequisites: true}:               true,
+		{Writes: true, Atomic: true}:                      true,
+		{}:                                                false,
+	}
+	for capabilities, bestEffort := range tests {
+		if got := capabilities.BestEffort(); got != bestEffort {
+			t.Errorf("%+v: best effort is %t, want %t", capabilities, got, bestEffort)
+		}
+	}
+}

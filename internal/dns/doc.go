@@ -39,6 +39,18 @@
 // wildcard. When the answer gets lost the same happens, which is safe, because an update that comes through twice fails
 // the second time. After an update the written records are read back, as an accepted update is not yet an applied one.
 //
+// # Taking over
+//
+// A record that somebody else wrote is adopted only when its unit names it, and only as it was read: the prerequisite is
+// then that it has exactly this data. What another owner or ExternalDNS looks after is not adopted.
+//
+// # Guarantees
+//
+// All this holds where the server checks prerequisites and changes are atomic. A Provider tells by its Capabilities when
+// it has to do without. It then reads right before it writes, and Converge first adds and then removes, so that nothing
+// gets lost by an interruption; but two who write at the same moment may overwrite each other: best effort. A provider of
+// a zone that people write to does not write at all; Converge then compares and tells what to create.
+//
 // # Trust
 //
 // All exchanges with the primary are signed both ways (package rfc2136). A signature on ownership records keeps those

@@ -19,6 +19,9 @@ type Error struct {
 	Permanent bool
 	// Unsettled tells that an update was sent but its answer lost, so it may have been applied.
 	Unsettled bool
+	// Records are those that people have to create or change, or to remove, with v1alpha1.ReasonRecordsToCreate and
+	// v1alpha1.ReasonRecordsToRemove.
+	Records []RRset
 	// Err is the cause, for logs. It may be nil.
 	Err error
 

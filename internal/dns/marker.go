@@ -61,6 +61,13 @@ func indexKey(owner Owner, apex string) Key {
 	return Key{Name: owner.ID + "._xmppfed." + apex, Type: TypeTXT}
 }
 
+// Ownership tells whether an ownership record stands at the key, and whether that is the index of an owner.
+func Ownership(k Key) (ownership, index bool) {
+	label, rest, _ := strings.Cut(k.Name, ".")
+	ownership = k.Type == TypeTXT && strings.HasPrefix(rest, "_xmppfed.")
+	return ownership, ownership && label != "own"
+}
+
 // anchorOf is the inverse of markerKey.
 func anchorOf(key Key) (string, bool) {
 	anchor, ok := strings.CutPrefix(key.Name, "own._xmppfed.")

@@ -78,21 +78,26 @@ func changingError(held bool, apex string) *Error {
 
 // existsError names the record in the way.
 func existsError(k Key, apex string) *Error {
+	replace := ""
+	if k.Type != TypeTXT {
+		replace = "; to replace it, name it in spec.dns.takeover of the Federation, for which spec.takeover of the DNSZone has to be Allow"
+	}
 	return &Error{
 		Reason: v1alpha1.ReasonRecordExistsUnowned,
 		Message: fmt.Sprintf("%s exists already and the operator did not write it; records of others are never touched; if nobody "+
-			"needs it, the administrator of zone %s removes it (nsupdate: %s)", k, Display(apex), removal(k)),
+			"needs it, the administrator of zone %s removes it (nsupdate: %s)%s", k, Display(apex), removal(k), replace),
 		Permanent: true,
 		inTheWay:  k,
 	}
 }
 
 // externalDNSError names the record in the way and the one that says whose it is.
-func externalDNSError(k, registry Key) *Error {
+func externalDNSError(k, registry Key, apex string) *Error {
 	return &Error{
 		Reason: v1alpha1.ReasonRecordExistsUnowned,
 		Message: fmt.Sprintf("%s exists and belongs to ExternalDNS, says %s; records of others are never touched; remove the name "+
-			"from the sources of that ExternalDNS and wait until it has removed the record", k, registry),
+			"from the sources of that ExternalDNS and wait until it has removed the record; if it is gone for good, the "+
+			"administrator of zone %s removes what it left (nsupdate: %s)", k, registry, Display(apex), removal(k, registry)),
 		Permanent: true,
 	}
 }

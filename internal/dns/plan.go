@@ -12,11 +12,13 @@ import "slices"
 //	ownership record | wanted | decision                                                  | prerequisites
 //	-----------------+--------+-----------------------------------------------------------+------------------------------
 //	absent or junk   | yes    | claim: write it and the records; strict: if something     | record absent, new sets absent,
-//	                 |        | stands there, RecordExistsUnowned, or OwnershipLost when  | no CNAME at their names
-//	                 |        | our index says that we had the anchor                     |
+//	                 |        | stands there that may not be taken over,                  | or as read when taken over, no
+//	                 |        | RecordExistsUnowned, or OwnershipLost when our index says | CNAME at their names
+//	                 |        | that we had the anchor                                    |
 //	absent or junk   | no     | nothing                                                   | -
 //	ours             | yes    | keep: write what differs, drop what is no longer wanted   | record unchanged, added sets
-//	                 |        |                                                           | absent, no CNAME where written
+//	                 |        |                                                           | absent, or as read when taken
+//	                 |        |                                                           | over, no CNAME where written
 //	ours             | no     | release: drop it and all that it lists                    | record unchanged
 //	another owner's  | yes    | OwnershipConflict                                         | -
 //	another owner's  | no     | nothing                                                   | -
@@ -58,12 +60,15 @@ type planner struct {
 	read map[Key]RRset
 	// strict tells that the server refused the prerequisites of a plan based on an earlier reading.
 	strict bool
+	// keep tells to remove nothing and to go on listing what is to be removed, see Converge.
+	keep bool
 }
 
 // plan is what to do, and what it leads to.
 type plan struct {
-	change  Change
-	dropped []Key
+	change Change
+	// dropped and adopted are record sets other than ownership records.
+	dropped, adopted []Key
 	// held tells that the owner holds an anchor already.
 	held bool
 }
@@ -119,7 +124,9 @@ func (p planner) plan() (plan, *Error) {
 			b.held = append(b.held, g.marker.keys...)
 		}
 	}
-	b.dropUnwanted()
+	if !b.keep {
+		b.dropUnwanted()
+	}
 	for _, a := range anchors {
 		if err := b.anchor(a, guards[a]); err != nil {
 			return plan{}, err
@@ -188,7 +195,7 @@ func (b *builder) dropUnwanted() {
 func (b *builder) anchor(anchor string, g guard) *Error {
 	keys := b.want.keys[anchor]
 	if len(keys) == 0 {
-		if g.standing == standingOurs {
+		if g.standing == standingOurs && !b.keep {
 			b.require(g)
 			b.plan.change.Drop = append(b.plan.change.Drop, g.key)
 		}
@@ -203,12 +210,17 @@ func (b *builder) anchor(anchor string, g guard) *Error {
 		if !isNew && b.read[k].Equal(b.want.sets[k]) {
 			continue
 		}
-		if isNew {
+		switch {
+		case isNew && b.takesOver(k):
+			b.plan.change.Equal = append(b.plan.change.Equal, b.read[k])
+			b.plan.adopted = append(b.plan.adopted, k)
+		case isNew:
 			b.plan.change.Absent = append(b.plan.change.Absent, k)
 		}
 		b.put(b.want.sets[k])
 		touched = true
 	}
+	keys = b.kept(g, keys)
 	if g.standing == standingOurs && g.current && slices.Equal(g.marker.keys, keys) {
 		if touched {
 			b.require(g)
@@ -228,13 +240,20 @@ func (b *builder) explain(k Key, g guard, isNew bool) *Error {
 	if alias, ok := b.read[Key{Name: k.Name, Type: TypeCNAME}]; ok {
 		return aliasError(k, alias, b.apex)
 	}
-	if _, exists := b.read[k]; !exists || !isNew {
+	if _, exists := b.read[k]; !exists || !isNew || b.takesOver(k) {
 		return nil
 	}
 	if g.listed && g.standing != standingOurs {
 		return lostError(g.key, k, b.apex)
 	}
 	return existsError(k, b.apex)
+}
+
+// takesOver tells whether a record set of somebody else is to become ours. What was read counts only once the server has
+// refused, see above.
+func (b *builder) takesOver(k Key) bool {
+	_, exists := b.read[k]
+	return b.strict && exists && slices.Contains(b.want.takeover, k)
 }
 
 // index adds what the index needs: to be rewritten with every change.
@@ -244,6 +263,7 @@ func (b *builder) index(g guard) {
 		keys = append(keys, markerKey(a))
 	}
 	slices.SortFunc(keys, compareKeys)
+	keys = b.kept(g, keys)
 	upToDate := g.standing == standingOurs && g.current && slices.Equal(g.marker.keys, keys)
 	switch {
 	case len(keys) > 0 && (!upToDate || !b.plan.change.Empty()):
@@ -253,6 +273,16 @@ func (b *builder) index(g guard) {
 		b.require(g)
 		b.plan.change.Drop = append(b.plan.change.Drop, g.key)
 	}
+}
+
+// kept are the keys that an ownership record is to list: those wanted, and for now those that are to be removed later.
+func (b *builder) kept(g guard, keys []Key) []Key {
+	if !b.keep || g.standing != standingOurs {
+		return keys
+	}
+	keys = append(slices.Clone(keys), g.marker.keys...)
+	slices.SortFunc(keys, compareKeys)
+	return slices.Compact(keys)
 }
 
 // require makes the change depend on the ownership record being as it was read.

@@ -36,8 +36,8 @@ func own(t testing.TB, key Key, owner, secret string, epoch uint64, keys ...Key)
 	return RRset{Name: key.Name, Type: TypeTXT, TTL: markerTTL, Data: []Data{m.text(testApex)}}
 }
 
-func testPlanner(t testing.TB, strict bool, want []RRset, read ...RRset) planner {
-	merged, err := mergeUnits(testApex, []Unit{{Anchor: anchor, Records: want}})
+func testPlanner(t testing.TB, strict bool, want []RRset, takeover []Key, read ...RRset) planner {
+	merged, err := mergeUnits(testApex, []Unit{{Anchor: anchor, Records: want, Takeover: takeover}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +75,32 @@ func describe(c Change) []string {
 	return out
 }
 
+func TestWhatIsToBeRemovedStaysListedAsLongAsItIsKept(t *testing.T) {
+	index, ours := own(t, ourIndex, us, keyToday, 3, anchorOwn), own(t, anchorOwn, us, keyToday, 5, hostA.Key())
+	p := testPlanner(t, false, []RRset{hostAAAA}, nil, index, ours, hostA)
+	p.keep = true
+	got, err := p.plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"absent AAAA cup1.cupdomain.com", "absent CNAME cup1.cupdomain.com",
+		"absent CNAME own._xmppfed.cup1.cupdomain.com", "absent CNAME owner001._xmppfed.cupdomain.com",
+		"equal TXT own._xmppfed.cup1.cupdomain.com", "equal TXT owner001._xmppfed.cupdomain.com",
+		"put AAAA cup1.cupdomain.com 2001:db8::5",
+		"put TXT own._xmppfed.cup1.cupdomain.com epoch 6 [A cup1.cupdomain.com AAAA cup1.cupdomain.com]",
+		"put TXT owner001._xmppfed.cupdomain.com epoch 4 [TXT own._xmppfed.cup1.cupdomain.com]",
+	}
+	if diff := cmp.Diff(want, describe(got.change)); diff != "" {
+		t.Errorf("change (-want +got):\n%s", diff)
+	}
+	unwanted := testPlanner(t, false, nil, nil, index, ours, hostA)
+	unwanted.keep = true
+	if got, err := unwanted.plan(); err != nil || !got.change.Empty() {
+		t.Errorf("nothing wanted: got %v, %v, want nothing to do", describe(got.change), err)
+	}
+}
+
 func TestPlan(t *testing.T) {
 	index := own(t, ourIndex, us, keyToday, 3, anchorOwn)
 	ours := own(t, anchorOwn, us, keyToday, 5, hostA.Key())
@@ -92,6 +118,7 @@ func TestPlan(t *testing.T) {
 		want   []RRset
 		read   []RRset
 		strict bool
+		take   []Key
 		change []string
 		reason string
 	}{
@@ -168,13 +195,51 @@ func TestPlan(t *testing.T) {
 			want: []RRset{hostA}, read: []RRset{index, {Name: anchorOwn.Name, Type: TypeTXT, Data: append(slices.Clone(ours.Data), junk.Data...)}, hostA},
 			reason: v1alpha1.ReasonOwnershipLost,
 		},
+		"To be taken over, before the server has refused: claim": {
+			want: []RRset{hostA}, read: []RRset{otherA}, take: []Key{hostA.Key()}, change: claim,
+		},
+		"To be taken over, after a refusal: exactly what was read": {
+			want: []RRset{hostA}, read: []RRset{otherA}, take: []Key{hostA.Key()}, strict: true,
+			change: append([]string{
+				"absent CNAME cup1.cupdomain.com", "absent CNAME own._xmppfed.cup1.cupdomain.com",
+				"absent CNAME owner001._xmppfed.cupdomain.com", "absent TXT own._xmppfed.cup1.cupdomain.com",
+				"absent TXT owner001._xmppfed.cupdomain.com", "equal A cup1.cupdomain.com",
+			}, claim[6:]...),
+		},
+		"To be taken over, but an alias is in the way": {
+			want: []RRset{hostA}, read: []RRset{hostAlias}, take: []Key{hostA.Key()}, strict: true, reason: v1alpha1.ReasonCNAMEConflict,
+		},
+		"To be taken over, but another record is in the way": {
+			want: []RRset{hostA, hostAAAA}, read: []RRset{otherA, hostAAAA}, take: []Key{hostA.Key()}, strict: true,
+			reason: v1alpha1.ReasonRecordExistsUnowned,
+		},
+		"To be taken over, but owned by another": {
+			want: []RRset{hostA}, read: []RRset{theirs, hostA}, take: []Key{hostA.Key()}, strict: true, reason: v1alpha1.ReasonOwnershipConflict,
+		},
+		"To be taken over, but another text stands in place of the ownership record": {
+			want: []RRset{hostA}, read: []RRset{otherA, junk}, take: []Key{hostA.Key()}, strict: true, reason: v1alpha1.ReasonRecordExistsUnowned,
+		},
+		"To be taken over, which is the way out when our ownership record is gone": {
+			want: []RRset{hostA}, read: []RRset{index, otherA}, take: []Key{hostA.Key()}, strict: true,
+			change: []string{
+				"absent CNAME cup1.cupdomain.com", "absent CNAME own._xmppfed.cup1.cupdomain.com",
+				"absent CNAME owner001._xmppfed.cupdomain.com", "absent TXT own._xmppfed.cup1.cupdomain.com",
+				"equal A cup1.cupdomain.com", "equal TXT owner001._xmppfed.cupdomain.com",
+				"put A cup1.cupdomain.com 203.0.113.130",
+				"put TXT own._xmppfed.cup1.cupdomain.com epoch 1 [A cup1.cupdomain.com]",
+				"put TXT owner001._xmppfed.cupdomain.com epoch 4 [TXT own._xmppfed.cup1.cupdomain.com]",
+			},
+		},
+		"Ours already, and named to be taken over: nothing": {
+			want: []RRset{hostA}, read: []RRset{index, ours, hostA}, take: []Key{hostA.Key()},
+		},
 		"A forged index: ownership is lost": {
 			want: []RRset{hostA}, read: []RRset{own(t, ourIndex, us, "the key of somebody else", 1, anchorOwn)}, reason: v1alpha1.ReasonOwnershipLost,
 		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, err := testPlanner(t, test.strict, test.want, test.read...).plan()
+			got, err := testPlanner(t, test.strict, test.want, test.take, test.read...).plan()
 			reason := ""
 			if err != nil {
 				reason = err.Reason
@@ -208,11 +273,17 @@ func FuzzPlanTouchesOnlyWhatIsOurs(f *testing.F) {
 	keys := []Key{anchorOwn, ourIndex, hostA.Key(), hostAAAA.Key(), hostAlias.Key()}
 	f.Add([]byte{2, 1, 1, 0, 0}, byte(1), true)
 	f.Add([]byte{0, 0, 0, 0, 0}, byte(3), false)
+	f.Add([]byte{0, 0, 2, 0, 0}, byte(1|4), true)
+	f.Add([]byte{2, 1, 1, 1, 0}, byte(2|16), false)
 	f.Fuzz(func(t *testing.T, choice []byte, wanted byte, strict bool) {
 		var want, read []RRset
+		var takeover []Key
 		for i, set := range []RRset{hostA, hostAAAA} {
 			if wanted>>i&1 == 1 {
 				want = append(want, set)
+			}
+			if wanted>>(i+2)&1 == 1 {
+				takeover = append(takeover, set.Key())
 			}
 		}
 		for i, k := range keys {
@@ -223,7 +294,8 @@ func FuzzPlanTouchesOnlyWhatIsOurs(f *testing.F) {
 				read = append(read, set)
 			}
 		}
-		p := testPlanner(t, strict, want, read...)
+		p := testPlanner(t, strict, want, takeover, read...)
+		p.keep = wanted>>4&1 == 1
 		got, err := p.plan()
 		if err != nil {
 			if !got.change.Empty() || err.Message == "" || err.Reason == "" {
@@ -232,12 +304,19 @@ func FuzzPlanTouchesOnlyWhatIsOurs(f *testing.F) {
 			return
 		}
 		touchesOnlyOurs(t, p, got.change)
+		if p.keep && slices.ContainsFunc(got.change.Drop, func(k Key) bool { return k != ourIndex }) {
+			t.Errorf("%v drops what is to be kept for now", describe(got.change))
+		}
 	})
 }
 
 func touchesOnlyOurs(t *testing.T, p planner, c Change) {
 	var ours []Key
 	for _, set := range c.Equal {
+		if p.strict && slices.Contains(p.want.takeover, set.Key()) && p.read[set.Key()].SameData(set) {
+			ours = append(ours, set.Key())
+			continue
+		}
 		g := p.guard(set.Key())
 		if g.standing != standingOurs || !p.read[set.Key()].SameData(set) {
 			t.Errorf("prerequisite on %s which is not ours", set.Key())

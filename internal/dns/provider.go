@@ -5,6 +5,7 @@ package dns
 import (
 	"context"
 	"errors"
+	"slices"
 )
 
 // ErrPrerequisite is returned by Provider.Apply when a prerequisite of the change does not hold. Nothing was changed.
@@ -16,6 +17,9 @@ type Provider interface {
 	// Apex of the zone, canonical. It asks nobody.
 	Apex() string
 
+	// Capabilities are what the provider guarantees, as far as it has found out by now. It asks nobody.
+	Capabilities() Capabilities
+
 	// Zone asks the primary for the zone's start of authority and name servers.
 	Zone(ctx context.Context) (Zone, error)
 
@@ -23,9 +27,26 @@ type Provider interface {
 	// CNAME record set is returned in place of the one asked for.
 	Get(ctx context.Context, keys ...Key) ([]RRset, error)
 
-	// Apply carries out the whole change or nothing of it. When the answer gets lost the error has Unsettled set.
+	// Apply carries out the whole change or nothing of it, as far as Capabilities promise. When the answer gets lost the
+	// error has Unsettled set.
 	Apply(ctx context.Context, change Change) error
 }
+
+// Capabilities are what a provider guarantees. What it can't guarantee it does as well as it can.
+type Capabilities struct {
+	// Writes tells that Apply changes the zone. Without it people do, and Converge tells them what to change.
+	Writes bool
+	// Prerequisites are checked by the server in the moment of the change. Without them the provider reads first, and
+	// overwrites what somebody else does between its reading and its writing.
+	Prerequisites bool
+	// Atomic changes are applied as a whole or not at all. Without it an interrupted change is completed by the next run,
+	// provided that the index is the first thing to be written by a change that adds, and the last by one that removes.
+	// Converge never asks for both in one change.
+	Atomic bool
+}
+
+// BestEffort tells that ownership of records is respected but not guaranteed, should several write at once.
+func (c Capabilities) BestEffort() bool { return c.Writes && (!c.Prerequisites || !c.Atomic) }
 
 // Zone is what the primary says of a zone.
 type Zone struct {
@@ -45,6 +66,35 @@ type Change struct {
 	Drop []Key
 	// Put replaces whole record sets.
 	Put []RRset
+}
+
+// Conditions are the record sets that the prerequisites speak of.
+func (c Change) Conditions() []Key {
+	keys := slices.Clone(c.Absent)
+	for _, set := range c.Equal {
+		keys = append(keys, set.Key())
+	}
+	return keys
+}
+
+// Holds tells whether the prerequisites hold, given the record sets at Conditions. It is for providers whose server does
+// not check them.
+func (c Change) Holds(sets []RRset) bool {
+	found := map[Key]RRset{}
+	for _, set := range sets {
+		found[set.Key()] = set
+	}
+	for _, k := range c.Absent {
+		if _, exists := found[k]; exists {
+			return false
+		}
+	}
+	for _, want := range c.Equal {
+		if !found[want.Key()].SameData(want) {
+			return false
+		}
+	}
+	return true
 }
 
 // Empty tells that there is nothing to change.

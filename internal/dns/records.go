@@ -3,6 +3,7 @@
 package dns
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -143,6 +144,34 @@ func AddressRecords(name string, ttl uint32, addresses []netip.Addr) []RRset {
 		}
 	}
 	return slices.DeleteFunc([]RRset{v4, v6}, func(r RRset) bool { return len(r.Data) == 0 })
+}
+
+// ParseRRset reads back a service or address record set from name, type and data as RRset.Strings gives them.
+func ParseRRset(name, typeName string, ttl uint32, data []string) (RRset, error) {
+	set := RRset{Name: Canonical(name), TTL: ttl}
+	set.Type, _ = parseType(typeName)
+	for _, text := range data {
+		d, err := parseData(set.Type, text)
+		if err != nil {
+			return RRset{}, fmt.Errorf("reading %s %s: %w", typeName, name, err)
+		}
+		set.Data = append(set.Data, d)
+	}
+	return set, nil
+}
+
+func parseData(t uint16, text string) (Data, error) {
+	switch t {
+	case TypeA, TypeAAAA:
+		a, err := netip.ParseAddr(text)
+		return Address{a}, err
+	case TypeSRV:
+		var s SRV
+		_, err := fmt.Sscanf(text, "%d %d %d %s", &s.Priority, &s.Weight, &s.Port, &s.Target)
+		return s, err
+	default:
+		return nil, errors.New("neither a service nor an address record")
+	}
 }
 
 // TypeName is the mnemonic of a record type, or TYPE and its number (RFC 3597 section 5).

@@ -46,6 +46,32 @@ func TestAddressRecordsSplitFamilies(t *testing.T) {
 	}
 }
 
+func TestARecordSetIsReadBackFromItsText(t *testing.T) {
+	addresses := []netip.Addr{netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("203.0.113.2"), netip.MustParseAddr("2001:db8::5")}
+	sets := append(dns.AddressRecords("cup1.cupdomain.com", 300, addresses),
+		dns.SRVRecord(dns.ServiceXMPPServer, "cupdomain.com", 60, dns.SRV{Priority: 1, Weight: 2, Port: 5269, Target: "cup1.cupdomain.com"}))
+	for _, set := range sets {
+		got, err := dns.ParseRRset(dns.Display(set.Name), set.TypeName(), set.TTL, set.Strings())
+		if err != nil || !got.Equal(set) {
+			t.Errorf("got %v, %v, want %v", got, err, set)
+		}
+	}
+	for name, broken := range map[string]struct{ typeName, data string }{
+		"An address that is none":          {"A", "cup1.cupdomain.com."},
+		"A service record without target":  {"SRV", "0 0 5269"},
+		"A service record without numbers": {"SRV", "cup1.cupdomain.com."},
+		"A port beyond 16 bits":            {"SRV", "0 0 65536 cup1.cupdomain.com."},
+		"A type that is not published":     {"TXT", `"v=xf1"`},
+		"A type that does not exist":       {"EVIL", "0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if set, err := dns.ParseRRset("cupdomain.com", broken.typeName, 300, []string{broken.data}); err == nil {
+				t.Errorf("got %v, want an error", set)
+			}
+		})
+	}
+}
+
 func TestSetsAreComparedWithoutOrder(t *testing.T) {
 	a := dns.AddressRecords("a.example", 60, []netip.Addr{netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("203.0.113.2")})[0]
 	b := dns.AddressRecords("a.example", 90, []netip.Addr{netip.MustParseAddr("203.0.113.2"), netip.MustParseAddr("203.0.113.1")})[0]

@@ -17,6 +17,10 @@ type Unit struct {
 	Anchor string
 	// Records stand at any names of the zone. A unit without records is released.
 	Records []RRset
+	// Takeover names those of Records that may exist already, written by somebody else: they become the owner's, with the
+	// data that is wanted. Records of another owner, or of ExternalDNS, are not taken over. To name what does not exist,
+	// or is owned already, does no harm.
+	Takeover []Key
 }
 
 // wanted is what an owner wants in a zone, merged and checked.
@@ -26,6 +30,8 @@ type wanted struct {
 	// keys of each anchor, sorted.
 	keys map[string][]Key
 	sets map[Key]RRset
+	// takeover are the record sets that may be taken over.
+	takeover []Key
 }
 
 // allKeys of all anchors, sorted.
@@ -41,6 +47,7 @@ func (w wanted) allKeys() []Key {
 func mergeUnits(apex string, units []Unit) (wanted, error) {
 	w := wanted{keys: map[string][]Key{}, sets: map[Key]RRset{}}
 	for _, u := range units {
+		w.takeover = append(w.takeover, u.Takeover...)
 		anchor := Canonical(u.Anchor)
 		if err := checkName(anchor, apex); err != nil {
 			return wanted{}, err

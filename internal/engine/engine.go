@@ -53,7 +53,7 @@ type Input struct {
 	TrustedCAs string
 	// Replicas is the number of pods.
 	Replicas int32
-	// PeerDefaults is the policy for every domain that no entry of Peers covers. The zero value allows none.
+	// PeerDefaults is the policy for every domain that no entry of Peers covers. It has to be complete.
 	PeerDefaults v1alpha1.PeerPolicy
 	// Peers have policies of their own, each with its subdomains unless these are listed themselves.
 	Peers []Peer

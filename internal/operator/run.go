@@ -29,7 +29,6 @@ import (
 	"github.com/xmppfed/xmppfed/internal/apply"
 	"github.com/xmppfed/xmppfed/internal/check"
 	"github.com/xmppfed/xmppfed/internal/desired"
-	"github.com/xmppfed/xmppfed/internal/dns/rfc2136"
 	"github.com/xmppfed/xmppfed/internal/dns/verify"
 	"github.com/xmppfed/xmppfed/internal/engine"
 	"github.com/xmppfed/xmppfed/internal/engine/prosody"
@@ -147,17 +146,18 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options) erro
 	if err != nil {
 		return err
 	}
-	// Name servers outside their zone are found through the operator's own resolvers.
+	// Name servers outside their zone, or of zones that have no primary of ours, are found through the operator's own
+	// resolvers.
 	resolvers, err := check.SystemResolvers(resolvConf)
 	if err != nil {
 		return err
 	}
-	zones := controllers.NewZones()
+	zones := controllers.NewZones(time.Now)
 	changed := make(chan event.TypedGenericEvent[*v1alpha1.DNSZone])
 	recorder := mgr.GetEventRecorder("xmppfed")
 	zoneReconciler := &controllers.DNSZoneReconciler{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder, Zones: zones,
-		NewProvider: newZoneProvider, Namespace: options.Namespace, Now: time.Now, Changed: changed,
+		NewProvider: newZoneProvider(resolvers), Namespace: options.Namespace, Now: time.Now, Changed: changed,
 	}
 	if err := zoneReconciler.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("adding the DNSZone controller: %w", err)
@@ -181,16 +181,4 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options) erro
 		return fmt.Errorf("adding the Federation controller: %w", err)
 	}
 	return nil
-}
-
-func newZoneProvider(spec v1alpha1.DNSZoneSpec, tsigSecret string) (controllers.ZoneProvider, error) {
-	provider := spec.Provider.RFC2136
-	servers := make([]string, 0, len(provider.Servers))
-	for _, address := range provider.Servers {
-		servers = append(servers, string(address))
-	}
-	return rfc2136.New(rfc2136.Config{
-		Zone: string(spec.Zone), Servers: servers,
-		KeyName: provider.TSIG.KeyName, Algorithm: provider.TSIG.Algorithm, Secret: tsigSecret,
-	})
 }

@@ -8,6 +8,7 @@ package patrol
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,8 +25,8 @@ const (
 	maxOwnTries = 64
 	// firstSpacing is the distance between the first tries of a Federation's partners.
 	firstSpacing = 100 * time.Millisecond
-	// confirmAfter is how soon the first failure of a partner that answered until then is repeated: one lost packet is
-	// no news. firstRetry is how soon a known failure is repeated; each further one doubles it, up to the interval.
+	// confirmAfter is how soon a failure that was not there before is repeated, to be sure. firstRetry is how soon a known
+	// failure, or a try of which nothing was learnt, is repeated; each further one doubles it, up to the interval.
 	confirmAfter = 2 * time.Second
 	firstRetry   = 10 * time.Second
 	// quiet is the shortest time between two notices about a Federation: hundreds of partners that change together
@@ -45,6 +46,14 @@ type Post struct {
 	// Resolvers, each as ip:port, stand for the public DNS; none: those of the operator's machine.
 	Resolvers []string
 }
+
+// asksLike tells that from both posts the same is asked.
+func (p Post) asksLike(other Post) bool {
+	return p.From == other.From && slices.Equal(p.Domains, other.Domains)
+}
+
+// standsLike tells that both posts are at the same server.
+func (p Post) standsLike(other Post) bool { return p.PodIP == other.PodIP && p.Token == other.Token }
 
 // Target is a partner to try.
 type Target struct {
@@ -87,7 +96,8 @@ func New(prober Prober, notify func(federation types.NamespacedName)) *Patrol {
 }
 
 // Watch gives orders for a Federation, in place of those before, and returns what is known of the targets, by domain.
-// Of a target whose policy or route changed, that is what was known before, until it was tried anew.
+// Nothing is known of a target whose policy or route changed, or that is asked about other domains now, until it was tried
+// anew.
 func (p *Patrol) Watch(federation types.NamespacedName, orders Orders) map[string]check.PeerVerdict {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,6 +107,16 @@ func (p *Patrol) Watch(federation types.NamespacedName, orders Orders) map[strin
 		p.rounds[federation] = r
 	}
 	return r.update(orders)
+}
+
+// Pause starts no more tries for a Federation until the next orders: its server may be down, or its address already
+// somebody else's.
+func (p *Patrol) Pause(federation types.NamespacedName) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r, found := p.rounds[federation]; found {
+		r.pause()
+	}
 }
 
 // Known returns what is known of a Federation's targets, by domain.

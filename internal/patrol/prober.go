@@ -32,26 +32,44 @@ type Wire struct {
 	Hosting HostingChecker
 }
 
-// Try implements Prober.
+// Try implements Prober. That the partner hosts our domain explains any other trouble, and is one even when the ping is
+// answered; so both are asked at once, and a ping that gets no answer for that cause is not waited for.
 func (w Wire) Try(ctx context.Context, post Post, target Target) (check.PeerVerdict, error) {
 	about := check.PeerTarget{Domain: target.Domain, Policy: target.Policy, From: post.From, Route: target.Route}
 	if target.HostingOnly {
 		return w.askHosting(ctx, post, about)
 	}
-	pong, err := w.Ping(ctx, post.PodIP, post.Token, post.From, target.Domain)
-	if err != nil {
-		return check.PeerVerdict{}, err
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	hosting := aside(func() (check.PeerVerdict, error) { return w.askHosting(ctx, post, about) })
+	ping := aside(func() (check.PeerVerdict, error) {
+		pong, err := w.Ping(ctx, post.PodIP, post.Token, post.From, target.Domain)
+		if err != nil {
+			return check.PeerVerdict{}, err
+		}
+		return check.JudgePing(about, pong), nil
+	})
+	if h := <-hosting; h.err == nil && h.verdict.Status == metav1.ConditionFalse {
+		return h.verdict, nil
 	}
-	verdict := check.JudgePing(about, pong)
-	if pong.Stage == engine.StageResolve || pong.Stage == engine.StageConnect {
-		return verdict, nil // there is nobody to ask
-	}
-	// That the partner hosts our domain explains any other trouble, and is one even when the ping is answered.
-	if hosting, err := w.askHosting(ctx, post, about); err == nil && hosting.Status == metav1.ConditionFalse {
-		hosting.Encrypted, hosting.Authentication, hosting.RoundTrip = verdict.Encrypted, verdict.Authentication, verdict.RoundTrip
-		return hosting, nil
-	}
-	return verdict, nil
+	p := <-ping
+	return p.verdict, p.err
+}
+
+// reply is what one question came to.
+type reply struct {
+	verdict check.PeerVerdict
+	err     error
+}
+
+// aside asks in a goroutine that ends by itself.
+func aside(ask func() (check.PeerVerdict, error)) <-chan reply {
+	replies := make(chan reply, 1)
+	go func() {
+		verdict, err := ask()
+		replies <- reply{verdict, err}
+	}()
+	return replies
 }
 
 // askHosting asks a service whether it hosts one of our domains.

@@ -5,7 +5,9 @@ package patrol
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -47,18 +49,18 @@ func TestWireTellsWhatThePingMeansUnlessThePartnerHostsOurDomain(t *testing.T) {
 			status: metav1.ConditionFalse, reason: v1alpha1.ReasonPeerHostsOurDomain, asked: 1},
 		"whether it hosts our domain can't be learnt": {pong: answered, hosting: hosting{err: errors.New("no resolver")},
 			status: metav1.ConditionTrue, reason: v1alpha1.ReasonPeerReachable, asked: 1},
-		"it can't be found, so there is nobody to ask": {pong: unresolved, hosting: hosting{conflicts: hosts},
-			status: metav1.ConditionFalse, reason: v1alpha1.ReasonPeerDNS},
-		"our server can't be asked":                  {pingErr: errors.New("401"), fails: true},
+		"neither it nor its servers can be found": {pong: unresolved, hosting: hosting{err: errors.New("no server")},
+			status: metav1.ConditionFalse, reason: v1alpha1.ReasonPeerDNS, asked: 1},
+		"our server can't be asked":                  {pingErr: errors.New("401"), asked: 1, fails: true},
 		"a service that is no partner hosts nothing": {only: true, status: metav1.ConditionTrue, reason: v1alpha1.ReasonPeerReachable, asked: 1},
 		"a service that is no partner hosts a domain": {only: true, hosting: hosting{conflicts: hosts},
 			status: metav1.ConditionFalse, reason: v1alpha1.ReasonPeerHostsOurDomain, asked: 1},
 		"a service that is no partner can't be asked": {only: true, hosting: hosting{err: errors.New("no resolver")}, asked: 1, fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pinged := 0
+			var pinged atomic.Int32
 			wire := Wire{Hosting: &test.hosting, Ping: func(_ context.Context, podIP, token, from, to string) (engine.Pong, error) {
-				pinged++
+				pinged.Add(1)
 				if podIP != "10.244.0.5" || token != "secret" || from != "cupdomain.com" || to != "gmail.com" {
 					t.Errorf("pinged %s from %s at %s with %q", to, from, podIP, token)
 				}
@@ -69,8 +71,8 @@ func TestWireTellsWhatThePingMeansUnlessThePartnerHostsOurDomain(t *testing.T) {
 			if (err != nil) != test.fails || verdict.Status != test.status || verdict.Reason != test.reason {
 				t.Errorf("got %+v, %v", verdict, err)
 			}
-			if len(test.hosting.asked) != test.asked || (pinged == 0) != test.only {
-				t.Errorf("asked %d times, pinged %d times", len(test.hosting.asked), pinged)
+			if len(test.hosting.asked) != test.asked || test.only && pinged.Load() > 0 {
+				t.Errorf("asked %d times, pinged %d times", len(test.hosting.asked), pinged.Load())
 			}
 			for _, target := range test.hosting.asked {
 				if target.Service != "gmail.com" || len(target.Domains) != 2 {
@@ -79,4 +81,25 @@ func TestWireTellsWhatThePingMeansUnlessThePartnerHostsOurDomain(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAPartnerThatHostsOurDomainIsToldOfWithoutWaitingForThePing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended := make(chan error, 1)
+		wire := Wire{
+			Hosting: &hosting{conflicts: []check.Conflict{{Domain: "cupdomain.com", Server: "xmpp.gmail.com:5269"}}},
+			Ping: func(ctx context.Context, _, _, _, _ string) (engine.Pong, error) {
+				<-ctx.Done()
+				ended <- ctx.Err()
+				return engine.Pong{}, ctx.Err()
+			},
+		}
+		verdict, err := wire.Try(t.Context(), Post{Domains: []string{"cupdomain.com"}}, Target{Domain: "gmail.com"})
+		if err != nil || verdict.Reason != v1alpha1.ReasonPeerHostsOurDomain {
+			t.Errorf("got %+v, %v", verdict, err)
+		}
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("the ping ended with %v", err)
+		}
+	})
 }

@@ -11,7 +11,7 @@ many_names='*.many.example'
 # $GENERATE is BIND's: one record for each number, written with three digits.
 many_records() {
 	cat <<-E
-		\$GENERATE 1-300 _xmpp-server._tcp.p\${0,3,d} SRV 0 0 5269 xmpp
+		\$GENERATE 1-300 _xmpp-server._tcp.p\${0,3,d} SRV "0 0 5269 xmpp"
 		xmpp A $many_address
 	E
 }

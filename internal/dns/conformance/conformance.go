@@ -36,32 +36,101 @@ type suite struct {
 	apex string
 }
 
-// Run tests a provider; fresh gives each test a zone of its own.
-func Run(t *testing.T, fresh func(t *testing.T) Zone) {
-	tests := map[string]func(suite){
-		"Records are created, changed and removed, and foreign records stay byte for byte":  lifecycle,
-		"Nothing is written when the zone is as wanted":                                     idle,
-		"A record that somebody changed or removed is put back":                             drift,
-		"What is left out of the units is released without being named":                     releaseUnnamed,
-		"A record moves from one anchor to another in one update":                           move,
-		"The second owner of a name is told who has it, and gets it once it is released":    conflict,
-		"A foreign record at the name is reported and left alone":                           foreignRecord,
-		"A record of ExternalDNS is reported as such":                                       externalDNS,
-		"An alias at the name is reported and left alone":                                   alias,
-		"Records below a wildcard are published, as a wildcard owns nothing":                wildcard,
-		"A lost answer to the first update does no harm":                                    lostReply,
-		"A forged ownership record stops everything":                                        forged,
-		"An ownership record that somebody removed is reported, and nothing is overwritten": lost,
-		"Of many that claim a name at once exactly one gets it":                             race,
-		"Runs that are cut off at any moment leave nothing behind":                          cutOff,
-		"As many domains as a Federation may have fit into one update":                      many,
-		"A name outside the zone is refused":                                                outside,
+// Subject is a provider that is tested.
+type Subject struct {
+	// Name heads its column of the table.
+	Name string
+	// Fresh gives each test a zone of its own.
+	Fresh func(t *testing.T) Zone
+	// Exceptions are cases that can't hold with this provider, by name, with the reason. They are not run.
+	Exceptions map[string]string
+}
+
+// kind of a case: what it asks of a provider.
+type kind int
+
+const (
+	// written cases hold with every provider that writes.
+	written kind = iota
+	// guarded cases hold with every provider that writes, but only one whose server checks prerequisites and applies
+	// changes as a whole guarantees it while others write too.
+	guarded
+	// contested cases have several writers or interruptions, so they are only for providers that guarantee something.
+	contested
+	// told cases are for providers with which people write.
+	told
+	// every provider.
+	every
+)
+
+// testCase is a promise of package dns.
+type testCase struct {
+	name string
+	kind kind
+	run  func(suite)
+}
+
+func testCases() []testCase {
+	return []testCase{
+		{"Records are created, changed and removed, and foreign records stay byte for byte", written, lifecycle},
+		{"Nothing is written when the zone is as wanted", written, idle},
+		{"A record that somebody changed or removed is put back", written, drift},
+		{"What is left out of the units is released without being named", written, releaseUnnamed},
+		{"A record moves from one anchor to another in one update", guarded, move},
+		{"The second owner of a name is told who has it, and gets it once it is released", guarded, conflict},
+		{"A foreign record at the name is reported and left alone", guarded, foreignRecord},
+		{"A record of ExternalDNS is reported as such", guarded, externalDNS},
+		{"An alias at the name is reported and left alone", guarded, alias},
+		{"Records below a wildcard are published, as a wildcard owns nothing", guarded, wildcard},
+		{"Records that exist are taken over where they are named, and no others", guarded, takeover},
+		{"Records of another owner or of ExternalDNS are not taken over", guarded, takeoverRefused},
+		{"A lost answer to the first update does no harm", guarded, lostReply},
+		{"A forged ownership record stops everything", guarded, forged},
+		{"An ownership record that somebody removed is reported, and nothing is overwritten", guarded, lost},
+		{"A prerequisite of any kind that does not hold keeps everything as it was", guarded, prerequisites},
+		{"A change of which one record can't be written changes nothing", guarded, whole},
+		{"Of many that claim a name at once exactly one gets it", contested, race},
+		{"Runs that are cut off at any moment leave nothing behind", contested, cutOff},
+		{"As many domains as a Federation may have fit into one update", written, many},
+		{"A name outside the zone is refused", every, outside},
+		{"Exactly the records that are missing or differ are told", told, advice},
+		{"An alias at the name is told", told, adviceAlias},
 	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			z := fresh(t)
-			test(suite{T: t, Zone: z, apex: z.Provider().Apex()})
+}
+
+// Run tests a provider.
+func (t *Table) Run(tt *testing.T, subject Subject) {
+	tt.Helper()
+	for _, c := range testCases() {
+		t.Case(tt, subject.Name, c.name, func(tt *testing.T) Result {
+			if why, ok := subject.Exceptions[c.name]; ok {
+				return NotApplicable(why)
+			}
+			z := subject.Fresh(tt)
+			result := c.kind.result(z.Provider().Capabilities())
+			if result.Applies() {
+				c.run(suite{T: tt, Zone: z, apex: z.Provider().Apex()})
+			}
+			return result
 		})
+	}
+}
+
+// result of a case that passes with a provider.
+func (k kind) result(c dns.Capabilities) Result {
+	switch {
+	case k == every || k == written && c.Writes || k == told && !c.Writes:
+		return OK
+	case k == told:
+		return NotApplicable("the operator writes the records itself")
+	case !c.Writes:
+		return NotApplicable("people write the records, the operator only compares")
+	case !c.BestEffort():
+		return OK
+	case k == contested:
+		return NotApplicable("without prerequisites or atomic changes nothing is guaranteed to several writers, or after an interruption")
+	default:
+		return BestEffort
 	}
 }
 
@@ -94,6 +163,12 @@ func (s suite) must(o dns.Owner, units ...dns.Unit) dns.Result {
 // mustFail with the reason and with the words in the message, leaving the zone as it was.
 func (s suite) mustFail(reason string, words []string, o dns.Owner, units ...dns.Unit) {
 	s.Helper()
+	_ = s.failure(reason, words, o, units...) // it has been looked at
+}
+
+// failure is what mustFail has looked at.
+func (s suite) failure(reason string, words []string, o dns.Owner, units ...dns.Unit) *dns.Error {
+	s.Helper()
 	before := s.Dump()
 	_, err := s.converge(s.Provider(), o, units...)
 	e, ok := dns.AsError(err)
@@ -108,6 +183,7 @@ func (s suite) mustFail(reason string, words []string, o dns.Owner, units ...dns
 	if diff := cmp.Diff(before, s.Dump()); diff != "" {
 		s.Errorf("the zone changed (-before +after):\n%s", diff)
 	}
+	return e
 }
 
 // units is what a Federation publishes: service records under the domain, addresses under the host.

@@ -11,8 +11,18 @@ import (
 	"github.com/xmppfed/xmppfed/internal/dns/dnstest"
 )
 
+// table of what was run.
+var table conformance.Table
+
 // memoryZone runs the suite without a server, which shows that package dns itself holds its promises.
 type memoryZone struct{ *dnstest.Memory }
+
+// newMemoryZone has records of others in it.
+func newMemoryZone() memoryZone {
+	m := dnstest.NewMemory("cupdomain.com")
+	m.Edit(dns.Change{Put: dns.AddressRecords("www.cupdomain.com", 3600, []netip.Addr{netip.MustParseAddr("203.0.113.7")})})
+	return memoryZone{m}
+}
 
 func (z memoryZone) Provider() dns.Provider { return z.Memory }
 
@@ -22,9 +32,5 @@ func (z memoryZone) Losing() dns.Provider {
 }
 
 func TestMemoryConforms(t *testing.T) {
-	conformance.Run(t, func(*testing.T) conformance.Zone {
-		m := dnstest.NewMemory("cupdomain.com")
-		m.Edit(dns.Change{Put: dns.AddressRecords("www.cupdomain.com", 3600, []netip.Addr{netip.MustParseAddr("203.0.113.7")})})
-		return memoryZone{m}
-	})
+	table.Run(t, conformance.Subject{Name: "memory", Fresh: func(*testing.T) conformance.Zone { return newMemoryZone() }})
 }

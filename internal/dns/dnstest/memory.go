@@ -7,6 +7,7 @@ package dnstest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -37,6 +38,11 @@ func NewMemory(apex string) *Memory {
 
 // Apex of the zone.
 func (m *Memory) Apex() string { return m.apex }
+
+// Capabilities of a zone in memory: all.
+func (m *Memory) Capabilities() dns.Capabilities {
+	return dns.Capabilities{Writes: true, Prerequisites: true, Atomic: true}
+}
 
 // Zone tells serial and name servers.
 func (m *Memory) Zone(ctx context.Context) (dns.Zone, error) {
@@ -113,6 +119,9 @@ func (m *Memory) Apply(ctx context.Context, c dns.Change) error {
 	if err := m.fault(ctx); err != nil {
 		return err
 	}
+	if err := m.outside(c); err != nil {
+		return err
+	}
 	if !m.holds(c) {
 		return dns.ErrPrerequisite
 	}
@@ -125,18 +134,25 @@ func (m *Memory) Apply(ctx context.Context, c dns.Change) error {
 	return nil
 }
 
+// outside refuses names that don't lie in the zone.
+func (m *Memory) outside(c dns.Change) error {
+	for _, set := range c.Put {
+		if !dns.InZone(set.Name, m.apex) {
+			return &dns.Error{Reason: v1alpha1.ReasonNameOutsideZone, Message: set.Name + " lies outside of the zone", Permanent: true}
+		}
+	}
+	return nil
+}
+
+// holds looks at what is in the zone, and not at what it makes up.
 func (m *Memory) holds(c dns.Change) bool {
-	for _, k := range c.Absent {
-		if _, exists := m.sets[k]; exists {
-			return false
+	var sets []dns.RRset
+	for _, k := range c.Conditions() {
+		if set, ok := m.sets[k]; ok {
+			sets = append(sets, set)
 		}
 	}
-	for _, want := range c.Equal {
-		if !m.sets[want.Key()].SameData(want) {
-			return false
-		}
-	}
-	return true
+	return c.Holds(sets)
 }
 
 func (m *Memory) apply(c dns.Change) {
@@ -203,6 +219,15 @@ func (m *Memory) Updates() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.updates
+}
+
+// Sets are all record sets, sorted.
+func (m *Memory) Sets() []dns.RRset {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.SortedFunc(maps.Values(m.sets), func(a, b dns.RRset) int {
+		return strings.Compare(a.Key().String(), b.Key().String())
+	})
 }
 
 // Dump is the zone's content, one sorted line per record.

@@ -3,8 +3,8 @@
 package dnstest
 
 import (
-	"fmt"
 	"net"
+	"strconv"
 	"testing"
 
 	miekg "github.com/miekg/dns"
@@ -22,7 +22,7 @@ func Serve(t testing.TB, address string, handler miekg.HandlerFunc, secrets map[
 	if err != nil {
 		t.Fatalf("listening for connections: %v", err)
 	}
-	for _, s := range []*miekg.Server{{PacketConn: packets}, {Listener: listener}} {
+	for _, s := range []*miekg.Server{{PacketConn: packets}, {Listener: listener, MaxTCPQueries: -1}} {
 		started := make(chan struct{})
 		s.Handler, s.TsigSecret = handler, secrets
 		s.NotifyStartedFunc = func() { close(started) }
@@ -49,13 +49,13 @@ func FreePort(t testing.TB, hosts ...string) int {
 func tryPort(hosts []string) (int, bool) {
 	port := 0
 	for _, h := range hosts {
-		packets, err := net.ListenPacket("udp", fmt.Sprintf("%s:%d", h, port))
+		packets, err := net.ListenPacket("udp", net.JoinHostPort(h, strconv.Itoa(port)))
 		if err != nil {
 			return 0, false
 		}
 		defer packets.Close()
 		port = packets.LocalAddr().(*net.UDPAddr).Port
-		listener, err := net.Listen("tcp", fmt.Sprintf("%s:%d", h, port))
+		listener, err := net.Listen("tcp", net.JoinHostPort(h, strconv.Itoa(port)))
 		if err != nil {
 			return 0, false
 		}

@@ -6,15 +6,11 @@ package rfc2136_test
 
 import (
 	"context"
-	"fmt"
-	"net"
 	"net/netip"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/xmppfed/xmppfed/internal/dns"
-	"github.com/xmppfed/xmppfed/internal/dns/conformance"
 	"github.com/xmppfed/xmppfed/internal/dns/dnstest"
 	"github.com/xmppfed/xmppfed/internal/dns/rfc2136"
 )
@@ -28,7 +24,7 @@ odd TXT "semicolon; \"quotes\" \\ backslash \000\255" "second string"
 // bindZone is a zone of a real BIND.
 type bindZone struct {
 	t     testing.TB
-	named *dnstest.Named
+	named *dnstest.Daemon
 	zone  string
 }
 
@@ -53,54 +49,7 @@ func (z bindZone) client(change func(*rfc2136.Config)) *rfc2136.Client {
 	return c
 }
 
-func (z bindZone) Provider() dns.Provider { return z.client(nil) }
-
-// Losing connects through connections of which the one that carries an update breaks before the answer comes.
-func (z bindZone) Losing() dns.Provider {
-	var lost atomic.Bool
-	return z.client(func(cfg *rfc2136.Config) {
-		cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
-			return &losingConn{Conn: conn, lost: &lost}, err
-		}
-	})
-}
-
-func (z bindZone) Edit(c dns.Change) { z.named.Edit(z.zone, c) }
-func (z bindZone) Dump() []string    { return z.named.Dump(z.zone) }
-
-// losingConn breaks once, after an update (opcode 5) was processed.
-type losingConn struct {
-	net.Conn
-	lost   *atomic.Bool
-	update bool
-}
-
-func (c *losingConn) Write(b []byte) (int, error) {
-	c.update = len(b) > 4 && b[4]>>3&0xf == 5
-	return c.Conn.Write(b)
-}
-
-func (c *losingConn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	if c.update && c.lost.CompareAndSwap(false, true) {
-		return 0, net.ErrClosed
-	}
-	return n, err
-}
-
-func TestClientConformsAgainstBIND(t *testing.T) {
-	zones := map[string]string{}
-	for i := range 20 {
-		zones[fmt.Sprintf("cup%02d.example", i)] = foreign
-	}
-	named := dnstest.StartNamed(t, dnstest.NamedOptions{Zones: zones})
-	next := 0
-	conformance.Run(t, func(t *testing.T) conformance.Zone {
-		next++
-		return bindZone{t: t, named: named, zone: fmt.Sprintf("cup%02d.example", next-1)}
-	})
-}
+func (z bindZone) Dump() []string { return z.named.Dump(z.zone) }
 
 // BenchmarkAddressChange is what a new address of the load balancer costs: read, update, read back.
 func BenchmarkAddressChange(b *testing.B) {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	miekg "github.com/miekg/dns"
@@ -29,7 +30,8 @@ const ednsSize = 1232
 type Config struct {
 	// Zone is the apex.
 	Zone string
-	// Servers of the primary (host:port), tried in order. They must be ways to the same primary.
+	// Servers of the primary (host:port). They must be ways to the same primary. The first is used until it fails, then the
+	// next until that fails, and so on.
 	Servers []string
 	// KeyName is the name of the TSIG key.
 	KeyName string
@@ -50,6 +52,12 @@ type Client struct {
 	cfg  Config
 	apex string
 	key  key
+	// guard is what is known of the server's handling of prerequisites.
+	guard atomic.Int32
+	// keyAccepted tells that a server signed an answer with the key.
+	keyAccepted atomic.Bool
+	// first is the index of the server to begin with.
+	first atomic.Int32
 }
 
 // New checks the configuration. It contacts nobody.
@@ -99,11 +107,22 @@ func New(cfg Config) (*Client, error) {
 // Apex of the zone.
 func (c *Client) Apex() string { return c.apex }
 
-// Probe finds out, by one signed query, whether the server answers, knows the key and has the zone.
+// Capabilities are those of RFC 2136: an update is atomic, and prerequisites are checked, unless Probe or Apply found that
+// the server ignores them.
+func (c *Client) Capabilities() dns.Capabilities {
+	return dns.Capabilities{Writes: true, Atomic: true, Prerequisites: c.guard.Load() != guardIgnored}
+}
+
+// Probe finds out, by one signed query, whether the server answers, knows the key and has the zone. The first time it also
+// finds out whether the server checks prerequisites; a refusal to tell is left for Apply to report, which knows what
+// rights are needed.
 func (c *Client) Probe(ctx context.Context) error {
 	return c.attempt(ctx, func(s *session) error {
-		_, err := s.soa()
-		return err
+		if _, err := s.soa(); err != nil {
+			return err
+		}
+		_, _ = s.guarded(dns.Change{})
+		return nil
 	})
 }
 
@@ -135,27 +154,29 @@ func (c *Client) Zone(ctx context.Context) (dns.Zone, error) {
 func (c *Client) Get(ctx context.Context, keys ...dns.Key) ([]dns.RRset, error) {
 	var sets []dns.RRset
 	err := c.attempt(ctx, func(s *session) error {
-		sets = nil
-		for _, k := range keys {
-			answer, err := s.query(k)
-			if err != nil {
-				return err
-			}
-			if set, ok := wire.Set(answer.Answer, k); ok {
-				sets = append(sets, set)
-			}
-		}
-		return nil
+		var err error
+		sets, err = s.sets(keys)
+		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return sets, nil
+	return sets, err
 }
 
 // Apply sends the change as one update message.
 func (c *Client) Apply(ctx context.Context, change dns.Change) error {
 	return c.attempt(ctx, func(s *session) error {
+		guarded, err := s.guarded(change)
+		if err != nil {
+			return err
+		}
+		if !guarded {
+			sets, err := s.sets(change.Conditions())
+			if err != nil {
+				return err
+			}
+			if !change.Holds(sets) {
+				return dns.ErrPrerequisite
+			}
+		}
 		m := c.update(change)
 		answer, err := s.exchange(m)
 		if err != nil {

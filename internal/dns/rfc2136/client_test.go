@@ -204,13 +204,37 @@ func TestAServerThatNeverAnswersCostsOneTimeoutPerServer(t *testing.T) {
 	cfg := serverConfig(silent.Addr().String(), silent.Addr().String())
 	cfg.Timeout = 500 * time.Millisecond
 	c := newClient(t, cfg)
-	e, ok := dns.AsError(c.Probe(context.Background()))
-	if !ok || e.Reason != v1alpha1.ReasonServerUnavailable || !strings.Contains(e.Message, "does not answer in time") {
-		t.Errorf("got %v, want ServerUnavailable as there is no answer in time", e)
+	for what, err := range map[string]error{"probing": c.Probe(context.Background()), "updating": c.Apply(context.Background(), anyChange)} {
+		e, ok := dns.AsError(err)
+		if !ok || e.Reason != v1alpha1.ReasonServerUnavailable || e.Unsettled || !strings.Contains(e.Message, "does not answer in time") {
+			t.Errorf("%s: got %+v, want ServerUnavailable as there is no answer in time, and nothing was sent", what, e)
+		}
 	}
-	e, ok = dns.AsError(c.Apply(context.Background(), anyChange))
+}
+
+// guarding answers what a server is asked once, whether it checks prerequisites, and hands on all else.
+func guarding(handler miekg.HandlerFunc) miekg.HandlerFunc {
+	return func(w miekg.ResponseWriter, r *miekg.Msg) {
+		if r.Opcode == miekg.OpcodeUpdate && len(r.Ns) == 0 {
+			_ = w.WriteMsg(reply(r, miekg.RcodeYXRrset, true))
+			return
+		}
+		handler(w, r)
+	}
+}
+
+func TestAnUpdateThatWasNotAnsweredIsUnsettledAndTheNextTryGoesToTheNextServer(t *testing.T) {
+	losing := serve(t, guarding(func(miekg.ResponseWriter, *miekg.Msg) {}))
+	good := serve(t, guarding(func(w miekg.ResponseWriter, r *miekg.Msg) { _ = w.WriteMsg(reply(r, miekg.RcodeSuccess, true)) }))
+	cfg := serverConfig(losing, good)
+	cfg.Timeout = 500 * time.Millisecond
+	c := newClient(t, cfg)
+	e, ok := dns.AsError(c.Apply(context.Background(), anyChange))
 	if !ok || !e.Unsettled {
 		t.Errorf("got %+v, want an update of which nobody knows whether it was applied", e)
+	}
+	if err := c.Apply(context.Background(), anyChange); err != nil {
+		t.Errorf("got %v, want that the second server took the update", err)
 	}
 }
 
@@ -280,7 +304,7 @@ func FuzzNoAnswerWithoutSignatureIsASuccess(f *testing.F) {
 }
 
 func TestAnUpdateThatDoesNotFitIntoAMessageIsReported(t *testing.T) {
-	c := newClient(t, serverConfig(serve(t, func(miekg.ResponseWriter, *miekg.Msg) {})))
+	c := newClient(t, serverConfig(serve(t, guarding(func(miekg.ResponseWriter, *miekg.Msg) {}))))
 	var change dns.Change
 	for i := range 5000 {
 		change.Drop = append(change.Drop, dns.Key{Name: fmt.Sprintf("host-%d.department-%d.cupdomain.com.", i, i), Type: dns.TypeA})

@@ -27,13 +27,14 @@ func (s *session) checkUpdate(answer *miekg.Msg, change dns.Change) error {
 	case miekg.RcodeYXRrset, miekg.RcodeNXRrset, miekg.RcodeYXDomain, miekg.RcodeNameError:
 		return dns.ErrPrerequisite
 	case miekg.RcodeNotAuth:
+		if answer.IsTsig() != nil && answer.IsTsig().Error == miekg.RcodeBadKey {
+			return s.updateRefused(answer, change)
+		}
 		return s.notAuthoritative(answer)
 	case miekg.RcodeServerFailure:
 		return s.failing(answer)
 	case miekg.RcodeRefused:
-		return s.permanent(v1alpha1.ReasonUpdateRefused, answer, fmt.Sprintf("%s refuses key %s an update of zone %s; its "+
-			"administrator allows it, in BIND with update-policy { %s }; if the server is a secondary, name the primary in the DNSZone",
-			s.server, s.client.keyName(), s.client.zoneName(), s.client.grants(change)))
+		return s.updateRefused(answer, change)
 	case miekg.RcodeNotZone:
 		return s.permanent(v1alpha1.ReasonNameOutsideZone, answer, fmt.Sprintf("%s says that a name does not lie in its zone %s; "+
 			"compare spec.zone of the DNSZone with the zone that the server has", s.server, s.client.zoneName()))
@@ -59,7 +60,12 @@ func (s *session) checkQuery(answer *miekg.Msg, k dns.Key) error {
 		return s.notAuthoritative(answer)
 	case miekg.RcodeServerFailure:
 		return s.failing(answer)
-	case miekg.RcodeRefused, miekg.RcodeNotAuth:
+	case miekg.RcodeNotAuth:
+		if answer.IsTsig() == nil {
+			return s.signatureRejected()
+		}
+		return s.notAuthoritative(answer)
+	case miekg.RcodeRefused:
 		return s.notAuthoritative(answer)
 	default:
 		return s.permanent(v1alpha1.ReasonUpdateRejected, answer, fmt.Sprintf("%s can't process a query for %s (%s); name a DNS "+
@@ -111,6 +117,13 @@ func rcode(answer *miekg.Msg) string {
 		return name
 	}
 	return fmt.Sprintf("RCODE%d", answer.Rcode)
+}
+
+func (s *session) updateRefused(answer *miekg.Msg, change dns.Change) *dns.Error {
+	return s.permanent(v1alpha1.ReasonUpdateRefused, answer, fmt.Sprintf("%s refuses key %s an update of zone %s; its "+
+		"administrator allows it, in BIND with update-policy { %s }, in Knot DNS with an acl that has action update, in PowerDNS "+
+		"with TSIG-ALLOW-DNSUPDATE; if the server is a secondary, name the primary in the DNSZone",
+		s.server, s.client.keyName(), s.client.zoneName(), s.client.grants(change)))
 }
 
 func (s *session) notAuthoritative(answer *miekg.Msg) *dns.Error {
@@ -182,7 +195,8 @@ func (s *session) signatureRefused(signature *miekg.TSIG) *dns.Error {
 	case miekg.RcodeBadKey:
 		e.Reason = v1alpha1.ReasonTSIGKeyUnknown
 		e.Message = fmt.Sprintf("%s does not know TSIG key %s with algorithm %s (BADKEY); compare keyName and algorithm in the DNSZone "+
-			"with the server's key statement, or have its administrator add the key (tsig-keygen -a %s %s)",
+			"with the server's key statement, or have its administrator add the key (tsig-keygen -a %s %s); Knot DNS says the same "+
+			"of a key that no acl of the zone allows the query or update",
 			s.server, name, algorithm, algorithm, name)
 	case miekg.RcodeBadTime:
 		return s.clockSkew(serverTime(signature))
@@ -196,6 +210,18 @@ func (s *session) signatureRefused(signature *miekg.TSIG) *dns.Error {
 			"into the Secret that the DNSZone names", s.server, name)
 	}
 	return e
+}
+
+// signatureRejected is a server that does not accept our signature and leaves out what RFC 8945 section 5.2 demands. To a
+// query NOTAUTH means nothing else (the meaning of RFC 2136 section 2.2 is for updates).
+func (s *session) signatureRejected() *dns.Error {
+	name, algorithm := s.client.keyName(), dns.Display(s.client.key.algorithm)
+	return &dns.Error{
+		Reason: v1alpha1.ReasonTSIGBadSignature,
+		Message: fmt.Sprintf("%s does not accept the signature by TSIG key %s and does not say why, as PowerDNS does; compare name, "+
+			"algorithm (%s) and secret with the server's key (pdnsutil list-tsig-keys), and the clocks", s.server, name, algorithm),
+		Permanent: true,
+	}
 }
 
 // serverTime is the server's clock, as told with BADTIME (RFC 8945 section 5.2.3).

@@ -35,20 +35,32 @@ type session struct {
 	conn   net.Conn
 }
 
-// attempt calls do with a session at one server after the other, until one works.
+// attempt calls do with a session at one server after the other, until one works. The next call begins with that one: a
+// server that failed would cost a timeout every time, and one that loses answers to updates would never be left.
 func (c *Client) attempt(ctx context.Context, do func(*session) error) error {
-	var troubles []string
+	servers := c.cfg.Servers
+	troubles := make([]string, len(servers))
 	var last *dns.Error
-	for _, server := range c.cfg.Servers {
-		err := c.attemptAt(ctx, server, do)
+	first := int(c.first.Load())
+	for n := range servers {
+		i := (first + n) % len(servers)
+		err := c.attemptAt(ctx, servers[i], do)
 		e, ok := dns.AsError(err)
-		if !ok || e.Reason != v1alpha1.ReasonServerUnavailable || e.Unsettled {
+		if !ok || e.Reason != v1alpha1.ReasonServerUnavailable {
+			if ok {
+				// It may be a secondary, listed by mistake, so it must not be the one that is held on to.
+				c.first.Store(0)
+			}
 			return err
 		}
 		if errors.Is(ctx.Err(), context.Canceled) {
 			return ctx.Err()
 		}
-		troubles, last = append(troubles, e.Message), e
+		c.first.Store(int32((i + 1) % len(servers)))
+		if e.Unsettled {
+			return err
+		}
+		troubles[i], last = e.Message, e
 	}
 	return c.unavailable(troubles, last.Err)
 }
@@ -126,6 +138,8 @@ func (s *session) authenticate(request, answer *miekg.Msg, raw []byte, requestMA
 	switch {
 	case answer.Id != request.Id || !answer.Response || answer.Opcode != request.Opcode:
 		return s.unauthenticated("an answer to another question")
+	case s.keyUnfit(request, signature):
+		return nil
 	case signature != nil && signature.Error != miekg.RcodeSuccess:
 		return s.signatureRefused(signature)
 	case signature == nil && decides(answer.Rcode):
@@ -142,7 +156,15 @@ func (s *session) authenticate(request, answer *miekg.Msg, raw []byte, requestMA
 	if err != nil {
 		return s.unauthenticated("an answer with a wrong signature")
 	}
+	s.client.keyAccepted.Store(true)
 	return nil
+}
+
+// keyUnfit tells that the server knows the key, as it signed answers with it, but not as one for updates. Knot DNS says
+// BADKEY then, where others say REFUSED.
+func (s *session) keyUnfit(request *miekg.Msg, signature *miekg.TSIG) bool {
+	return request.Opcode == miekg.OpcodeUpdate && signature != nil && signature.Error == miekg.RcodeBadKey &&
+		s.client.keyAccepted.Load()
 }
 
 // decides tells whether the operator draws conclusions from a response code, other than that something is wrong.
@@ -166,6 +188,21 @@ func (s *session) query(k dns.Key) (*miekg.Msg, error) {
 		return nil, err
 	}
 	return answer, s.checkQuery(answer, k)
+}
+
+// sets are those of the keys that exist.
+func (s *session) sets(keys []dns.Key) ([]dns.RRset, error) {
+	var sets []dns.RRset
+	for _, k := range keys {
+		answer, err := s.query(k)
+		if err != nil {
+			return nil, err
+		}
+		if set, ok := wire.Set(answer.Answer, k); ok {
+			sets = append(sets, set)
+		}
+	}
+	return sets, nil
 }
 
 func (s *session) soa() (*miekg.SOA, error) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package wire translates between the records of package dns and those of the DNS library, and carries messages. It is
-// the only place, with its users rfc2136 and verify, that knows the library.
+// the only place, with the packages below internal/dns that do I/O, that knows the library.
 package wire
 
 import (

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package prosody runs Prosody 0.12 and 13.0 (https://prosody.im) as the XMPP
-// server. One configuration serves both versions; a module of ours takes over
-// changes without a restart and reports the live state (files/mod_xmppfed*.lua).
+// server. One configuration serves both versions; modules of ours take over
+// changes without a restart, hold streams to the policies of peers, and report
+// the live state (files/mod_xmppfed*.lua).
 package prosody
 
 import (
 	"fmt"
 	"regexp"
+	"slices"
 
 	"github.com/xmppfed/xmppfed/internal/engine"
 )
@@ -22,12 +24,22 @@ var hostname = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9
 
 // Check implements [engine.Engine]. Prosody keeps sessions and rooms in one
 // process and has no clustering, so a second pod would receive stanzas for
-// users it doesn't have.
+// users it doesn't have. A room service of its own is no partner: it never
+// opens a stream to it.
 func (Engine) Check(in engine.Input) error {
 	if in.Replicas > 1 {
 		return &engine.UnsupportedError{
 			Field:   "spec.server.replicas",
 			Message: fmt.Sprintf("Prosody has no clustering and cannot run as %d replicas; set replicas to 1", in.Replicas),
+		}
+	}
+	for _, domain := range in.Domains {
+		rooms := groupChatHost(in.GroupChat, domain)
+		if slices.ContainsFunc(in.Peers, func(p engine.Peer) bool { return p.Domain == rooms }) {
+			return &engine.UnsupportedError{
+				Field:   "spec.peers",
+				Message: fmt.Sprintf("%s is the group chat service of %s and no partner; take it out", rooms, domain),
+			}
 		}
 	}
 	return validate(in)

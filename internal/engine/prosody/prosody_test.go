@@ -22,6 +22,21 @@ func TestCheckAllowsOneReplicaOnly(t *testing.T) {
 	}
 }
 
+func TestCheckTakesNoRoomServiceOfOursForAPartner(t *testing.T) {
+	in := engine.Input{
+		Domains: []string{"example.com", "cupdomain.com"}, PeerDefaults: strict,
+		Peers: []engine.Peer{{Domain: "conference.cupdomain.com", Policy: strict}},
+	}
+	if err := (Engine{}).Check(in); err != nil {
+		t.Errorf("without group chat: %v", err)
+	}
+	in.GroupChat = "conference"
+	var unsupported *engine.UnsupportedError
+	if err := (Engine{}).Check(in); !errors.As(err, &unsupported) || unsupported.Field != "spec.peers" {
+		t.Errorf("with group chat: %v", err)
+	}
+}
+
 func TestContainerMountsAllVolumesAndNamesAllPorts(t *testing.T) {
 	c := Engine{}.Container()
 	var volumes, ports []string

@@ -35,6 +35,8 @@ type rig struct {
 	ca      *prosodytest.CA
 	input   engine.Input
 	secrets engine.Secrets
+	// adjust changes files after they are rendered; nil: nothing.
+	adjust func(files map[string]string)
 }
 
 // each runs test against every supported version, with a server for cupdomain.com
@@ -94,13 +96,29 @@ func (r *rig) deliverSecret(t *testing.T) {
 	r.Eventually(func() string { return r.status().ConfigError }).Should(BeEmpty())
 }
 
+// render returns the files of the ConfigMap and their generation.
+func (r *rig) render() (files map[string]string, generation string) {
+	config, err := prosody.Engine{}.Render(r.input)
+	r.Expect(err).NotTo(HaveOccurred())
+	if r.adjust != nil {
+		r.adjust(config.Files)
+	}
+	return config.Files, config.Generation
+}
+
+// mountConfig mounts the rendered input and returns its generation.
+func (r *rig) mountConfig(t *testing.T) string {
+	t.Helper()
+	files, generation := r.render()
+	r.SetConfig(t, files)
+	return generation
+}
+
 // deliverConfig mounts the rendered input and waits until it is in force.
 func (r *rig) deliverConfig(t *testing.T) {
 	t.Helper()
-	config, err := prosody.Engine{}.Render(r.input)
-	r.Expect(err).NotTo(HaveOccurred())
-	r.SetConfig(t, config.Files)
-	r.Eventually(func() string { return r.status().Generation }).Should(Equal(config.Generation))
+	generation := r.mountConfig(t)
+	r.Eventually(func() string { return r.status().Generation }).Should(Equal(generation))
 	r.Eventually(func() string { return r.status().ConfigError }).Should(BeEmpty())
 }
 

@@ -175,8 +175,9 @@ func dialbackKey(secret, receiving, originating, id string) string {
 
 func TestServerTakesOverNewCodeOfItsModules(t *testing.T) {
 	each(t, func(t *testing.T, r *rig) {
-		client := r.login("cupuser1", "pw1")
+		client, server := r.login("cupuser1", "pw1"), r.federate(t, domain)
 		defer client.Close()
+		defer server.Close()
 		config, err := prosody.Engine{}.Render(r.input)
 		r.Expect(err).NotTo(HaveOccurred())
 		files := maps.Clone(config.Files)
@@ -194,6 +195,7 @@ func TestServerTakesOverNewCodeOfItsModules(t *testing.T) {
 		r.Expect(r.status().ConfigError).To(BeEmpty())
 		r.login("cupuser1", "pw1x").Close()
 		r.Expect(client.Ping(domain)).To(Succeed())
+		r.Expect(server.Ack()).To(Succeed())
 		r.deliverConfig(t)
 		r.Eventually(func() string { return r.status().Certificate.Serial }).Should(Equal("A1"))
 		r.login("cupuser1", "pw1").Close()

@@ -116,11 +116,6 @@ local function read_code()
 	return code;
 end
 
--- Without mod_xmppfed_peers nothing would refuse a domain that isn't allowed.
-local function isolate_unguarded(host)
-	if not modulemanager.is_loaded(host, "xmppfed_peers") then modulemanager.unload(host, "s2s"); end
-end
-
 -- All modules, because they share libraries and each other's notes.
 local function reload_changed_code()
 	local before, after = state.code, read_code();
@@ -134,8 +129,9 @@ local function reload_changed_code()
 		end
 	end
 	for host in pairs(prosody.hosts) do
+		-- mod_xmppfed_peers loads mod_s2s; without it nothing would refuse a domain that isn't allowed.
 		modulemanager.load_modules_for_host(host);
-		isolate_unguarded(host);
+		if not modulemanager.is_loaded(host, "xmppfed_peers") then modulemanager.unload(host, "s2s"); end
 	end
 end
 
@@ -172,7 +168,6 @@ local function check(reload)
 	if state.problem ~= "" then module:log("error", "Keeping what was in force before: %s", state.problem); end
 end
 
-module:hook("host-activated", isolate_unguarded, -1); -- after its modules are loaded, 0
 state.code = read_code();
 volumes_changed();
 check(false);

@@ -9,6 +9,7 @@
 
 module:set_global();
 
+local modulemanager = require "core.modulemanager";
 local errors = require "util.error";
 local nameprep = require "util.encodings".stringprep.nameprep;
 local st = require "util.stanza";
@@ -31,10 +32,10 @@ local function refuse(session, text)
 	session:close({ condition = "policy-violation", text = text }, nil, bounce);
 end
 
--- Why session must not carry stanzas of name, or nil.
-local function problem(session, name, mechanism)
-	local facts = { secure = session.secure, certified = streams.is_certified(session, name), mechanism = mechanism };
-	return policy.violation(policy_of(name), facts, streams.names(session) or "this server", name);
+-- Why session must not carry stanzas between ours and theirs, or nil.
+local function problem(session, ours, theirs, mechanism)
+	local facts = { secure = session.secure, certified = streams.is_certified(session, theirs), mechanism = mechanism };
+	return policy.violation(policy_of(theirs), facts, ours, theirs);
 end
 
 local function without(stanza, name, xmlns)
@@ -54,7 +55,7 @@ local function before_features(event)
 		refuse(session, policy.violation(own, session, session.to_host, theirs));
 		return true;
 	end
-	if own.tls == "Disabled" and not session.secure then session.ssl_ctx = false; end -- mod_tls then leaves it alone
+	if theirs and own.tls == "Disabled" and not session.secure then session.ssl_ctx = false; end -- mod_tls leaves it alone
 end
 
 local function after_features(event)
@@ -90,7 +91,7 @@ local function on_result(event)
 	local session, stanza = event.origin, event.stanza;
 	local name = stanza.attr.from and nameprep(stanza.attr.from);
 	if session.direction ~= "incoming" or not name then return; end
-	local text = problem(session, name, "dialback");
+	local text = problem(session, stanza.attr.to, name, "dialback");
 	if text then
 		decline(session, stanza, text);
 		return true;
@@ -129,9 +130,16 @@ local function on_features(session, features)
 	if session.type ~= "s2sout_unauthed" then return; end
 	local own = policy_of(session.to_host);
 	if own.authentication == "Dialback" then without(features, "mechanisms", xmlns_sasl); end
-	if session.secure or own.tls == "Disabled" then return; end
-	if not features:get_child("starttls", xmlns_tls) then return no_encryption(session); end
-	session.ssl_ctx = session.ssl_ctx or nil; -- false when it was Disabled as the stream was created
+	if session.secure then return; end
+	local starttls = features:get_child("starttls", xmlns_tls);
+	if not starttls then return no_encryption(session); end
+	if own.tls ~= "Disabled" then
+		session.ssl_ctx = session.ssl_ctx or nil; -- false when it was Disabled as the stream was created
+	elseif starttls:get_child("required") then
+		refuse(session, ("%s insists on encryption (TLS), which the policy of %s does not allow")
+			:format(session.to_host, session.from_host));
+		return true;
+	end
 end
 
 -- Streams without features, of servers older than XMPP 1.0.
@@ -139,11 +147,11 @@ local function on_legacy(event)
 	if not event.origin.secure then return no_encryption(event.origin); end
 end
 
+local stanzas = { message = true, presence = true, iq = true };
+
 local function bounce(stanza, ours, theirs)
 	local kind = stanza.attr.type;
-	if kind == "error" or kind == "result" or not (stanza.name == "message" or stanza.name == "presence" or stanza.name == "iq") then
-		return;
-	end
+	if not stanzas[stanza.name] or kind == "error" or kind == "result" then return; end
 	local text = policy.violation(policy_of(theirs), {}, ours, theirs);
 	prosody.core_route_stanza(prosody.hosts[ours], st.error_reply(stanza, "cancel", "not-allowed", text));
 end
@@ -171,7 +179,7 @@ local function on_authenticated(handlers, event_name, event)
 	local session, name = event.session, event.host;
 	local function proceed() return handlers(event_name, event); end
 	if session.destroyed then return proceed(); end
-	local text = problem(session, name, event.mechanism);
+	local text = problem(session, streams.names(session), name, event.mechanism);
 	if text then
 		refuse(session, text);
 		return false;
@@ -200,7 +208,7 @@ local function why_close(session)
 	local proven = session.direction == "outgoing" and { theirs } or streams.proven(session);
 	local reason, kept;
 	for _, name in ipairs(proven) do
-		local text = problem(session, name, streams.mechanism(session, name));
+		local text = problem(session, ours, name, streams.mechanism(session, name));
 		if text and name == theirs then return text; end
 		if text then
 			session.hosts[name].authed = nil; -- the stream may stay for its other names
@@ -228,4 +236,5 @@ function module.add_host(module) -- luacheck: ignore 431/module
 	module:hook("s2sout-authenticate-legacy", on_legacy, 300); -- before mod_tls, 200
 	module:hook("route/remote", on_route, 100); -- before mod_s2s, -1
 	module:wrap_event("s2s-authenticated", on_authenticated);
+	modulemanager.load(module.host, "s2s"); -- the configuration leaves it to us, now that nothing gets past
 end

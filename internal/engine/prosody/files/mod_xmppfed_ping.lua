@@ -9,8 +9,8 @@ module:depends("http");
 
 local formdecode = require "util.http".formdecode;
 local id = require "util.id";
-local jid = require "util.jid";
 local json = require "util.json";
+local nameprep = require "util.encodings".stringprep.nameprep;
 local now = require "util.time".now;
 local st = require "util.stanza";
 local timer = require "util.timer";
@@ -18,6 +18,7 @@ local for_operator = module:require "xmppfed_token";
 local streams = module:require "xmppfed_session";
 
 local time_limit = 35; -- seconds; the operator waits a little longer
+local grace = 2; -- seconds for an answer to arrive, on another stream, when the one of the ping has ended
 local max_pings = 128;
 local max_text = 1024; -- bytes of what a partner says
 
@@ -37,19 +38,30 @@ local function cut_error(stream_error)
 	return stream_error and { condition = cut(stream_error.condition), text = cut(stream_error.text) };
 end
 
+-- The text of what went wrong below or beside stream errors; what says most comes first.
+local function failure(ping, trace, stage)
+	if ping.answered then return ""; end
+	if stage ~= "answer" then
+		if trace.dialback then return "dialback: "..trace.dialback; end
+		if trace.external then return "EXTERNAL: "..trace.external; end
+	end
+	return cut(ping.failure or trace.failure);
+end
+
 local function result(ping)
 	local session = carrier(ping.from, ping.to);
 	local stands = session and streams.is_established(session);
-	local trace = ping.trace or session and session.xmppfed_trace or {};
+	local trace = not ping.answered and ping.trace or session and session.xmppfed_trace or {};
+	local stage = (ping.answered or stands and not ping.trace) and "answer" or trace.stage or "";
 	return {
 		answered = ping.answered or false;
 		seconds = now() - ping.started;
 		condition = ping.condition or "";
 		text = cut(ping.text);
-		stage = (ping.answered or stands and not ping.trace) and "answer" or trace.stage or "";
+		stage = stage;
 		received = cut_error(trace.received);
 		sent = cut_error(trace.sent);
-		failure = cut(ping.failure or trace.dialback and "dialback: "..trace.dialback or trace.failure);
+		failure = failure(ping, trace, stage);
 		certificateTrouble = trace.certificate_trouble or "";
 		unasked = trace.unasked or false;
 		session = stands and streams.describe(session, ping.to) or nil;
@@ -96,7 +108,10 @@ module:hook("s2s-destroyed", function (event)
 	local ours, theirs = streams.names(session);
 	if not session.outgoing then return; end
 	for _, ping in pairs(pings) do
-		if ping.from == ours and ping.to == theirs then ping.trace = session.xmppfed_trace; end
+		if ping.from == ours and ping.to == theirs then
+			ping.trace = session.xmppfed_trace;
+			timer.add_task(grace, function () finish(ping); end);
+		end
 	end
 end);
 
@@ -112,13 +127,13 @@ local function send(from, to, response)
 	end);
 	pings[ping.id], count = ping, count + 1;
 	function response.on_destroy() forget(ping); end -- the operator has gone away
-	ping.context:send(st.iq({ type = "get", id = ping.id, from = from, to = to }):tag("ping", { xmlns = "urn:xmpp:ping" }));
+	local stanza = st.iq({ type = "get", id = ping.id, from = from, to = to });
+	ping.context:send(stanza:tag("ping", { xmlns = "urn:xmpp:ping" }));
 end
 
--- A bare domain in its normal form, or nil.
+-- A domain in its normal form, or nil.
 local function domain(text)
-	local node, host, resource = jid.prepped_split(text);
-	return not node and not resource and host or nil;
+	return text and text:match("^[%w.-]+$") and nameprep(text);
 end
 
 local function on_request(event)

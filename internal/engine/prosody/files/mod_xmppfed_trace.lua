@@ -34,15 +34,13 @@ local function note_close(trace, reason, remote_reason)
 	elseif type(remote_reason) == "string" then
 		trace.received = received(remote_reason);
 		trace.failure = trace.received and "" or remote_reason;
-	elseif remote_reason then -- of mod_saslauth
-		trace.failure = "EXTERNAL: "..tostring(remote_reason.condition);
 	end
 end
 
 module:hook("s2s-created", function (event) -- connected; close is set by now
 	local session = event.session;
 	session.xmppfed_opened = os.time();
-	session.xmppfed_trace = session.xmppfed_trace or {};
+	session.xmppfed_trace = session.xmppfed_trace or { stage = "answer" }; -- an incoming one; may carry stanzas both ways
 	local close = session.close;
 	function session:close(reason, remote_reason, ...)
 		local trace = self.xmppfed_trace;
@@ -59,7 +57,8 @@ module:hook("s2s-destroyed", function (event)
 	local trace, reason = event.session.xmppfed_trace, event.reason;
 	if not trace or trace.ended then return; end
 	trace.ended = true;
-	trace.failure = tostring(reason or "the connection was closed");
+	-- Which kind of address was looked up last in vain is a matter of chance.
+	trace.failure = tostring(reason or "the connection was closed"):gsub(" in A+ lookup$", " in address lookup");
 end, 1000);
 
 local certificate_troubles = {
@@ -89,15 +88,25 @@ module:hook("s2s-check-certificate", function (event) -- judged at 509
 	if trace then trace.certificate_trouble = event.cert and certificate_trouble(event.session) or "none was shown"; end
 end, 500);
 
--- Dialback --------------------------------------------------------------------
+-- Authentication --------------------------------------------------------------
+
+-- They turn our certificate down; mod_dialback goes on from there.
+local function on_sasl_failure(session, failure)
+	local trace = session.xmppfed_trace;
+	if not trace then return; end
+	trace.external = "unknown";
+	for _, tag in ipairs(failure.tags) do
+		if tag.name ~= "text" then trace.external = tag.name; end
+	end
+end
 
 local function on_result(event)
 	local session, stanza = event.origin, event.stanza;
 	local trace = session.xmppfed_trace;
 	if session.direction ~= "outgoing" or not trace or stanza.attr.type == "valid" then return; end
 	local why = tostring(stanza.attr.type);
-	for tag in stanza:childtags("error") do
-		why = tag.tags[1] and tag.tags[1].name or why;
+	for _, tag in ipairs(stanza.tags) do
+		if tag.name == "error" and tag.tags[1] then why = tag.tags[1].name; end
 	end
 	trace.dialback, trace.unasked = why, not trace.asked;
 end
@@ -125,6 +134,7 @@ function module.add_host(module) -- luacheck: ignore 431/module
 	end, 400);
 	module:hook("s2sout-authenticate-legacy", function (event) note(event.origin, "tls"); end, 2000);
 	module:hook("s2sout-authenticate-legacy", function (event) note(event.origin, "authenticate"); end, 150);
+	module:hook_tag("urn:ietf:params:xml:ns:xmpp-sasl", "failure", on_sasl_failure, 2000);
 	module:hook("stanza/jabber:server:dialback:result", on_result, 2000);
 	module:hook("stanza/jabber:server:dialback:verify", on_verify, 2000);
 end

@@ -28,8 +28,12 @@ type Attempt struct {
 	Legacy bool
 	// External authenticates by SASL EXTERNAL (XEP-0178), else by dialback (XEP-0220).
 	External bool
+	// Bare attempts have no addresses in the stream header, as RFC 3920 allowed.
+	Bare bool
 	// Name is what dialback is to prove; empty: From.
 	Name string
+	// Unproven attempts end before that.
+	Unproven bool
 	// Bidi asks for a stream in both directions (XEP-0288).
 	Bidi bool
 }
@@ -37,8 +41,8 @@ type Attempt struct {
 // Open opens the stream and authenticates it.
 func (a Attempt) Open() (*Stream, error) {
 	s, err := a.connect()
-	if err != nil {
-		return nil, err
+	if err != nil || a.Unproven {
+		return s, err
 	}
 	if a.Bidi {
 		err = s.Send("<bidi xmlns='urn:xmpp:bidi'/>")
@@ -80,6 +84,11 @@ func (s *Stream) Dialback(name, to string) error {
 	return err
 }
 
+// Alive has the server turn down a key of dialback on the stream.
+func (s *Stream) Alive(from, to string) error {
+	return s.exchange(fmt.Sprintf("<db:verify from='%s' to='%s' id='x'>key</db:verify>", from, to), "type='invalid'")
+}
+
 // connect opens the stream up to its features, encrypted where that is wanted.
 func (a Attempt) connect() (*Stream, error) {
 	header := a.header()
@@ -115,10 +124,10 @@ func (a Attempt) header() string {
 	if !a.Legacy {
 		b.WriteString(" version='1.0'")
 	}
-	if a.From != "" {
+	if a.From != "" && !a.Bare {
 		fmt.Fprintf(&b, " from='%s'", a.From)
 	}
-	if a.To != "" {
+	if a.To != "" && !a.Bare {
 		fmt.Fprintf(&b, " to='%s'", a.To)
 	}
 	return b.String() + ">"

@@ -26,23 +26,23 @@ type Partner struct {
 	Certificate *tls.Certificate
 	// Legacy servers know nothing of XMPP 1.0: no version, no features.
 	Legacy bool
-	// External offers SASL EXTERNAL once the stream is encrypted, RefuseExternal turns it down.
+	// External offers SASL EXTERNAL once the stream is encrypted, RefuseExternal turns it down and ends the stream.
 	External, RefuseExternal bool
 	// Bidi offers streams in both directions (XEP-0288).
 	Bidi bool
-	// TLSRequired refuses dialback on streams that are not encrypted.
-	TLSRequired bool
+	// TLSRequired refuses dialback on streams that are not encrypted, TLSInsists says so in advance.
+	TLSRequired, TLSInsists bool
 	// Greeting is sent instead of features, after a stream header, once and for all.
 	Greeting string
 	// Dialback is the type of the answer to a key: "valid", "invalid", "error"; empty: no answer.
 	Dialback string
 	// Ask has it ask the server about the key before it answers, as it should.
 	Ask bool
-	// Mute partners take connections and say nothing on them, HangUp ones close them at once.
+	// Mute partners take connections and say nothing on them, HangUp ones close them instead of a first word.
 	Mute, HangUp bool
 	// OldTLS partners know nothing newer than TLS 1.0.
 	OldTLS bool
-	// Answer is what it answers to an <iq/>, with FROM, TO and ID filled in; empty: nothing.
+	// Answer is what it answers to an <iq/>, such as a stream error, with FROM, TO and ID filled in; empty: nothing.
 	Answer string
 	// Reply is the stream it opens for the answer; nil: it answers on the same stream, which has to be bidirectional.
 	Reply *Attempt
@@ -94,7 +94,7 @@ type taken struct {
 func (p *Partner) serve(conn net.Conn) {
 	defer func() { _ = conn.Close() }()
 	s := &taken{Partner: p, conn: conn, decoder: xml.NewDecoder(conn)}
-	for !p.HangUp {
+	for {
 		token, err := s.decoder.RawToken()
 		if err != nil {
 			return
@@ -134,6 +134,9 @@ func (s *taken) handle(start xml.StartElement) error {
 	if s.Mute {
 		return nil
 	}
+	if s.HangUp {
+		return errEnd
+	}
 	if start.Name.Local != "stream" {
 		s.note(start.Name.Local)
 	}
@@ -145,7 +148,7 @@ func (s *taken) handle(start xml.StartElement) error {
 	case "auth":
 		return s.authenticate()
 	case "result":
-		return s.result(attr["from"])
+		return s.result(attr["from"], attr["to"])
 	case "verify":
 		return s.send("<db:verify from='%s' to='%s' id='%s' type='valid'/>", attr["to"], attr["from"], attr["id"])
 	case "iq":
@@ -196,6 +199,8 @@ func (s *taken) features() string {
 	switch {
 	case s.authed:
 		return ""
+	case s.TLSInsists:
+		b.WriteString("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'><required/></starttls>")
 	case !s.secure && s.Certificate != nil:
 		b.WriteString("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
 	case s.secure && s.External:
@@ -232,13 +237,14 @@ func (s *taken) encrypt() error {
 
 func (s *taken) authenticate() error {
 	if s.RefuseExternal {
-		return s.send("<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><not-authorized/></failure>")
+		_ = s.send("<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><not-authorized/></failure></stream:stream>")
+		return errEnd
 	}
 	s.authed, s.decoder = true, xml.NewDecoder(s.conn)
 	return s.send("<success xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>")
 }
 
-func (s *taken) result(from string) error {
+func (s *taken) result(from, to string) error {
 	if s.TLSRequired && !s.secure {
 		_ = s.send("<stream:error><policy-violation xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>" +
 			"<text xmlns='urn:ietf:params:xml:ns:xmpp-streams'>Use of STARTTLS required</text></stream:error></stream:stream>")
@@ -260,9 +266,9 @@ func (s *taken) result(from string) error {
 		return nil
 	case "error":
 		return s.send("<db:result from='%s' to='%s' type='error'><error type='cancel'>"+
-			"<item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></db:result>", s.Domain, from)
+			"<item-not-found xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></db:result>", to, from)
 	}
-	return s.send("<db:result from='%s' to='%s' type='%s'/>", s.Domain, from, s.Dialback)
+	return s.send("<db:result from='%s' to='%s' type='%s'/>", to, from, s.Dialback)
 }
 
 // ask verifies a key with the server that is to have made it.

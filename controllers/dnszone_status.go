@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/dns"
+	"github.com/xmppfed/xmppfed/internal/dns/brake"
+	"github.com/xmppfed/xmppfed/internal/outcome"
+)
+
+// count the Federations in the zone and their records.
+func (r *DNSZoneReconciler) count(ctx context.Context, zone *v1alpha1.DNSZone) error {
+	apex := string(zone.Spec.Zone)
+	var feds v1alpha1.FederationList
+	// Nothing is changed, so the cache's own objects will do.
+	if err := r.List(ctx, &feds, client.MatchingFields{indexZones: apex}, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("listing Federations with records in zone %s: %w", apex, err)
+	}
+	zone.Status.Federations, zone.Status.Records = int32(len(feds.Items)), 0
+	for i := range feds.Items {
+		for _, record := range feds.Items[i].Status.Records {
+			if holds(&feds.Items[i], apex, record.Name) {
+				zone.Status.Records++
+			}
+		}
+	}
+	return nil
+}
+
+// removalLimit is how many Federations may lose records of the zone within the brake's window; zero for any number.
+func removalLimit(zone *v1alpha1.DNSZone, now time.Time) int {
+	until, err := time.Parse(time.RFC3339, zone.Annotations[v1alpha1.AnnotationBrakeReleasedUntil])
+	if zone.Spec.Brake == nil || err == nil && now.Before(until) {
+		return 0
+	}
+	return int(max(zone.Spec.Brake.Federations, zone.Status.Federations*zone.Spec.Brake.Percent/100))
+}
+
+// tellBrake says while the zone's brake holds something back.
+func (r *DNSZoneReconciler) tellBrake(zone *v1alpha1.DNSZone) {
+	apex := string(zone.Spec.Zone)
+	if !r.Zones.Brake(apex).Holds() {
+		meta.RemoveStatusCondition(&zone.Status.Conditions, v1alpha1.ConditionRemovalsPaused)
+		return
+	}
+	meta.SetStatusCondition(&zone.Status.Conditions, metav1.Condition{
+		Type: v1alpha1.ConditionRemovalsPaused, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonRemovalsPaused,
+		Message: brake.Message(apex), ObservedGeneration: zone.Generation, LastTransitionTime: metav1.NewTime(r.Now()),
+	})
+}
+
+// updateZoneStatus says how a zone is. There is no provider as long as none can be made.
+func updateZoneStatus(zone *v1alpha1.DNSZone, provider ZoneProvider, trouble *outcome.Error, now time.Time) {
+	status := &zone.Status
+	status.ObservedGeneration = zone.Generation
+	status.Provider = zone.Spec.Provider.Name()
+	if provider != nil {
+		status.Guarantee = guaranteeOf(provider.Capabilities())
+	}
+	ready := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady}
+	abnormal := ""
+	if trouble == nil {
+		ready.Message = usable(zone)
+	} else {
+		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, trouble.Reason, trouble.Message
+		abnormal = v1alpha1.ConditionReconciling
+		if trouble.Policy == outcome.Stall {
+			abnormal = v1alpha1.ConditionStalled
+		}
+	}
+	set := func(condition metav1.Condition) {
+		condition.ObservedGeneration = zone.Generation
+		condition.LastTransitionTime = metav1.NewTime(now)
+		meta.SetStatusCondition(&status.Conditions, condition)
+	}
+	set(ready)
+	for _, conditionType := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
+		if conditionType != abnormal {
+			meta.RemoveStatusCondition(&status.Conditions, conditionType)
+			continue
+		}
+		set(metav1.Condition{Type: conditionType, Status: metav1.ConditionTrue, Reason: ready.Reason, Message: ready.Message})
+	}
+}
+
+func guaranteeOf(c dns.Capabilities) v1alpha1.Guarantee {
+	switch {
+	case !c.Writes:
+		return v1alpha1.GuaranteeNone
+	case c.BestEffort():
+		return v1alpha1.GuaranteeBestEffort
+	default:
+		return v1alpha1.GuaranteeAtomic
+	}
+}
+
+// usable is the message of a zone that is Ready.
+func usable(zone *v1alpha1.DNSZone) string {
+	apex := string(zone.Spec.Zone)
+	switch zone.Status.Provider {
+	case v1alpha1.DNSProviderManual:
+		return "the name servers of " + apex + " answer; its administrator creates what status.records of each Federation lists"
+	case v1alpha1.DNSProviderWebhook:
+		return "the webhook answers and is for " + apex + "; as its protocol knows no conditional changes, nobody else may write the " +
+			"names that Federations publish"
+	case v1alpha1.DNSProviderRFC2136:
+	}
+	if zone.Status.Guarantee == v1alpha1.GuaranteeBestEffort {
+		return "the primary of " + apex + " answers and accepts the key, but ignores the conditions of updates (RFC 2136 section 2.4); " +
+			"nobody else may write the names that Federations publish"
+	}
+	return "the primary of " + apex + " answers and accepts the key"
+}

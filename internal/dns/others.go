@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dns
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+// checkAdopted refuses to take over what somebody is known to look after, who would only change it back.
+func (r *run) checkAdopted(ctx context.Context, keys []Key) error {
+	for _, k := range keys {
+		owned, err := r.otherOwner(ctx, k)
+		if err != nil {
+			return err
+		}
+		if owned == nil {
+			owned, err = r.externalDNS(ctx, k)
+		}
+		if err != nil {
+			return err
+		}
+		if owned != nil {
+			return owned
+		}
+	}
+	return nil
+}
+
+// nameExternalDNS says so when the record in the way is ExternalDNS'.
+func (r *run) nameExternalDNS(ctx context.Context, conflict *Error) error {
+	if conflict.inTheWay.Name != "" {
+		if theirs, err := r.externalDNS(ctx, conflict.inTheWay); err == nil && theirs != nil {
+			return theirs
+		}
+	}
+	return conflict
+}
+
+// otherOwner looks whether another owner has the record, under the anchor that we want or under one above it.
+func (r *run) otherOwner(ctx context.Context, k Key) (*Error, error) {
+	var places []Key
+	for name := k.Name; name != "" && InZone(name, r.apex); _, name, _ = strings.Cut(name, ".") {
+		places = append(places, markerKey(name))
+	}
+	if err := r.get(ctx, places); err != nil {
+		return nil, err
+	}
+	for _, place := range places {
+		if g := r.guard(place); g.standing == standingOther && slices.Contains(g.marker.keys, k) {
+			return conflictError(g, r.apex), nil
+		}
+	}
+	return nil, nil
+}
+
+// externalDNS looks whether the record is in ExternalDNS' registry, which stands beside the record in a TXT record whose
+// first label begins with the type, and under older versions in one of the same name.
+func (r *run) externalDNS(ctx context.Context, k Key) (*Error, error) {
+	for _, name := range []string{strings.ToLower(TypeName(k.Type)) + "-" + k.Name, k.Name} {
+		if !InZone(name, r.apex) {
+			continue
+		}
+		registry := Key{Name: name, Type: TypeTXT}
+		sets, err := r.provider.Get(ctx, registry)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(sets, heritage) {
+			return externalDNSError(k, registry, r.apex), nil
+		}
+	}
+	return nil, nil
+}
+
+// heritage tells whether ExternalDNS wrote the TXT record.
+func heritage(set RRset) bool {
+	return slices.ContainsFunc(set.Data, func(d Data) bool {
+		text, _ := d.(TXT)
+		return strings.Contains(strings.Join(text, ""), "heritage=external-dns")
+	})
+}

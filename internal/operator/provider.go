@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package operator
+
+import (
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/controllers"
+	"github.com/xmppfed/xmppfed/internal/dns/manual"
+	"github.com/xmppfed/xmppfed/internal/dns/public"
+	"github.com/xmppfed/xmppfed/internal/dns/rfc2136"
+	"github.com/xmppfed/xmppfed/internal/dns/webhook"
+)
+
+// newZoneProvider makes providers. The name servers of zones that are not written to at their primary are found through
+// resolvers.
+func newZoneProvider(resolvers []string) controllers.NewZoneProvider {
+	return func(spec v1alpha1.DNSZoneSpec, tsigSecret string) (controllers.ZoneProvider, error) {
+		if spec.Provider.RFC2136 != nil {
+			return newRFC2136(spec, tsigSecret)
+		}
+		reader, err := public.New(public.Config{Zone: string(spec.Zone), Resolvers: resolvers})
+		if err != nil {
+			return nil, err
+		}
+		if spec.Provider.Manual != nil {
+			return manual.New(reader), nil
+		}
+		return webhook.New(webhook.Config{
+			URL: spec.Provider.Webhook.URL, Reader: reader, BareTargets: spec.Provider.Webhook.SRVTargets == v1alpha1.SRVTargetsBare,
+		})
+	}
+}
+
+func newRFC2136(spec v1alpha1.DNSZoneSpec, tsigSecret string) (controllers.ZoneProvider, error) {
+	provider := spec.Provider.RFC2136
+	servers := make([]string, 0, len(provider.Servers))
+	for _, address := range provider.Servers {
+		servers = append(servers, string(address))
+	}
+	return rfc2136.New(rfc2136.Config{
+		Zone: string(spec.Zone), Servers: servers,
+		KeyName: provider.TSIG.KeyName, Algorithm: provider.TSIG.Algorithm, Secret: tsigSecret,
+	})
+}

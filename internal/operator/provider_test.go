@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package operator
+
+import (
+	"testing"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/dns"
+	"github.com/xmppfed/xmppfed/internal/dns/dnstest"
+)
+
+func TestEachProviderIsMadeAsTheSpecTells(t *testing.T) {
+	zone := dnstest.NewMemory("cupdomain.com")
+	hook := dnstest.ServeWebhook(t, zone)
+	key := v1alpha1.TSIGKey{KeyName: "fed-key", Algorithm: "hmac-sha256"}
+	for name, test := range map[string]struct {
+		provider v1alpha1.DNSProvider
+		want     dns.Capabilities
+	}{
+		"Dynamic updates are atomic": {
+			v1alpha1.DNSProvider{RFC2136: &v1alpha1.RFC2136Provider{Servers: []v1alpha1.ServerAddress{"203.0.113.53:53"}, TSIG: key}},
+			dns.Capabilities{Writes: true, Prerequisites: true, Atomic: true},
+		},
+		"A webhook is best effort": {
+			v1alpha1.DNSProvider{Webhook: &v1alpha1.WebhookProvider{URL: hook.URL, SRVTargets: v1alpha1.SRVTargetsBare}},
+			dns.Capabilities{Writes: true},
+		},
+		"People write where it is manual": {v1alpha1.DNSProvider{Manual: &v1alpha1.ManualProvider{}}, dns.Capabilities{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spec := v1alpha1.DNSZoneSpec{Zone: "cupdomain.com", Provider: test.provider}
+			p, err := newZoneProvider([]string{"203.0.113.53:53"})(spec, "c2VjcmV0IG9mIGF0IGxlYXN0IDE2IGJ5dGVz")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Capabilities() != test.want || p.Apex() != "cupdomain.com." {
+				t.Errorf("got %+v for %s, want %+v for cupdomain.com.", p.Capabilities(), p.Apex(), test.want)
+			}
+			if test.provider.Webhook != nil {
+				if err := p.Probe(t.Context()); err != nil {
+					t.Errorf("asking the webhook: %v", err)
+				}
+			}
+		})
+	}
+}
+
+func TestATSIGSecretThatIsNoneIsRefused(t *testing.T) {
+	spec := v1alpha1.DNSZoneSpec{Zone: "cupdomain.com", Provider: v1alpha1.DNSProvider{RFC2136: &v1alpha1.RFC2136Provider{
+		Servers: []v1alpha1.ServerAddress{"203.0.113.53:53"}, TSIG: v1alpha1.TSIGKey{KeyName: "fed-key"},
+	}}}
+	if _, err := newZoneProvider(nil)(spec, "no base64!"); err == nil {
+		t.Error("got a provider, want an error")
+	}
+}
