@@ -9,12 +9,12 @@ import (
 	"github.com/xmppfed/xmppfed/internal/check"
 )
 
-// partnerFaults are of the other side: doctor has to say so.
-func partnerFaults() []oneFault {
+// partnerFaults are of the other side: doctor has to say so. The administrator has prosodyctl for the own server only.
+func partnerFaults(prosodyctl []string) []oneFault {
 	switched := func(name, partner, domain string, want check.ID, switches ...string) oneFault {
 		return oneFault{
 			name: domain + " " + name, inject: faults.Switch(partner, switches...), want: want, side: domain,
-			args: []string{"--peer", domain}, target: faults.Target{Domain: domain},
+			args: []string{"--peer", domain}, target: faults.Target{Domain: domain, Prosodyctl: prosodyctl},
 		}
 	}
 	onWire := func(f oneFault) oneFault {

@@ -26,7 +26,7 @@ import (
 )
 
 // examinedWithin is for one look at a fault by doctor and all tools.
-const examinedWithin = time.Minute
+const examinedWithin = 2 * time.Minute
 
 var otherTools = flag.Bool("other-tools", true, "TestFault also has the tools of others look at each fault")
 
@@ -254,5 +254,5 @@ func (s *site) awaitHealthy(w *ward, args []string, healthy []check.Result) {
 	s.Eventually(func() ([]check.Result, error) {
 		results, err := w.doctor.Examine(s.ctx, args...)
 		return faults.Blamed(results, healthy), err
-	}, 30*time.Second, poll).Should(BeEmpty(), "what doctor blames when the fault is healed")
+	}, readyWithin, poll).Should(BeEmpty(), "what doctor blames when the fault is healed")
 }

@@ -15,7 +15,6 @@ import (
 
 // NameServer is a DNS server that can go wrong in ways that BIND only does by accident.
 type NameServer struct {
-	address string
 	zone    string
 	servers []*dns.Server
 
@@ -28,7 +27,7 @@ type NameServer struct {
 
 // NewNameServer serves a zone, authoritatively, at ip:port, by UDP and TCP. Records are in zone file form.
 func NewNameServer(address, zone string, records ...string) (*NameServer, error) {
-	n := &NameServer{address: address, zone: dns.Fqdn(zone)}
+	n := &NameServer{zone: dns.Fqdn(zone)}
 	if err := n.Set(records...); err != nil {
 		return nil, err
 	}
@@ -36,7 +35,7 @@ func NewNameServer(address, zone string, records ...string) (*NameServer, error)
 	if err != nil {
 		return nil, fmt.Errorf("listening as a name server: %w", err)
 	}
-	listener, err := net.Listen("tcp", address)
+	listener, err := net.Listen("tcp", packets.LocalAddr().String())
 	if err != nil {
 		return nil, fmt.Errorf("listening as a name server: %w", errors.Join(err, packets.Close()))
 	}
@@ -56,6 +55,9 @@ func (n *NameServer) Close() {
 		_ = server.Shutdown() // it was started
 	}
 }
+
+// Address is where it listens, as ip:port.
+func (n *NameServer) Address() string { return n.servers[0].PacketConn.LocalAddr().String() }
 
 // Set replaces all records.
 func (n *NameServer) Set(records ...string) error {

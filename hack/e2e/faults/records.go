@@ -31,6 +31,18 @@ func Records(sets map[string][]string) Injection {
 	}
 }
 
+// Expire waits until resolvers have forgotten records that live for so long.
+func Expire(life time.Duration) Injection {
+	return func(ctx context.Context) (Undo, error) {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(life):
+			return nil, nil
+		}
+	}
+}
+
 // Delegation has the lab's DNS servers send everybody to other name servers, by addresses, for a zone.
 func Delegation(zone string, servers ...string) Injection {
 	var add []string
