@@ -16,5 +16,5 @@ targets=(
 for target in "${targets[@]}"; do
 	read -r package name <<<"$target"
 	echo "== $name in $package, ${FUZZTIME:-1m}"
-	go test "$package" -run '^$' -fuzz "^$name\$" -fuzztime "${FUZZTIME:-1m}"
+	go test "$package" -run '^$' -fuzz "^$name\$" -fuzztime "${FUZZTIME:-1m}" -fuzzminimizetime 1s
 done

@@ -48,6 +48,7 @@ func FuzzCertificate(f *testing.F) {
 	for _, text := range [][]byte{ca, leaf} {
 		block, _ := pem.Decode(text)
 		f.Add(block.Bytes, "cupdomain.com")
+		f.Add(block.Bytes, "a\x00.b\u202e")
 	}
 	f.Fuzz(func(t *testing.T, der []byte, domain string) {
 		cert, err := x509.ParseCertificate(der)

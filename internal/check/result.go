@@ -88,19 +88,6 @@ func firstFailure(results []Result) (Result, bool) {
 	return results[i], true
 }
 
-// Worst is the most severe mark among results, in the order pass, skip, warn, fail.
-func Worst(results []Result) Mark {
-	worst := Pass
-	for _, r := range results {
-		if severity(r.Mark) > severity(worst) {
-			worst = r.Mark
-		}
-	}
-	return worst
-}
-
-func severity(m Mark) int { return slices.Index([]Mark{Pass, Skip, Warn, Fail}, m) }
-
 // sorted puts results in the order of their IDs, which is that of the way in and then of the way out; those of one check
 // stay as they came.
 func sorted(results []Result) []Result {

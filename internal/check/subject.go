@@ -64,11 +64,6 @@ func (s Subject) afterRecords() []ID {
 // onTheWire are the checks on a connection, in the order in which they are made.
 var onTheWire = []ID{StreamOpens, EncryptionKept, Handshake, Certificate}
 
-// hidden are checks that an earlier one left without a way to judge.
-func (s Subject) hidden(because ID, subject string, ids ...ID) []Result {
-	return hidden(because, subject, ids...)
-}
-
 // remedy says who has to do it: what the fix says is an order in lower case, without full stop.
 func (s Subject) remedy(order string) string {
 	if s.Partner != "" {

@@ -59,7 +59,7 @@ func (s Subject) unanswered(sv survey) []Result {
 		Words: "no DNS server answers for " + s.Domain + ": " + phrase.List(failures, maxRecords),
 		Fix:   "Check that this machine reaches the resolvers by UDP and TCP, or name others with --resolver",
 	}
-	return append([]Result{failed}, s.hidden(id, "", s.afterRecords()...)...)
+	return append([]Result{failed}, hidden(id, "", s.afterRecords()...)...)
 }
 
 // judgeRecords judges service records and the addresses of their targets.
@@ -74,7 +74,7 @@ func (s Subject) judgeRecords(n source) []Result {
 			Words: "the service record " + name + " says that the domain has no XMPP (target \".\")",
 			Fix:   s.remedy(fmt.Sprintf("publish %q instead, with the server's name", name+". SRV 0 0 5269 xmpp."+s.Domain+".")),
 		}
-		return append([]Result{denied}, s.hidden(id, "", s.afterRecords()...)...)
+		return append([]Result{denied}, hidden(id, "", s.afterRecords()...)...)
 	case s.Want != nil:
 		return s.judgeWanted(n)
 	case len(n.services) == 0:

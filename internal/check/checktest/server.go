@@ -81,9 +81,8 @@ func (s *Server) serve(conn net.Conn) {
 }
 
 func (s *Server) config() *tls.Config {
-	config := &tls.Config{
-		MinVersion: tls.VersionTLS10, //nolint:gosec // old servers are there to be found
-		MaxVersion: s.Newest, NextProtos: []string{xmpp.DirectProtocol},
+	config := &tls.Config{ //nolint:gosec // old servers are there to be found
+		MinVersion: tls.VersionTLS10, MaxVersion: s.Newest, NextProtos: []string{xmpp.DirectProtocol},
 		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 			if hello.ServerName == "" && s.Unnamed != nil {
 				return s.Unnamed, nil
