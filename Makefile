@@ -12,6 +12,7 @@ KUSTOMIZE_VERSION := v5.8.0
 TOOLS := $(CURDIR)/bin/tools
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 KUSTOMIZE := $(TOOLS)/kustomize-$(KUSTOMIZE_VERSION)
+export FUZZTIME
 export HELM := $(TOOLS)/helm-$(HELM_VERSION)
 
 LAB := hack/lab/lab
@@ -49,9 +50,19 @@ test-integration: ## Run the tests against real BIND and Prosody (needs root)
 e2e: $(HELM) ## Run the lab tests, or those whose names match RUN=regexp (needs root)
 	hack/test.sh e2e
 
+.PHONY: fuzz
+fuzz: ## Fuzz what parses and judges the words of strangers, each target for FUZZTIME (1m)
+	hack/fuzz.sh
+
+.PHONY: bench-check
+bench-check: ## Measure doctor's checks: one domain with a partner, and a thousand domains from one process
+	go run ./hack/bench/check
+
 .PHONY: build
-build: ## Build the operator into bin/xmppfed-operator
+build: ## Build the operator and the kubectl plugin into bin/xmppfed-operator and bin/kubectl-xmppfed
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/xmppfed-operator ./cmd/operator
+	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/kubectl-xmppfed ./cmd/kubectl-xmppfed
+	ln -sf kubectl-xmppfed bin/kubectl_complete-xmppfed
 
 .PHONY: generate
 generate: ## Write what is generated: deep copies, CRDs, RBAC, the chart's part of them, reference pages

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/desired"
 	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/engine"
 	"github.com/xmppfed/xmppfed/internal/outcome"
@@ -42,7 +43,7 @@ func (r *FederationReconciler) accept(ctx context.Context, s *scope) (finding, e
 		return finding{}, refused
 	}
 	server := r.Servers[s.fed.Spec.Server.Engine]
-	input := serverInput(s)
+	input := desired.ServerInput(s.fed, s.trustedCAs)
 	var unsupported *engine.UnsupportedError
 	if err := server.Check(input); errors.As(err, &unsupported) {
 		return finding{}, outcome.Stalled(v1alpha1.ReasonUnsupportedByEngine, "%s", unsupported.Error())
@@ -62,7 +63,7 @@ func (r *FederationReconciler) placeNames(
 	if err := r.Get(ctx, client.ObjectKey{Name: fed.Namespace}, namespace); client.IgnoreNotFound(err) != nil {
 		return nil, nil, fmt.Errorf("reading namespace %s: %w", fed.Namespace, err)
 	}
-	apexes, refused := place(claims(fed), fed.Namespace, namespace.Labels, zones)
+	apexes, refused := place(desired.Claims(fed), fed.Namespace, namespace.Labels, zones)
 	return apexes, refused, nil
 }
 
@@ -133,7 +134,7 @@ func allows(zone *v1alpha1.DNSZone, namespaceLabels map[string]string) bool {
 func (r *FederationReconciler) findRival(
 	ctx context.Context, fed *v1alpha1.Federation, zones []v1alpha1.DNSZone,
 ) (*outcome.Error, error) {
-	for _, name := range claims(fed) {
+	for _, name := range desired.Claims(fed) {
 		var rivals v1alpha1.FederationList
 		if err := r.List(ctx, &rivals, client.MatchingFields{indexClaims: name}); err != nil {
 			return nil, fmt.Errorf("listing Federations that claim %s: %w", name, err)

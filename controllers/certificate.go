@@ -60,7 +60,7 @@ func (r *FederationReconciler) readMounted(ctx context.Context, s *scope) error 
 
 // findKeyPair judges the key pair that the spec names, or has the operator's own CA issue one.
 func (r *FederationReconciler) findKeyPair(ctx context.Context, s *scope) (finding, error) {
-	names := addressableDomains(s.fed)
+	names := desired.AddressableDomains(s.fed)
 	if s.fed.Spec.TLS == nil || s.fed.Spec.TLS.SecretRef == nil {
 		if err := r.issueCertificate(ctx, s, names); err != nil {
 			return finding{}, err

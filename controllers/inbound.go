@@ -162,20 +162,11 @@ func (r *FederationReconciler) startCheck(fed *v1alpha1.Federation, target check
 }
 
 func inboundTarget(s *scope) check.InboundTarget {
-	target := check.InboundTarget{
-		Domains: addressableDomains(s.fed), Hostname: hostname(s.fed), Addresses: s.addresses,
-		Port: uint16(s.fed.Spec.Exposure.Port), Priority: uint16(s.fed.Spec.DNS.Priority), Weight: uint16(s.fed.Spec.DNS.Weight),
-	}
-	for _, resolver := range s.fed.Spec.Verification.Resolvers {
-		target.Resolvers = append(target.Resolvers, string(resolver))
-	}
+	target := check.TargetOf(s.fed, s.addresses)
 	if len(s.fed.Spec.Exposure.LoadBalancer.SourceRanges) > 0 {
 		if address, err := netip.ParseAddr(s.clusterAddress); err == nil {
 			target.Through = address
 		}
-	}
-	if certificate := s.fed.Status.Certificate; certificate != nil {
-		target.Serial = certificate.Serial
 	}
 	return target
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/check"
 	"github.com/xmppfed/xmppfed/internal/check/phrase"
-	"github.com/xmppfed/xmppfed/internal/engine"
+	"github.com/xmppfed/xmppfed/internal/desired"
 	"github.com/xmppfed/xmppfed/internal/outcome"
 	"github.com/xmppfed/xmppfed/internal/patrol"
 )
@@ -33,19 +33,6 @@ type PeerWatcher interface {
 	Known(federation types.NamespacedName) map[string]check.PeerVerdict
 	// Forget ends the watch.
 	Forget(federation types.NamespacedName)
-}
-
-// peerPolicies are the policies of the listed partners, in the form that engines take.
-func peerPolicies(fed *v1alpha1.Federation) []engine.Peer {
-	peers := make([]engine.Peer, 0, len(fed.Spec.Peers))
-	for _, peer := range fed.Spec.Peers {
-		one := engine.Peer{Domain: string(peer.Domain), Policy: peer.Policy(fed.Spec.PeerDefaults)}
-		if peer.Route != nil {
-			one.Route = &engine.Route{Host: peer.Route.Host, Port: uint16(peer.Route.Port)}
-		}
-		peers = append(peers, one)
-	}
-	return peers
 }
 
 // checkPeers watches the partners. They are tried aside; what this step says is what is known by now.
@@ -85,7 +72,7 @@ func wayInKnown(s *scope, now time.Time) bool {
 func post(s *scope) patrol.Post {
 	from := patrol.Post{
 		PodIP: s.podIP, Token: s.token, From: string(s.fed.Spec.Domains[0]),
-		Domains: addressableDomains(s.fed), Addresses: s.addresses,
+		Domains: desired.AddressableDomains(s.fed), Addresses: s.addresses,
 	}
 	for _, resolver := range s.fed.Spec.Verification.Resolvers {
 		from.Resolvers = append(from.Resolvers, string(resolver))

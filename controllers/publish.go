@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/desired"
 	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/dns/verify"
 	"github.com/xmppfed/xmppfed/internal/outcome"
@@ -26,13 +27,13 @@ type Verifier interface {
 
 // publish makes the DNS say what the Federation is: addresses for the host name, service records for every domain.
 func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, error) {
-	s.fed.Status.Hostname = hostname(s.fed)
+	s.fed.Status.Hostname = desired.Hostname(s.fed)
 	if len(s.addresses) == 0 {
 		return finding{}, outcome.Unknown(v1alpha1.ReasonWaitingForAddress,
 			"there is nothing to publish until there is a public address; see condition %s", v1alpha1.ConditionAddressAssigned)
 	}
 	wanted := map[string][]dns.Unit{}
-	for _, unit := range units(s) {
+	for _, unit := range desired.Units(s.fed, s.apexes, s.addresses) {
 		apex := s.apexes[unit.Anchor]
 		if s.adoptable[apex] {
 			unit.Takeover = takeover(s.fed)
@@ -66,32 +67,6 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 	}, nil
 }
 
-// units are what the Federation publishes: one for the host, one for each domain with its group chat. Each name's zone
-// is that of its anchor, so a group chat domain in a zone of its own gets a unit of its own.
-func units(s *scope) []dns.Unit {
-	spec := s.fed.Spec.DNS
-	ttl := uint32(spec.TTL)
-	host := hostname(s.fed)
-	target := dns.SRV{
-		Priority: uint16(spec.Priority), Weight: uint16(spec.Weight),
-		Port: uint16(s.fed.Spec.Exposure.Port), Target: dns.Canonical(host),
-	}
-	all := []dns.Unit{{Anchor: host, Records: dns.AddressRecords(host, ttl, s.addresses)}}
-	for _, domain := range domains(s.fed) {
-		unit := dns.Unit{Anchor: domain}
-		for _, service := range services(s.fed, domain) {
-			record := dns.SRVRecord(dns.ServiceXMPPServer, service, ttl, target)
-			if s.apexes[service] == s.apexes[domain] {
-				unit.Records = append(unit.Records, record)
-			} else {
-				all = append(all, dns.Unit{Anchor: service, Records: []dns.RRset{record}})
-			}
-		}
-		all = append(all, unit)
-	}
-	return all
-}
-
 // noteZones writes down that there may be records in zones, before there are. Should the operator die in between, it
 // still knows where to look.
 func (r *FederationReconciler) noteZones(ctx context.Context, s *scope, zones []string) error {
@@ -117,7 +92,7 @@ func (r *FederationReconciler) noteZones(ctx context.Context, s *scope, zones []
 
 // zoneOrder puts the zone of the host name first, so that no service record ever points to a name without address.
 func zoneOrder(s *scope) []string {
-	hostZone := s.apexes[hostname(s.fed)]
+	hostZone := s.apexes[desired.Hostname(s.fed)]
 	others := slices.DeleteFunc(slices.Clone(s.fed.Status.Zones), func(zone string) bool { return zone == hostZone })
 	return append([]string{hostZone}, others...)
 }

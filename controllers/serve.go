@@ -116,35 +116,17 @@ func (r *FederationReconciler) readAccounts(ctx context.Context, s *scope) ([]by
 	return accounts, nil
 }
 
-// serverInput is what the spec says about the server's configuration.
-func serverInput(s *scope) engine.Input {
-	return engine.Input{
-		Domains: domains(s.fed), GroupChat: groupChat(s.fed), TrustedCAs: s.trustedCAs, Replicas: s.fed.Spec.Server.Replicas,
-		PeerDefaults: s.fed.Spec.PeerDefaults.Policy(), Peers: peerPolicies(s.fed),
-	}
-}
-
 // applyServer writes the server's objects and tells the pods that there is something new.
 func (r *FederationReconciler) applyServer(ctx context.Context, s *scope, secrets engine.Secrets) (rollout, error) {
 	server := r.Servers[s.fed.Spec.Server.Engine]
-	config, err := server.Render(serverInput(s))
+	config, err := server.Render(desired.ServerInput(s.fed, s.trustedCAs))
 	if err != nil {
 		return rollout{}, fmt.Errorf("rendering the server's configuration: %w", err)
 	}
-	image := server.Image
-	if s.fed.Spec.Server.Image != "" {
-		image = s.fed.Spec.Server.Image
-	}
 	data, generation := secrets.Data()
-	for _, object := range []client.Object{
-		desired.ConfigMap(s.fed, config.Files),
-		desired.Secret(s.fed, data),
-		desired.HeadlessService(s.fed),
-		desired.ClientService(s.fed),
-		desired.NetworkPolicy(s.fed, r.Namespace),
-		desired.PodDisruptionBudget(s.fed),
-		desired.StatefulSet(s.fed, server, image),
-	} {
+	for _, object := range desired.ServerObjects(s.fed, desired.Runtime{
+		Engine: server.Engine, Image: server.Image, OperatorNamespace: r.Namespace, Files: config.Files, Secrets: data,
+	}) {
 		if err := r.Applier.Apply(ctx, object); err != nil {
 			return rollout{}, err
 		}

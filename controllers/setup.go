@@ -47,7 +47,7 @@ const (
 // IndexFederations adds the indexes that the reconciler looks up.
 func IndexFederations(ctx context.Context, indexer client.FieldIndexer) error {
 	indexes := map[string]func(*v1alpha1.Federation) []string{
-		indexClaims:     claims,
+		indexClaims:     desired.Claims,
 		indexSecrets:    referredSecrets,
 		indexConfigMaps: referredConfigMaps,
 		indexZones:      func(fed *v1alpha1.Federation) []string { return fed.Status.Zones },
@@ -139,7 +139,7 @@ func ofPod(_ context.Context, pod client.Object) []reconcile.Request {
 func (r *FederationReconciler) rivals(ctx context.Context, obj client.Object) []reconcile.Request {
 	fed := obj.(*v1alpha1.Federation)
 	var requests []reconcile.Request
-	for _, name := range claims(fed) {
+	for _, name := range desired.Claims(fed) {
 		for _, request := range r.list(ctx, client.MatchingFields{indexClaims: name}) {
 			if request.NamespacedName != client.ObjectKeyFromObject(fed) && !slices.Contains(requests, request) {
 				requests = append(requests, request)
@@ -170,7 +170,7 @@ func (r *FederationReconciler) inZone(ctx context.Context, obj client.Object) []
 	var requests []reconcile.Request
 	for i := range all.Items {
 		fed := &all.Items[i]
-		inside := slices.ContainsFunc(claims(fed), func(name string) bool { return dns.InZone(name, zone) })
+		inside := slices.ContainsFunc(desired.Claims(fed), func(name string) bool { return dns.InZone(name, zone) })
 		if inside || slices.Contains(fed.Status.Zones, zone) {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(fed)})
 		}

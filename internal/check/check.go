@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/desired"
 )
 
 const (
@@ -45,6 +46,21 @@ type InboundTarget struct {
 	Serial string
 }
 
+// TargetOf is what a Federation with the public addresses should show.
+func TargetOf(fed *v1alpha1.Federation, addresses []netip.Addr) InboundTarget {
+	t := InboundTarget{
+		Domains: desired.AddressableDomains(fed), Hostname: desired.Hostname(fed), Addresses: addresses,
+		Port: uint16(fed.Spec.Exposure.Port), Priority: uint16(fed.Spec.DNS.Priority), Weight: uint16(fed.Spec.DNS.Weight),
+	}
+	for _, resolver := range fed.Spec.Verification.Resolvers {
+		t.Resolvers = append(t.Resolvers, string(resolver))
+	}
+	if certificate := fed.Status.Certificate; certificate != nil {
+		t.Serial = certificate.Serial
+	}
+	return t
+}
+
 // Verdict is what a check's condition says.
 type Verdict struct {
 	Status  metav1.ConditionStatus
@@ -67,6 +83,8 @@ type Checker struct {
 	Now func() time.Time
 	// ResolvConf is the file that lists the resolvers when a target has none.
 	ResolvConf string
+	// NameServerPort is where authoritative name servers are asked; zero means 53.
+	NameServerPort uint16
 }
 
 // New returns a Checker that uses the machine's own network.
@@ -91,7 +109,7 @@ func (c *Checker) Inbound(ctx context.Context, t InboundTarget) Verdict {
 	if len(servers) == 0 {
 		var err error
 		if servers, err = SystemResolvers(c.ResolvConf); err != nil {
-			return conclude([]finding{noResolvers(err)})
+			return conclude([]Result{noResolvers(err)})
 		}
 	}
 	t.Resolvers = servers

@@ -341,14 +341,14 @@ func TestHostedVerdictCanBeForwarded(t *testing.T) {
 				found = append(found, Conflict{Domain: domain, Server: "xmpp.gmail.com:5269"})
 			}
 			got := HostedVerdict(PeerTarget{Domain: "gmail.com", Policy: strict, From: "cupdomain.com"}, found)
-			if got.Reason != v1alpha1.ReasonPeerHostsOurDomain || got.Status != statusFor(got.Reason) || got.Message != tc.want {
+			if got.Reason != v1alpha1.ReasonPeerHostsOurDomain || got.Status != statusFor(got.Reason) || got.Message != tc.want+tagged(t, got) {
 				t.Errorf("got %+v\nwant %s", got, tc.want)
 			}
 		})
 	}
 	long := strings.Repeat("very-long-label.", 15) + "example"
 	got := HostedVerdict(PeerTarget{Domain: long}, []Conflict{{Domain: long}, {Domain: "\u202econference." + long}})
-	if len(got.Message) > maxPeerMessage || !strings.Contains(got.Message, "hosts very-long") || !strings.HasSuffix(got.Message, fix) {
+	if len(got.Message) > maxPeerMessage || !strings.Contains(got.Message, "hosts very-long") || !strings.HasSuffix(got.Message, fix+tagged(t, got)) {
 		t.Errorf("message of %d bytes: %s", len(got.Message), got.Message)
 	}
 }

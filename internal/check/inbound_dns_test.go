@@ -27,53 +27,54 @@ func TestInboundJudgesPublicDNS(t *testing.T) {
 	for name, tc := range map[string]struct {
 		records []string
 		reason  string
+		id      ID
 		message string
 	}{
 		"no service record of one domain": {
-			records: without(service), reason: v1alpha1.ReasonSRVMissing,
+			records: without(service), reason: v1alpha1.ReasonSRVMissing, id: ServiceRecord,
 			message: "resolver R0: there is no SRV record _xmpp-server._tcp.cupdomain.com. " + fixService +
 				"; if it does, wait until the resolver forgets that it did not (negative TTL of the zone)",
 		},
 		"a service record with another port": {
 			records: append(without(service), service+" 300 IN SRV 0 0 5270 cup1.cupdomain.com."),
-			reason:  v1alpha1.ReasonSRVMismatch,
+			reason:  v1alpha1.ReasonSRVMismatch, id: ServicePort,
 			message: `resolver R0: the SRV record _xmpp-server._tcp.cupdomain.com is "0 0 5270 cup1.cupdomain.com.". ` + fixMismatch,
 		},
 		"a service record left over beside ours": {
 			records: append([]string{service + " 300 IN SRV 5 0 5269 old.cupdomain.com."}, zone...),
-			reason:  v1alpha1.ReasonSRVMismatch,
+			reason:  v1alpha1.ReasonSRVMismatch, id: ServiceRecord,
 			message: `resolver R0: the SRV record _xmpp-server._tcp.cupdomain.com is "0 0 5269 cup1.cupdomain.com.", ` +
 				`"5 0 5269 old.cupdomain.com.". ` + fixMismatch,
 		},
 		"a service record that denies the service": {
 			records: append(without(service), service+" 300 IN SRV 0 0 5269 ."),
-			reason:  v1alpha1.ReasonSRVMismatch,
+			reason:  v1alpha1.ReasonSRVMismatch, id: ServiceRecord,
 			message: `resolver R0: the SRV record _xmpp-server._tcp.cupdomain.com is "0 0 5269 .". ` + fixMismatch,
 		},
 		"another address": {
 			records: append(without("cup1.cupdomain.com."), "cup1.cupdomain.com. 300 IN A 203.0.113.9"),
-			reason:  v1alpha1.ReasonAddressMismatch,
+			reason:  v1alpha1.ReasonAddressMismatch, id: PublicAddress,
 			message: "resolver R0: cup1.cupdomain.com has the address 203.0.113.9. " + fixAddress,
 		},
 		"an IPv6 address that is not ours": {
 			records: append([]string{"cup1.cupdomain.com. 300 IN AAAA 2001:db8::1"}, zone...),
-			reason:  v1alpha1.ReasonAddressMismatch,
+			reason:  v1alpha1.ReasonAddressMismatch, id: PublicAddress,
 			message: "resolver R0: cup1.cupdomain.com has the address 203.0.113.128, 2001:db8::1. " + fixAddress,
 		},
 		"no address": {
-			records: without("cup1.cupdomain.com."), reason: v1alpha1.ReasonAddressMismatch,
+			records: without("cup1.cupdomain.com."), reason: v1alpha1.ReasonAddressMismatch, id: TargetResolves,
 			message: "resolver R0: cup1.cupdomain.com has no address. " + fixAddress,
 		},
 		"an alias, though its address is right": {
 			records: append(without("cup1.cupdomain.com."), "cup1.cupdomain.com. 300 IN CNAME lb.example.",
 				"lb.example. 300 IN A 203.0.113.128"),
-			reason: v1alpha1.ReasonAddressMismatch,
+			reason: v1alpha1.ReasonAddressMismatch, id: TargetResolves,
 			message: `resolver R0: cup1.cupdomain.com is an alias (CNAME) for "lb.example", which RFC 2782 forbids for the ` +
 				"target of an SRV record. " + fixAddress,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			expect(t, run(t, checker(network{}), target(startResolver(t, tc.records...))), tc.reason, tc.message)
+			expect(t, run(t, checker(network{}), target(startResolver(t, tc.records...))), tc.reason, tc.message+tag(tc.id))
 		})
 	}
 }
@@ -83,7 +84,7 @@ func TestInboundNamesTheResolverThatLags(t *testing.T) {
 	got := run(t, checker(network{}), target(fresh, late))
 	expect(t, got, v1alpha1.ReasonSRVMissing, "resolver R1: there is no SRV record _xmpp-server._tcp.conference.cupdomain.com. "+
 		`The public zone must hold "_xmpp-server._tcp.conference.cupdomain.com. SRV 0 0 5269 cup1.cupdomain.com."; if it does, `+
-		"wait until the resolver forgets that it did not (negative TTL of the zone)")
+		"wait until the resolver forgets that it did not (negative TTL of the zone) [D01]")
 }
 
 func TestInboundTellsTheSameOfSeveralResolversOnce(t *testing.T) {
@@ -97,7 +98,7 @@ func TestInboundTellsTheSameOfSeveralResolversOnce(t *testing.T) {
 
 func TestInboundWithoutAnyAnswer(t *testing.T) {
 	const fix = ". So nothing is known of public DNS: check spec.verification.resolvers, and that the operator may reach " +
-		"them (UDP and TCP)"
+		"them (UDP and TCP) [D01]"
 	refusing := startResolver(t, zone...)
 	refusing.change(func() {
 		for _, record := range zone {

@@ -78,38 +78,39 @@ func TestInboundJudgesTheServer(t *testing.T) {
 		script  func(net.Conn, *bufio.Reader)
 		failure error
 		reason  string
+		id      ID
 		message string
 	}{
 		"nothing listens": {
-			failure: syscall.ECONNREFUSED, reason: v1alpha1.ReasonConnectionRefused,
+			failure: syscall.ECONNREFUSED, reason: v1alpha1.ReasonConnectionRefused, id: TCP,
 			message: "TCP connections are refused. Check that the server's pod is ready, and that the load balancer, or the " +
 				"NAT device before it, hands this port on to the Service",
 		},
 		"packets are dropped": {
-			failure: os.ErrDeadlineExceeded, reason: v1alpha1.ReasonConnectionTimeout,
+			failure: os.ErrDeadlineExceeded, reason: v1alpha1.ReasonConnectionTimeout, id: TCP,
 			message: "TCP connections get no answer. Check the firewalls on the way, " +
 				"spec.exposure.loadBalancer.sourceRanges, and that the load balancer has this address",
 		},
 		"a router says that there is no way": {
-			failure: syscall.EHOSTUNREACH, reason: v1alpha1.ReasonConnectionTimeout,
+			failure: syscall.EHOSTUNREACH, reason: v1alpha1.ReasonConnectionTimeout, id: TCP,
 			message: "TCP connections fail (no route to host). Check the routes and firewalls between the operator and the " +
 				"load balancer",
 		},
 		"a web server": {
-			script: says("HTTP/1.1 400 Bad Request\r\n\r\n"), reason: v1alpha1.ReasonNotXMPP,
+			script: says("HTTP/1.1 400 Bad Request\r\n\r\n"), reason: v1alpha1.ReasonNotXMPP, id: StreamOpens,
 			message: `what answers does not speak XMPP (the peer starts with "HTTP/1.1 400 Bad Request????")` + fixNotXMPP,
 		},
 		"a load balancer that drops what it takes": {
-			script: func(net.Conn, *bufio.Reader) {}, reason: v1alpha1.ReasonNotXMPP,
+			script: func(net.Conn, *bufio.Reader) {}, reason: v1alpha1.ReasonNotXMPP, id: StreamOpens,
 			message: "what answers does not speak XMPP (the peer closes the connection)" + fixNotXMPP,
 		},
 		"a server that is silent": {
-			script: says(""), reason: v1alpha1.ReasonNotXMPP,
+			script: says(""), reason: v1alpha1.ReasonNotXMPP, id: StreamOpens,
 			message: "what answers does not speak XMPP (no stream header in time)" + fixNotXMPP,
 		},
 		"a server that does not serve the domains": {
 			script: says(streamError("host-unknown", "This host does not serve &lt;it>\n")),
-			reason: v1alpha1.ReasonStreamRefused,
+			reason: v1alpha1.ReasonStreamRefused, id: StreamOpens,
 			message: `the server refuses streams to cupdomain.com with "host-unknown" "This host does not serve <it>?"; ` +
 				publicAddress + `: the server refuses streams to conference.cupdomain.com with "host-unknown" "This host ` +
 				`does not serve <it>?". The server there does not serve the domain: check that the address leads to this ` +
@@ -117,36 +118,37 @@ func TestInboundJudgesTheServer(t *testing.T) {
 		},
 		"a server older than XMPP 1.0": {
 			script: says(strings.Replace(streamHeader, " id='1' version='1.0'", " id='1'", 1)),
-			reason: v1alpha1.ReasonTLSNotOffered,
+			reason: v1alpha1.ReasonTLSNotOffered, id: EncryptionKept,
 			message: "the server offers no encryption (STARTTLS) for cupdomain.com; " + publicAddress + ": the server offers " +
 				"no encryption (STARTTLS) for conference.cupdomain.com. It has no usable certificate for the domain: see the " +
 				"condition CertificateReady, then the server's log",
 		},
 		"a server that refuses the TLS it offers": {
 			script: says(streamHeader + startTLSOffer + "<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"),
-			reason: v1alpha1.ReasonTLSFailed,
+			reason: v1alpha1.ReasonTLSFailed, id: Handshake,
 			message: "TLS for cupdomain.com fails (the peer offers it and then refuses); " + publicAddress + ": TLS for " +
 				"conference.cupdomain.com fails (the peer offers it and then refuses)" + fixTLS,
 		},
 		"a certificate of another name": {
-			script: serves(keyPair(t, today, "cup1.cupdomain.com")), reason: v1alpha1.ReasonCertificateNameMismatch,
+			script: serves(keyPair(t, today, "cup1.cupdomain.com")), reason: v1alpha1.ReasonCertificateNameMismatch, id: Certificate,
 			message: `the certificate served for cupdomain.com does not name it, but "cup1.cupdomain.com"; ` + publicAddress +
 				`: the certificate served for conference.cupdomain.com does not name it, but "cup1.cupdomain.com"` + fixCertificate,
 		},
 		"a certificate that lacks the group chat": {
-			script: serves(keyPair(t, today, "cupdomain.com")), reason: v1alpha1.ReasonCertificateNameMismatch,
+			script: serves(keyPair(t, today, "cupdomain.com")), reason: v1alpha1.ReasonCertificateNameMismatch, id: Certificate,
 			message: `the certificate served for conference.cupdomain.com does not name it, but "cupdomain.com"` + fixCertificate,
 		},
 		"an expired certificate": {
-			script: serves(keyPair(t, today.AddDate(0, 0, -91), domains...)), reason: v1alpha1.ReasonCertificateExpired,
+			script: serves(keyPair(t, today.AddDate(0, 0, -91), domains...)), reason: v1alpha1.ReasonCertificateExpired, id: Certificate,
 			message: "the certificate served for cupdomain.com expired at 2026-11-21 12:00 UTC; " + publicAddress + ": the " +
 				"certificate served for conference.cupdomain.com expired at 2026-11-21 12:00 UTC" + fixCertificate,
 		},
 		"a certificate of the future": {
 			script: serves(keyPair(t, today.Add(time.Hour), "*.cupdomain.com", "cupdomain.com")),
-			reason: v1alpha1.ReasonCertificateExpired,
+			reason: v1alpha1.ReasonCertificateExpired, id: Clock,
 			message: "the certificate served for cupdomain.com is valid from 2026-11-22 12:55 UTC only; " + publicAddress +
-				": the certificate served for conference.cupdomain.com is valid from 2026-11-22 12:55 UTC only" + fixCertificate,
+				": the certificate served for conference.cupdomain.com is valid from 2026-11-22 12:55 UTC only. Set the " +
+				"clocks by NTP: that of whoever issued it, or the one here, is wrong",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -156,7 +158,7 @@ func TestInboundJudgesTheServer(t *testing.T) {
 				n[publicAddress] = startServer(t, tc.script)
 			}
 			got := run(t, checker(n), target(startResolver(t, zone...)))
-			expect(t, got, tc.reason, publicAddress+": "+tc.message)
+			expect(t, got, tc.reason, publicAddress+": "+tc.message+tag(tc.id))
 		})
 	}
 	t.Run("a handshake that fails", func(t *testing.T) {
@@ -267,7 +269,7 @@ func TestInboundMessageIsBoundedAndKeepsItsFix(t *testing.T) {
 	}
 	got := run(t, checker(network{}), tgt)
 	if got.Reason != v1alpha1.ReasonSRVMissing || len(got.Message) > 1024 ||
-		!strings.Contains(got.Message, "and 61 more like this") || !strings.HasSuffix(got.Message, "(negative TTL of the zone)") {
+		!strings.Contains(got.Message, "and 61 more like this") || !strings.HasSuffix(got.Message, "(negative TTL of the zone) [D01]") {
 		t.Errorf("got %d bytes: %s", len(got.Message), got.Message)
 	}
 }

@@ -20,9 +20,12 @@ import (
 	"github.com/xmppfed/xmppfed/internal/xmpp"
 )
 
+// maxEarly is how much before its time a certificate may be in use because of a clock, rather than by mistake.
+const maxEarly = 2 * 24 * time.Hour
+
 // judgeTrials says what the trials mean. An address to which the operator's own network has no route is only noted, as
 // long as another one could be tried: partners may well have a route, for example by IPv6.
-func judgeTrials(t InboundTarget, trials []trial, now time.Time) (findings []finding, notes []string) {
+func judgeTrials(t InboundTarget, trials []trial, now time.Time) (findings []Result, notes []string) {
 	tried := slices.ContainsFunc(trials, func(tr trial) bool { return !tr.skipped && !isUnroutable(tr.dial) })
 	for _, tr := range trials {
 		switch {
@@ -34,7 +37,7 @@ func judgeTrials(t InboundTarget, trials []trial, now time.Time) (findings []fin
 		}
 		f, ok := judgeTrial(t, tr, now)
 		if !ok {
-			f.where = tr.address.String()
+			f.Subject = tr.address.String()
 			findings = append(findings, f)
 		} else if t.Serial != "" && pki.Serial(tr.leaf) != t.Serial {
 			notes = append(notes, fmt.Sprintf("%s serves the certificate with serial number %s, not yet the given one, %s",
@@ -44,97 +47,103 @@ func judgeTrials(t InboundTarget, trials []trial, now time.Time) (findings []fin
 	return findings, slices.Compact(notes)
 }
 
-func judgeTrial(t InboundTarget, tr trial, now time.Time) (finding, bool) {
+func judgeTrial(t InboundTarget, tr trial, now time.Time) (Result, bool) {
 	switch {
 	case tr.dial != nil:
 		return judgeDial(tr.dial), false
 	case tr.stream != nil:
 		return judgeStream(tr.domain, tr.stream), false
 	case tr.noTLS:
-		return finding{
-			reason: v1alpha1.ReasonTLSNotOffered,
-			what:   "the server offers no encryption (STARTTLS) for " + tr.domain,
-			fix:    "It has no usable certificate for the domain: see the condition CertificateReady, then the server's log",
+		return Result{
+			ID: EncryptionKept, Mark: Fail, Reason: v1alpha1.ReasonTLSNotOffered,
+			Words: "the server offers no encryption (STARTTLS) for " + tr.domain,
+			Fix:   "It has no usable certificate for the domain: see the condition CertificateReady, then the server's log",
 		}, false
 	case tr.tls != nil:
-		return finding{
-			reason: v1alpha1.ReasonTLSFailed,
-			what:   fmt.Sprintf("TLS for %s fails (%s)", tr.domain, explain(tr.tls)),
-			fix:    "Check the certificate and key in the Secret of spec.tls.secretRef, and the server's log",
+		return Result{
+			ID: Handshake, Mark: Fail, Reason: v1alpha1.ReasonTLSFailed,
+			Words: fmt.Sprintf("TLS for %s fails (%s)", tr.domain, explain(tr.tls)),
+			Fix:   "Check the certificate and key in the Secret of spec.tls.secretRef, and the server's log",
 		}, false
 	}
 	return judgeCertificate(t, tr.domain, tr.leaf, now)
 }
 
-func judgeDial(err error) finding {
+func judgeDial(err error) Result {
 	switch {
 	case isRefused(err):
-		return finding{
-			reason: v1alpha1.ReasonConnectionRefused,
-			what:   "TCP connections are refused",
-			fix: "Check that the server's pod is ready, and that the load balancer, or the NAT device before it, hands this " +
+		return Result{
+			ID: TCP, Mark: Fail, Reason: v1alpha1.ReasonConnectionRefused,
+			Words: "TCP connections are refused",
+			Fix: "Check that the server's pod is ready, and that the load balancer, or the NAT device before it, hands this " +
 				"port on to the Service",
 		}
 	case isTimeout(err):
-		return finding{
-			reason: v1alpha1.ReasonConnectionTimeout,
-			what:   "TCP connections get no answer",
-			fix: "Check the firewalls on the way, spec.exposure.loadBalancer.sourceRanges, and that the load balancer " +
+		return Result{
+			ID: TCP, Mark: Fail, Reason: v1alpha1.ReasonConnectionTimeout,
+			Words: "TCP connections get no answer",
+			Fix: "Check the firewalls on the way, spec.exposure.loadBalancer.sourceRanges, and that the load balancer " +
 				"has this address",
 		}
 	}
-	return finding{
-		reason: v1alpha1.ReasonConnectionTimeout,
-		what:   fmt.Sprintf("TCP connections fail (%s)", explain(err)),
-		fix:    "Check the routes and firewalls between the operator and the load balancer",
+	return Result{
+		ID: TCP, Mark: Fail, Reason: v1alpha1.ReasonConnectionTimeout,
+		Words: fmt.Sprintf("TCP connections fail (%s)", explain(err)),
+		Fix:   "Check the routes and firewalls between the operator and the load balancer",
 	}
 }
 
-func judgeStream(domain string, err error) finding {
+func judgeStream(domain string, err error) Result {
 	var refused *xmpp.StreamError
 	if !errors.As(err, &refused) {
-		return finding{
-			reason: v1alpha1.ReasonNotXMPP,
-			what:   fmt.Sprintf("what answers does not speak XMPP (%s)", explain(err)),
-			fix: "Check that the address and port lead to this Federation's Service and to nothing else; a load balancer " +
+		return Result{
+			ID: StreamOpens, Mark: Fail, Reason: v1alpha1.ReasonNotXMPP,
+			Words: fmt.Sprintf("what answers does not speak XMPP (%s)", explain(err)),
+			Fix: "Check that the address and port lead to this Federation's Service and to nothing else; a load balancer " +
 				"without ready pods behind it may also take connections and drop them",
 		}
 	}
-	f := finding{
-		reason: v1alpha1.ReasonStreamRefused,
-		what: fmt.Sprintf("the server refuses streams to %s with %s %s", domain, phrase.Quote(refused.Condition, maxRecord),
+	f := Result{
+		ID: StreamOpens, Mark: Fail, Reason: v1alpha1.ReasonStreamRefused,
+		Words: fmt.Sprintf("the server refuses streams to %s with %s %s", domain, phrase.Quote(refused.Condition, maxRecord),
 			phrase.Quote(refused.Text, maxRecord)),
-		fix: "See the server's log",
+		Fix: "See the server's log",
 	}
 	if refused.Condition == "host-unknown" {
-		f.fix = "The server there does not serve the domain: check that the address leads to this Federation's pods, and " +
+		f.Fix = "The server there does not serve the domain: check that the address leads to this Federation's pods, and " +
 			"the condition ServerReady"
 	}
 	return f
 }
 
-func judgeCertificate(t InboundTarget, domain string, leaf *x509.Certificate, now time.Time) (finding, bool) {
+func judgeCertificate(t InboundTarget, domain string, leaf *x509.Certificate, now time.Time) (Result, bool) {
 	fix := fmt.Sprintf("Have a certificate issued with the DNS names %s and put it in the Secret of spec.tls.secretRef; if "+
 		"it is there, the server has not taken it up: see its log", phrase.List(t.Domains, maxRecords))
 	const layout = "2006-01-02 15:04 UTC"
 	switch {
 	case now.After(leaf.NotAfter):
-		return finding{
-			reason: v1alpha1.ReasonCertificateExpired, fix: fix,
-			what: fmt.Sprintf("the certificate served for %s expired at %s", domain, leaf.NotAfter.UTC().Format(layout)),
+		return Result{
+			ID: Certificate, Mark: Fail, Reason: v1alpha1.ReasonCertificateExpired, Fix: fix,
+			Words: fmt.Sprintf("the certificate served for %s expired at %s", domain, leaf.NotAfter.UTC().Format(layout)),
 		}, false
 	case now.Before(leaf.NotBefore):
-		return finding{
-			reason: v1alpha1.ReasonCertificateExpired, fix: fix,
-			what: fmt.Sprintf("the certificate served for %s is valid from %s only", domain, leaf.NotBefore.UTC().Format(layout)),
-		}, false
+		early := Result{
+			ID: Certificate, Mark: Fail, Reason: v1alpha1.ReasonCertificateExpired, Fix: fix,
+			Words: fmt.Sprintf("the certificate served for %s is valid from %s only", domain, leaf.NotBefore.UTC().Format(layout)),
+		}
+		if leaf.NotBefore.Sub(now) < maxEarly {
+			early.ID = Clock
+			early.Fix = "Set the clocks by NTP: that of whoever issued it, or the one here, is wrong"
+		}
+		return early, false
 	case !pki.Covers(leaf, domain):
-		return finding{
-			reason: v1alpha1.ReasonCertificateNameMismatch, fix: fix,
-			what: fmt.Sprintf("the certificate served for %s does not name it, but %s", domain, namesOf(leaf)),
+		return Result{
+			ID: Certificate, Mark: Fail, Reason: v1alpha1.ReasonCertificateNameMismatch, Fix: fix,
+			Words: fmt.Sprintf("the certificate served for %s does not name it, but %s%s", domain, namesOf(leaf),
+				misnamed(leaf, domain)),
 		}, false
 	}
-	return finding{}, true
+	return Result{}, true
 }
 
 func namesOf(leaf *x509.Certificate) string {

@@ -37,6 +37,8 @@ type PeerTarget struct {
 
 // PeerVerdict is what is known of a partner.
 type PeerVerdict struct {
+	// ID is the check that failed, or that shows that all is well; empty when nothing was learnt.
+	ID ID
 	// Status is True when the partner is reachable, and Unknown when nothing was learnt or our own policy denies it.
 	Status metav1.ConditionStatus
 	// Reason is one of those of the condition PeersReachable.
@@ -81,8 +83,12 @@ func (t PeerTarget) verdict(c cause, us, said string) PeerVerdict {
 	if fix != "" {
 		fix = ". " + fix
 	}
+	status := statusFor(c.reason)
+	if status != metav1.ConditionTrue {
+		fix += tag(c.id)
+	}
 	return PeerVerdict{
-		Status: statusFor(c.reason), Reason: c.reason,
+		ID: c.id, Status: status, Reason: c.reason,
 		Message: phrase.Clean(words.Replace(c.what), maxPeerMessage-len(fix)) + fix,
 	}
 }

@@ -3,6 +3,7 @@
 package check
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,7 +70,7 @@ func testJudgements(t *testing.T, table map[string]judgement) {
 			}
 			target := PeerTarget{Domain: "gmail.com", From: "cupdomain.com", Policy: policy, Route: tc.route}
 			got := JudgePing(target, tc.pong)
-			if got.Reason != tc.reason || got.Message != tc.message {
+			if got.Reason != tc.reason || got.Message != tc.message+tagged(t, got) {
 				t.Errorf("got  %s: %s\nwant %s: %s", got.Reason, got.Message, tc.reason, tc.message)
 			}
 			if got.Status != statusFor(tc.reason) {
@@ -93,7 +94,7 @@ func TestPeerThatAnswersIsReachable(t *testing.T) {
 			got := JudgePing(PeerTarget{Domain: "gmail.com", From: "cupdomain.com", Policy: strict}, answer(condition))
 			want := PeerVerdict{
 				Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonPeerReachable,
-				Message:   "gmail.com answers pings of cupdomain.com",
+				ID: RoundTrip, Message: "gmail.com answers pings of cupdomain.com",
 				Encrypted: true, Authentication: "EXTERNAL", RoundTrip: 250 * time.Millisecond,
 			}
 			if got != want {
@@ -287,6 +288,9 @@ func FuzzJudgePing(f *testing.F) {
 		if got.Authentication != "" && got.Authentication != "EXTERNAL" && got.Authentication != "dialback" {
 			t.Errorf("authentication %q", got.Authentication)
 		}
+		for _, r := range PingResults(PeerTarget{Domain: domain, From: from, Route: route, Policy: policy}, p) {
+			judged(t, r)
+		}
 	})
 }
 
@@ -300,4 +304,36 @@ func isPeerReason(reason string) bool {
 		return true
 	}
 	return false
+}
+
+// tagged is how the message of a verdict ends: with the check that fails, which has to be one that the reason fits.
+func tagged(t *testing.T, v PeerVerdict) string {
+	t.Helper()
+	fitting := map[string][]ID{
+		v1alpha1.ReasonPeerReachable:          {RoundTrip},
+		v1alpha1.ReasonPeerDNS:                {PartnerRecords},
+		v1alpha1.ReasonPeerConnectionRefused:  {PartnerTCP},
+		v1alpha1.ReasonPeerTimeout:            {PartnerTCP, External},
+		v1alpha1.ReasonPeerNotXMPP:            {StreamOpens},
+		v1alpha1.ReasonPeerServesNotDomain:    {StreamOpens, RoundTrip},
+		v1alpha1.ReasonPeerRequiresTLS:        {EncryptionKept},
+		v1alpha1.ReasonPeerOffersNoTLS:        {EncryptionKept},
+		v1alpha1.ReasonPeerTLSFailed:          {Handshake},
+		v1alpha1.ReasonPeerCertificateInvalid: {Certificate},
+		v1alpha1.ReasonPeerRejectsCertificate: {External, AsksForOurs},
+		v1alpha1.ReasonPeerRejectsDialback:    {DialbackCall, DialbackOffer},
+		v1alpha1.ReasonPeerRefused:            {Policy},
+		v1alpha1.ReasonPeerDenied:             {Policy},
+		v1alpha1.ReasonPeerSilent:             {RoundTrip},
+		v1alpha1.ReasonPeerHostsOurDomain:     {HostedThere, RefusedAsOwn},
+		v1alpha1.ReasonPeerStreamError:        {StreamOpens, RoundTrip},
+		v1alpha1.ReasonNotChecked:             {""},
+	}
+	if !slices.Contains(fitting[v.Reason], v.ID) {
+		t.Errorf("reason %s comes with check %q", v.Reason, v.ID)
+	}
+	if v.Status == metav1.ConditionTrue {
+		return ""
+	}
+	return tag(v.ID)
 }

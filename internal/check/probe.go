@@ -24,6 +24,7 @@ type trial struct {
 	stream error // of the stream header and features
 	noTLS  bool  // STARTTLS is not offered
 	tls    error // of STARTTLS
+	asked  bool  // the server asks for a certificate of ours
 	leaf   *x509.Certificate
 }
 
@@ -59,34 +60,50 @@ func (c *Checker) tryAll(ctx context.Context, t InboundTarget, p patience) []tri
 
 // try makes one trial. The stream claims no identity of ours (no from), and ends before authentication.
 func (c *Checker) try(ctx context.Context, t *trial, p patience) {
+	stream := c.open(ctx, t, xmpp.Names{To: t.domain}, p)
+	if stream == nil {
+		return
+	}
+	defer stream.Close()
+	c.secure(ctx, t, stream, tls.VersionTLS12, p)
+}
+
+// open connects and opens a stream; nil with the cause in t.
+func (c *Checker) open(ctx context.Context, t *trial, names xmpp.Names, p patience) (stream *xmpp.Stream) {
 	var conn net.Conn
 	within(ctx, p.connect, func(ctx context.Context) {
 		conn, t.dial = c.Dialer.DialContext(ctx, "tcp", t.address.String())
 	})
 	if t.dial != nil {
-		return
+		return nil
 	}
-	var stream *xmpp.Stream
 	within(ctx, p.stream, func(ctx context.Context) {
-		stream, t.stream = xmpp.Open(ctx, conn, xmpp.Names{To: t.domain})
+		stream, t.stream = xmpp.Open(ctx, conn, names)
 	})
-	if t.stream != nil {
-		return
-	}
-	defer stream.Close()
+	return stream
+}
+
+// secure starts TLS. The state is that of the handshake, if there was one.
+func (c *Checker) secure(ctx context.Context, t *trial, stream *xmpp.Stream, oldest uint16, p patience) (state tls.ConnectionState) {
 	if t.noTLS = !stream.Features.StartTLS; t.noTLS {
-		return
+		return state
+	}
+	config := tlsConfig(oldest)
+	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		t.asked = true
+		return &tls.Certificate{}, nil
 	}
 	within(ctx, p.handshake, func(ctx context.Context) {
-		var state tls.ConnectionState
-		state, t.tls = stream.StartTLS(ctx, &tls.Config{
-			MinVersion:         tls.VersionTLS12,
-			InsecureSkipVerify: true, //nolint:gosec // whom to trust is the partners' decision; name and dates are judged later
-		})
-		if t.tls == nil {
+		if state, t.tls = stream.StartTLS(ctx, config); t.tls == nil {
 			t.leaf = state.PeerCertificates[0] // a server always presents one
 		}
 	})
+	return state
+}
+
+// tlsConfig takes every certificate: whom to trust is the partners' decision, and name and dates are judged later.
+func tlsConfig(oldest uint16) *tls.Config {
+	return &tls.Config{MinVersion: oldest, InsecureSkipVerify: true} //nolint:gosec // see above
 }
 
 // within calls f with a context that ends after d at the latest.

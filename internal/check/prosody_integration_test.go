@@ -5,8 +5,10 @@
 package check
 
 import (
+	"crypto/x509"
 	"net/netip"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -94,13 +96,64 @@ func expectConflicts(t *testing.T, at string, want []Conflict) {
 	}
 }
 
+// What doctor makes of a real server: nothing is wrong but the end of the test's certificate, which is near; the server
+// knows the keys of its own secret, and no other.
+func TestExamineOfRealProsody(t *testing.T) {
+	trusting := strict
+	trusting.Authentication = v1alpha1.PeerAuthenticationCertificateOrDialback
+	for _, version := range prosodytest.Versions {
+		for name, tc := range map[string]struct {
+			defaults v1alpha1.PeerPolicy
+			secret   string
+			failed   []ID
+			keys     Mark
+		}{
+			"that takes dialback":                 {trusting, "dialback", nil, Pass},
+			"that has another dialback secret":    {trusting, "another", []ID{DialbackKey}, Fail},
+			"that demands certificates of others": {strict, "dialback", nil, Pass},
+		} {
+			t.Run("Prosody "+version+" "+name, func(t *testing.T) {
+				ca := startProsodyFor(t, tc.defaults, version, []string{"cupdomain.com"}, domains...)
+				records := append(without("cup1.cupdomain.com."), "cup1.cupdomain.com. 300 IN A 127.0.0.1")
+				want := target()
+				want.Addresses = []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+				roots := x509.NewCertPool()
+				roots.AppendCertsFromPEM(ca.PEM)
+				results := New().Examine(t.Context(), Subject{
+					Domain: "cupdomain.com", GroupChat: "conference.cupdomain.com", Want: &want, Roots: roots, DialbackSecret: tc.secret,
+					Resolvers: []string{startResolver(t, records...).address},
+				})
+				var failed []ID
+				for _, r := range results {
+					judged(t, r)
+					if r.Mark == Fail {
+						failed = append(failed, r.ID)
+					}
+					if r.ID == DialbackKey && r.Mark != tc.keys {
+						t.Errorf("got %s for the keys (%s), want %s", r.Mark, r.Words, tc.keys)
+					}
+				}
+				if !slices.Equal(failed, tc.failed) {
+					t.Errorf("failed %v, want %v: %+v", failed, tc.failed, results)
+				}
+			})
+		}
+	}
+}
+
 // startProsody runs a server for some domains and their group chats, with a certificate for names.
 func startProsody(t *testing.T, version string, serves []string, names ...string) {
+	t.Helper()
+	startProsodyFor(t, strict, version, serves, names...)
+}
+
+// startProsodyFor is startProsody with a policy for partners. It returns the CA of the certificate.
+func startProsodyFor(t *testing.T, defaults v1alpha1.PeerPolicy, version string, serves []string, names ...string) *prosodytest.CA {
 	t.Helper()
 	ca := prosodytest.NewCA(t)
 	cert, key := ca.Issue(t, 0xa1, names...)
 	config, err := prosody.Engine{}.Render(engine.Input{
-		Domains: serves, GroupChat: "conference", Replicas: 1, PeerDefaults: strict,
+		Domains: serves, GroupChat: "conference", Replicas: 1, PeerDefaults: defaults,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -110,4 +163,5 @@ func startProsody(t *testing.T, version string, serves []string, names ...string
 	}
 	data, _ := secrets.Data()
 	prosodytest.New(t, version, config.Files, data).Start(t)
+	return ca
 }

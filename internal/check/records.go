@@ -54,16 +54,16 @@ func (c *Checker) ask(ctx context.Context, t InboundTarget, p patience) []view {
 
 // judgeViews compares what the resolvers see with what partners should see. Every resolver that answers has to agree;
 // one that does not is noted, and only a question that none answers is a finding.
-func judgeViews(t InboundTarget, views []view) (findings []finding, notes []string) {
+func judgeViews(t InboundTarget, views []view) (findings []Result, notes []string) {
 	answered := make([]bool, len(t.Domains))
-	var failures []finding
+	var failures []Result
 	for _, v := range views {
 		if v.err != nil {
 			failures = append(failures, unanswered(v.server, v.err))
 			continue
 		}
 		if f, ok := judgeAddresses(t, v.addresses); !ok {
-			f.where = "resolver " + v.server
+			f.Subject = "resolver " + v.server
 			findings = append(findings, f)
 		}
 		for j, s := range v.services {
@@ -73,7 +73,7 @@ func judgeViews(t InboundTarget, views []view) (findings []finding, notes []stri
 			}
 			answered[j] = true
 			if f, ok := judgeService(t, t.Domains[j], s.records); !ok {
-				f.where = "resolver " + v.server
+				f.Subject = "resolver " + v.server
 				findings = append(findings, f)
 			}
 		}
@@ -88,75 +88,85 @@ func judgeViews(t InboundTarget, views []view) (findings []finding, notes []stri
 	return findings, slices.Compact(notes)
 }
 
-func judgeService(t InboundTarget, domain string, records []SRV) (finding, bool) {
+func judgeService(t InboundTarget, domain string, records []SRV) (Result, bool) {
 	name := servicePrefix + domain
 	want := SRV{Priority: t.Priority, Weight: t.Weight, Port: t.Port, Target: canonical(t.Hostname)}
 	publish := fmt.Sprintf("%s. SRV %s", name, want)
 	if len(records) == 0 {
-		return finding{
-			reason: v1alpha1.ReasonSRVMissing,
-			what:   "there is no SRV record " + name,
-			fix: fmt.Sprintf("The public zone must hold %q; if it does, wait until the resolver forgets that it did not "+
+		return Result{
+			ID: ServiceRecord, Mark: Fail, Reason: v1alpha1.ReasonSRVMissing,
+			Words: "there is no SRV record " + name,
+			Fix: fmt.Sprintf("The public zone must hold %q; if it does, wait until the resolver forgets that it did not "+
 				"(negative TTL of the zone)", publish),
 		}, false
 	}
 	if len(records) == 1 && records[0] == want {
-		return finding{}, true
+		return Result{}, true
 	}
 	found := make([]string, len(records))
 	for i, r := range records {
 		found[i] = phrase.Quote(r.String(), maxRecord)
 	}
 	slices.Sort(found)
-	return finding{
-		reason: v1alpha1.ReasonSRVMismatch,
-		what:   fmt.Sprintf("the SRV record %s is %s", name, phrase.List(found, maxRecords)),
-		fix: fmt.Sprintf("The public zone must hold %q and no other SRV record at that name; if it does, wait until the "+
+	return Result{
+		ID: differing(records, want), Mark: Fail, Reason: v1alpha1.ReasonSRVMismatch,
+		Words: fmt.Sprintf("the SRV record %s is %s", name, phrase.List(found, maxRecords)),
+		Fix: fmt.Sprintf("The public zone must hold %q and no other SRV record at that name; if it does, wait until the "+
 			"resolver forgets the old one (TTL of the record)", publish),
 	}, false
 }
 
-func judgeAddresses(t InboundTarget, got Addresses) (finding, bool) {
+// differing is the check that a wrong service record fails: that of the port when nothing else is wrong.
+func differing(records []SRV, want SRV) ID {
+	if len(records) == 1 {
+		if want.Port = records[0].Port; records[0] == want {
+			return ServicePort
+		}
+	}
+	return ServiceRecord
+}
+
+func judgeAddresses(t InboundTarget, got Addresses) (Result, bool) {
 	host := canonical(t.Hostname)
 	want := sortedAddresses(t.Addresses)
 	fix := fmt.Sprintf("The public zone must hold A and AAAA records of %s for %s and for nothing else; if it does, wait "+
 		"until the resolver forgets the old ones (TTL of the records)", host, phrase.List(texts(want), maxRecords))
 	switch {
 	case got.Alias != "":
-		return finding{
-			reason: v1alpha1.ReasonAddressMismatch,
-			what: fmt.Sprintf("%s is an alias (CNAME) for %s, which RFC 2782 forbids for the target of an SRV record", host,
+		return Result{
+			ID: TargetResolves, Mark: Fail, Reason: v1alpha1.ReasonAddressMismatch,
+			Words: fmt.Sprintf("%s is an alias (CNAME) for %s, which RFC 2782 forbids for the target of an SRV record", host,
 				phrase.Quote(got.Alias, maxRecord)),
-			fix: fix,
+			Fix: fix,
 		}, false
 	case slices.Equal(sortedAddresses(got.IPs), want):
-		return finding{}, true
+		return Result{}, true
 	case len(got.IPs) == 0:
-		return finding{
-			reason: v1alpha1.ReasonAddressMismatch, what: host + " has no address", fix: fix,
+		return Result{
+			ID: TargetResolves, Mark: Fail, Reason: v1alpha1.ReasonAddressMismatch, Words: host + " has no address", Fix: fix,
 		}, false
 	}
-	return finding{
-		reason: v1alpha1.ReasonAddressMismatch,
-		what:   fmt.Sprintf("%s has the address %s", host, phrase.List(texts(sortedAddresses(got.IPs)), maxRecords)),
-		fix:    fix,
+	return Result{
+		ID: PublicAddress, Mark: Fail, Reason: v1alpha1.ReasonAddressMismatch,
+		Words: fmt.Sprintf("%s has the address %s", host, phrase.List(texts(sortedAddresses(got.IPs)), maxRecords)),
+		Fix:   fix,
 	}, false
 }
 
-func unanswered(server string, err error) finding {
-	return finding{
-		reason: v1alpha1.ReasonResolverUnavailable,
-		what:   "resolver " + server + " " + phrase.Clean(err.Error(), maxRecord),
-		fix: "So nothing is known of public DNS: check spec.verification.resolvers, and that the operator may reach them " +
+func unanswered(server string, err error) Result {
+	return Result{
+		ID: ServiceRecord, Mark: Fail, Reason: v1alpha1.ReasonResolverUnavailable,
+		Words: "resolver " + server + " " + phrase.Clean(err.Error(), maxRecord),
+		Fix: "So nothing is known of public DNS: check spec.verification.resolvers, and that the operator may reach them " +
 			"(UDP and TCP)",
 	}
 }
 
-func noResolvers(err error) finding {
-	return finding{
-		reason: v1alpha1.ReasonResolverUnavailable,
-		what:   "the operator has no resolvers of its own (" + phrase.Clean(err.Error(), maxRecord) + ")",
-		fix:    "Name some in spec.verification.resolvers",
+func noResolvers(err error) Result {
+	return Result{
+		ID: ServiceRecord, Mark: Fail, Reason: v1alpha1.ReasonResolverUnavailable,
+		Words: "the operator has no resolvers of its own (" + phrase.Clean(err.Error(), maxRecord) + ")",
+		Fix:   "Name some in spec.verification.resolvers",
 	}
 }
 

@@ -30,6 +30,14 @@ type Resolver interface {
 	LookupSRV(ctx context.Context, server, name string) ([]SRV, error)
 	// LookupAddresses asks for the IPv4 and IPv6 addresses of name.
 	LookupAddresses(ctx context.Context, server, name string) (Addresses, error)
+	// LookupZone finds the zone that name lies in, and its name servers.
+	LookupZone(ctx context.Context, server, name string) (Zone, error)
+	// LookupSerial asks for the serial number of a zone, and is an error when server is not authoritative for it.
+	LookupSerial(ctx context.Context, server, zone string) (uint32, error)
+	// LookupTLSA asks for the certificate associations of name (RFC 6698).
+	LookupTLSA(ctx context.Context, server, name string) ([]TLSA, error)
+	// IsSigned tells whether the service records of name come with signatures (RFC 4035 section 3.2).
+	IsSigned(ctx context.Context, server, name string) (bool, error)
 }
 
 // SRV is a service record.
@@ -100,10 +108,21 @@ func address(rr dns.RR) (netip.Addr, bool) {
 
 // lookup asks server and picks the records of the kind from its answer, following aliases. Alias is the last of them.
 func lookup(ctx context.Context, server, name string, kind uint16) (records []dns.RR, alias string, err error) {
-	reply, err := exchange(ctx, server, name, kind)
+	reply, err := exchange(ctx, server, question(name, kind))
 	if err != nil {
 		return nil, "", err
 	}
+	records, alias = pick(reply, name, kind)
+	return records, alias, nil
+}
+
+// question is a query for a resolver.
+func question(name string, kind uint16) *dns.Msg {
+	return new(dns.Msg).SetQuestion(dns.Fqdn(name), kind) // recursion desired
+}
+
+// pick takes the records of the kind from an answer, following aliases.
+func pick(reply *dns.Msg, name string, kind uint16) (records []dns.RR, alias string) {
 	owner := dns.Fqdn(name)
 	for range maxAliases {
 		next := ""
@@ -122,13 +141,12 @@ func lookup(ctx context.Context, server, name string, kind uint16) (records []dn
 			records = append(records, rr)
 		}
 	}
-	return records, alias, nil
+	return records, alias
 }
 
 // exchange asks over UDP, and over TCP when the answer is truncated (RFC 7766). Only answers that settle the question
 // come back: the name's records, or that there are none.
-func exchange(ctx context.Context, server, name string, kind uint16) (*dns.Msg, error) {
-	query := new(dns.Msg).SetQuestion(dns.Fqdn(name), kind) // recursion desired
+func exchange(ctx context.Context, server string, query *dns.Msg) (*dns.Msg, error) {
 	var reply *dns.Msg
 	var err error
 	for attempt := range attempts {
@@ -139,18 +157,24 @@ func exchange(ctx context.Context, server, name string, kind uint16) (*dns.Msg, 
 	if err == nil && reply.Truncated {
 		reply, err = send(ctx, "tcp", server, query, 1)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, errors.New(explainDNS(err))
-	case len(reply.Question) != 1 || reply.Question[0].Qtype != kind ||
-		!strings.EqualFold(reply.Question[0].Name, query.Question[0].Name):
-		return nil, errors.New("answers another question")
-	case reply.Rcode != dns.RcodeSuccess && reply.Rcode != dns.RcodeNameError:
-		return nil, fmt.Errorf("answers %s", rcodeName(reply.Rcode))
-	case isReferral(reply):
-		return nil, errors.New("does not resolve the name, but refers to other name servers")
 	}
-	return reply, nil
+	return reply, settles(query, reply)
+}
+
+// settles is an error when the reply leaves the question open.
+func settles(query, reply *dns.Msg) error {
+	switch {
+	case len(reply.Question) != 1 || reply.Question[0].Qtype != query.Question[0].Qtype ||
+		!strings.EqualFold(reply.Question[0].Name, query.Question[0].Name):
+		return errors.New("answers another question")
+	case reply.Rcode != dns.RcodeSuccess && reply.Rcode != dns.RcodeNameError:
+		return fmt.Errorf("answers %s", rcodeName(reply.Rcode))
+	case isReferral(reply):
+		return errors.New("does not resolve the name, but refers to other name servers")
+	}
+	return nil
 }
 
 // send asks once, and waits for at most the given part of the time that the context leaves.

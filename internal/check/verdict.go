@@ -24,21 +24,6 @@ const (
 	maxFix = 600
 )
 
-// finding is one thing that is wrong.
-type finding struct {
-	reason string
-	// what is wrong, where (a resolver or an address, or empty), and how to mend it. Where may differ between findings
-	// that are otherwise the same: they are told as one.
-	what, where, fix string
-}
-
-func (f finding) sentence() string {
-	if f.where == "" {
-		return f.what
-	}
-	return f.where + ": " + f.what
-}
-
 // order of the reasons: that of a partner's way in. What comes first hides what comes later.
 var order = []string{
 	v1alpha1.ReasonSRVMissing,
@@ -55,39 +40,39 @@ var order = []string{
 	v1alpha1.ReasonCertificateNameMismatch,
 }
 
-// conclude makes the verdict of at least one finding: the first reason in order, with all its findings in the order
+// conclude folds at least one failed result into a verdict: the first reason in order, with all its results in the order
 // given, and the mending of the first of them.
-func conclude(findings []finding) Verdict {
-	first := slices.MinFunc(findings, func(a, b finding) int {
-		return slices.Index(order, a.reason) - slices.Index(order, b.reason)
+func conclude(findings []Result) Verdict {
+	first := slices.MinFunc(findings, func(a, b Result) int {
+		return slices.Index(order, a.Reason) - slices.Index(order, b.Reason)
 	})
-	wheres := map[string][]string{}
-	var whats []string
+	subjects := map[string][]string{}
+	var words []string
 	for _, f := range findings {
-		if f.reason != first.reason {
+		if f.Reason != first.Reason {
 			continue
 		}
-		if !slices.Contains(whats, f.what) {
-			whats = append(whats, f.what)
+		if !slices.Contains(words, f.Words) {
+			words = append(words, f.Words)
 		}
-		if f.where != "" && !slices.Contains(wheres[f.what], f.where) {
-			wheres[f.what] = append(wheres[f.what], f.where)
+		if f.Subject != "" && !slices.Contains(subjects[f.Words], f.Subject) {
+			subjects[f.Words] = append(subjects[f.Words], f.Subject)
 		}
 	}
-	sentences := make([]string, len(whats))
-	for i, what := range whats {
-		sentences[i] = finding{what: what, where: phrase.List(wheres[what], maxRecords)}.sentence()
+	sentences := make([]string, len(words))
+	for i, what := range words {
+		sentences[i] = Result{Words: what, Subject: phrase.List(subjects[what], maxRecords)}.sentence()
 	}
 	status := metav1.ConditionFalse
-	if first.reason == v1alpha1.ReasonResolverUnavailable {
+	if first.Reason == v1alpha1.ReasonResolverUnavailable {
 		status = metav1.ConditionUnknown
 	}
 	told := strings.Join(sentences[:min(len(sentences), maxSentences)], "; ")
 	if more := len(sentences) - maxSentences; more > 0 {
 		told += fmt.Sprintf("; and %d more like this", more)
 	}
-	fix := ". " + phrase.Clean(first.fix, maxFix)
-	return Verdict{Status: status, Reason: first.reason, Message: phrase.Clean(told, phrase.MaxMessage-len(fix)) + fix}
+	fix := ". " + phrase.Clean(first.Fix, maxFix) + tag(first.ID)
+	return Verdict{Status: status, Reason: first.Reason, Message: phrase.Clean(told, phrase.MaxMessage-len(fix)) + fix}
 }
 
 // reachable is the verdict when nothing is wrong. The notes tell what is worth knowing nevertheless.

@@ -27,14 +27,14 @@ type resolver struct {
 	address string
 
 	mu        sync.Mutex
-	records   map[question][]dns.RR
+	records   map[asked][]dns.RR
 	rcodes    map[string]int
 	authority []dns.RR
 	truncate  bool
 	overTCP   int
 }
 
-type question struct {
+type asked struct {
 	name string
 	kind uint16
 }
@@ -42,13 +42,13 @@ type question struct {
 // startResolver serves the records, each in the form of a zone file.
 func startResolver(t *testing.T, records ...string) *resolver {
 	t.Helper()
-	r := &resolver{records: map[question][]dns.RR{}, rcodes: map[string]int{}}
+	r := &resolver{records: map[asked][]dns.RR{}, rcodes: map[string]int{}}
 	for _, text := range records {
 		rr, err := dns.NewRR(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		key := question{rr.Header().Name, rr.Header().Rrtype}
+		key := asked{rr.Header().Name, rr.Header().Rrtype}
 		r.records[key] = append(r.records[key], rr)
 	}
 	packets, listener := listenBoth(t)
@@ -116,17 +116,17 @@ func (r *resolver) answer(w dns.ResponseWriter, query *dns.Msg) {
 func (r *resolver) reply(w dns.ResponseWriter, query *dns.Msg, truncate bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	asked := query.Question[0]
-	reply := new(dns.Msg).SetRcode(query, r.rcodes[asked.Name])
+	about := query.Question[0]
+	reply := new(dns.Msg).SetRcode(query, r.rcodes[about.Name])
 	reply.RecursionAvailable = r.authority == nil
 	reply.Ns = r.authority
 	reply.Truncated = truncate
 	if !truncate {
-		reply.Answer = r.records[question{asked.Name, asked.Qtype}]
-		for _, alias := range r.records[question{asked.Name, dns.TypeCNAME}] {
+		reply.Answer = r.records[asked{about.Name, about.Qtype}]
+		for _, alias := range r.records[asked{about.Name, dns.TypeCNAME}] {
 			target := alias.(*dns.CNAME).Target
 			reply.Answer = append(reply.Answer, alias)
-			reply.Answer = append(reply.Answer, r.records[question{target, asked.Qtype}]...)
+			reply.Answer = append(reply.Answer, r.records[asked{target, about.Qtype}]...)
 		}
 	}
 	_ = w.WriteMsg(reply) // a client that has gone is not the server's problem

@@ -77,11 +77,12 @@ func (p Pong) RoundTrip() time.Duration {
 // Ping has the server in the pod with address podIP ping the domain to from its own domain from, within [PingTimeout].
 // An error means that the server could not be asked; a partner that can't be reached is none. The token is the one of
 // [Secrets].
-func Ping(ctx context.Context, podIP, token, from, to string) (Pong, error) {
-	return pingAt(ctx, httpAddress(podIP), token, from, to)
+func Ping(ctx context.Context, podIP, token, from, to string) (pong Pong, err error) {
+	return PingAt(ctx, httpAddress(podIP), token, from, to)
 }
 
-func pingAt(ctx context.Context, address, token, from, to string) (pong Pong, err error) {
+// PingAt is [Ping] by a server whose HTTP port is reached at address.
+func PingAt(ctx context.Context, address, token, from, to string) (pong Pong, err error) {
 	ctx, cancel := context.WithTimeout(ctx, PingTimeout)
 	defer cancel()
 	query := url.Values{"from": {from}, "to": {to}}

@@ -98,5 +98,5 @@ func servePing(t *testing.T, handler http.HandlerFunc) (Pong, error) {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	return pingAt(context.Background(), strings.TrimPrefix(server.URL, "http://"), "secret", "a.com", "b.com&from=c.com")
+	return PingAt(context.Background(), strings.TrimPrefix(server.URL, "http://"), "secret", "a.com", "b.com&from=c.com")
 }

@@ -90,10 +90,11 @@ const statusTimeout = 3 * time.Second
 // Status asks the server in the pod with address podIP for its [LiveStatus],
 // within 3 seconds. The token is the one of [Secrets].
 func Status(ctx context.Context, podIP, token string) (LiveStatus, error) {
-	return statusAt(ctx, httpAddress(podIP), token)
+	return StatusAt(ctx, httpAddress(podIP), token)
 }
 
-func statusAt(ctx context.Context, address, token string) (status LiveStatus, err error) {
+// StatusAt is [Status] of a server whose HTTP port is reached at address.
+func StatusAt(ctx context.Context, address, token string) (status LiveStatus, err error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
 	if err := ask(ctx, "http://"+address+"/xmppfed/status", token, &status); err != nil {

@@ -70,5 +70,5 @@ func serve(t *testing.T, handler http.HandlerFunc) (LiveStatus, error) {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	return statusAt(context.Background(), strings.TrimPrefix(server.URL, "http://"), "secret")
+	return StatusAt(context.Background(), strings.TrimPrefix(server.URL, "http://"), "secret")
 }

@@ -17,6 +17,8 @@ const (
 	StageNegotiation
 	// StageHandshake is the TLS handshake.
 	StageHandshake
+	// StageProof is from a proof, or a question about one, to the answer (XEP-0178, XEP-0220).
+	StageProof
 )
 
 // String names what the stage waits for.
@@ -28,6 +30,8 @@ func (s Stage) String() string {
 		return "stream features"
 	case StageNegotiation:
 		return "answer to starttls"
+	case StageProof:
+		return "answer to a proof"
 	default:
 		return "TLS handshake"
 	}
@@ -78,3 +82,14 @@ type TLSRefusedError struct{}
 
 // Error implements error.
 func (*TLSRefusedError) Error() string { return "the peer offered STARTTLS and then refused it" }
+
+// RejectedError is the peer's refusal of our proof by certificate (RFC 6120 section 6.4.5), with its condition, for
+// example "not-authorized".
+type RejectedError struct {
+	Condition string
+}
+
+// Error implements error.
+func (e *RejectedError) Error() string {
+	return fmt.Sprintf("the peer rejects the proof: %q", e.Condition)
+}

@@ -11,6 +11,7 @@ import (
 // Namespaces.
 const (
 	nsServer       = "jabber:server"                       // RFC 6120 section 4.8.3
+	nsClient       = "jabber:client"                       // RFC 6120 section 4.8.3
 	nsStream       = "http://etherx.jabber.org/streams"    // RFC 6120 section 4.8.1
 	nsStreamErrors = "urn:ietf:params:xml:ns:xmpp-streams" // RFC 6120 section 4.9.2
 	nsTLS          = "urn:ietf:params:xml:ns:xmpp-tls"     // RFC 6120 section 5.4

@@ -59,15 +59,25 @@ func (b *budget) Read(p []byte) (int, error) {
 // reader reads the XML of one stream. Nesting is followed without recursion, and no more is kept than Header, Features
 // and StreamError hold, so that the byte budget bounds memory and time.
 type reader struct {
+	bytes *budget
 	buf   *bufio.Reader
 	xml   *xml.Decoder
 	stage Stage
 }
 
 func newReader(r io.Reader) *reader {
-	buf := bufio.NewReader(&budget{r: r, left: maxBytes})
+	return readWithin(&budget{r: r, left: maxBytes})
+}
+
+// anew reads the stream that follows on the encrypted connection, within what is left of the budget.
+func (r *reader) anew(conn io.Reader) *reader {
+	return readWithin(&budget{r: conn, left: r.bytes.left})
+}
+
+func readWithin(bytes *budget) *reader {
+	buf := bufio.NewReader(bytes)
 	// The decoder reads buf byte by byte, with no buffer of its own: what it has not consumed stays visible in buf.
-	return &reader{buf: buf, xml: xml.NewDecoder(buf)}
+	return &reader{bytes: bytes, buf: buf, xml: xml.NewDecoder(buf)}
 }
 
 // header reads up to and including the stream's opening tag.
@@ -96,8 +106,11 @@ func (r *reader) header() (Header, error) {
 		case xml.Name{Local: "version"}:
 			header.Version = value
 		}
-		if attr.Name.Space == "xmlns" && value == nsDialback {
+		switch {
+		case attr.Name.Space == "xmlns" && value == nsDialback:
 			header.Dialback = true
+		case attr.Name == xml.Name{Local: "xmlns"} && value == nsClient:
+			return header, r.protocol("the peer's stream is for clients (%s), not for servers", nsClient)
 		}
 	}
 	return header, nil

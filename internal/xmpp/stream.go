@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package xmpp speaks as much of XMPP between servers (RFC 6120, XEP-0220) as checks need: open a stream, read header
-// and features, start TLS, close. It never authenticates and sends no stanza.
+// Package xmpp speaks as much of XMPP between servers (RFC 6120, XEP-0220, XEP-0368) as checks need: open a stream, read
+// header and features, start TLS, prove a domain or ask whether a proof is genuine, close. It sends no stanza.
 //
 // The peer is not trusted: whatever it sends, reading ends after 256 KiB or at the deadline, whichever comes first, and
 // holds no more than a few KiB.
@@ -33,6 +33,8 @@ type Names struct {
 	// From is ours, or empty for a stream that claims no identity. A checker that is not the server of a domain must
 	// not claim that domain: a server refuses strangers who say they are itself.
 	From string
+	// Unnamed leaves the server name out of TLS handshakes (RFC 6066 section 3), as old servers do.
+	Unnamed bool
 }
 
 // Stream is an open stream, from us to the peer.
@@ -44,6 +46,8 @@ type Stream struct {
 	conn   net.Conn
 	names  Names
 	reader *reader
+	// encrypted and not yet opened anew: there is no stream to say goodbye to.
+	pending bool
 }
 
 // Open opens a stream over conn and reads the peer's header and features. Errors are of the types in this package. On
@@ -89,7 +93,8 @@ func (s *Stream) Objection(ctx context.Context) error {
 }
 
 // StartTLS asks the peer for encryption and makes the handshake (RFC 6120 section 5.4). An empty ServerName of config
-// becomes the domain that the stream is opened to, which is what section 5.4.3.1 asks to send and to verify.
+// becomes the domain that the stream is opened to, which is what section 5.4.3.1 asks to send and to verify. Restart
+// opens the encrypted stream.
 func (s *Stream) StartTLS(ctx context.Context, config *tls.Config) (tls.ConnectionState, error) {
 	err := s.during(ctx, func() error {
 		s.reader.stage = StageNegotiation
@@ -101,28 +106,15 @@ func (s *Stream) StartTLS(ctx context.Context, config *tls.Config) (tls.Connecti
 	if err != nil {
 		return tls.ConnectionState{}, err
 	}
-	config = config.Clone()
-	if config.ServerName == "" {
-		config.ServerName = s.names.To
-	}
-	secured := tls.Client(s.conn, config)
-	s.conn = secured
-	s.reader.stage = StageHandshake
-	err = s.during(ctx, func() error {
-		if err := secured.HandshakeContext(ctx); err != nil {
-			return &ConnectionError{Stage: StageHandshake, Err: err}
-		}
-		return nil
-	})
-	return secured.ConnectionState(), err
+	s.pending = true
+	return s.encrypt(ctx, config)
 }
 
 // Close ends the stream politely and closes the connection, without waiting for the peer.
 func (s *Stream) Close() {
 	// Neither the goodbye nor the end of a connection that is no longer wanted can fail in a way that matters.
 	_ = s.conn.SetDeadline(time.Now().Add(closeDuration))
-	// STARTTLS ends the stream (RFC 6120 section 5.4.3.3), and no new one was opened that could be closed.
-	if _, encrypted := s.conn.(*tls.Conn); !encrypted {
+	if !s.pending {
 		_, _ = s.conn.Write([]byte("</stream:stream>"))
 	}
 	_ = s.conn.Close()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package controllers
+package desired
 
 import (
 	"slices"
@@ -8,12 +8,28 @@ import (
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 )
 
-// hostname is the target of the service records.
-func hostname(fed *v1alpha1.Federation) string {
+// Hostname is the target of the service records.
+func Hostname(fed *v1alpha1.Federation) string {
 	if fed.Spec.DNS.Hostname != "" {
 		return string(fed.Spec.DNS.Hostname)
 	}
 	return "xmpp." + string(fed.Spec.Domains[0])
+}
+
+// AddressableDomains are the XMPP domains that partners address: each domain and its group chat.
+func AddressableDomains(fed *v1alpha1.Federation) []string {
+	var names []string
+	for _, domain := range domains(fed) {
+		names = append(names, services(fed, domain)...)
+	}
+	return names
+}
+
+// Claims are the names that only one Federation in the cluster may have, sorted.
+func Claims(fed *v1alpha1.Federation) []string {
+	names := append(AddressableDomains(fed), Hostname(fed))
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // groupChat is the subdomain for group chat; empty when there is none.
@@ -33,26 +49,10 @@ func domains(fed *v1alpha1.Federation) []string {
 	return names
 }
 
-// addressableDomains are the XMPP domains that partners address: each domain and its group chat.
-func addressableDomains(fed *v1alpha1.Federation) []string {
-	var names []string
-	for _, domain := range domains(fed) {
-		names = append(names, services(fed, domain)...)
-	}
-	return names
-}
-
 // services are the XMPP domains that come with one of the spec's domains: itself and its group chat.
 func services(fed *v1alpha1.Federation, domain string) []string {
 	if chat := groupChat(fed); chat != "" {
 		return []string{domain, chat + "." + domain}
 	}
 	return []string{domain}
-}
-
-// claims are the names that only one Federation in the cluster may have.
-func claims(fed *v1alpha1.Federation) []string {
-	names := append(addressableDomains(fed), hostname(fed))
-	slices.Sort(names)
-	return slices.Compact(names)
 }

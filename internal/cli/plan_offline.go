@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/xmppfed/xmppfed/internal/cli/manifest"
+	"github.com/xmppfed/xmppfed/internal/cli/plan"
+)
+
+// offlineJudge judges objects of this project's kinds by their schemas, and lets others pass.
+type offlineJudge struct {
+	schemas   manifest.Schemas
+	namespace string
+}
+
+func (j offlineJudge) judge(ctx context.Context, object *unstructured.Unstructured) (judgement, error) {
+	kind, after := object.GroupVersionKind(), object.DeepCopy()
+	if !j.schemas.Known(kind) {
+		return judgement{after: after, note: "not judged offline"}, nil
+	}
+	if after.GetNamespace() == "" && j.schemas.Namespaced(kind) {
+		after.SetNamespace(j.namespace)
+	}
+	judged := judgement{after: after}
+	for _, wrong := range j.schemas.Complete(ctx, after) {
+		judged.refused = append(judged.refused, plan.Problem{
+			Object: plan.Title(kind.Kind, after.GetNamespace(), after.GetName()), Field: wrong.Field, Message: wrong.ErrorBody(),
+		})
+	}
+	return judged, nil
+}

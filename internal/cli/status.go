@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/cli/status"
+)
+
+// statusOptions are the flags of the verb status.
+type statusOptions struct {
+	allNamespaces, watch bool
+}
+
+func newStatus(env *environment) *cobra.Command {
+	var options statusOptions
+	cmd := &cobra.Command{
+		Use:   "status [FEDERATION]",
+		Short: "Show on one screen how a Federation does, or a table of all of them",
+		Long: "Show on one screen how a Federation does, or a table of all of them.\n\n" +
+			"Live sessions are asked from the server itself, through the cluster: that takes the rights to read the\n" +
+			"Federation's Secret and to forward ports of its pods. Who lacks them sees everything else.\n\n" +
+			"It ends with 1 when a Federation that it shows is not ready. Partners that do not answer don't count:\n" +
+			"that is their side.",
+		Example: "  kubectl xmppfed status -A\n" +
+			"  kubectl xmppfed status cup -n chat --watch",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: env.completeFederations,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 && options.allNamespaces {
+				return errors.New("a Federation is named, so -A makes no sense; name its namespace with -n")
+			}
+			return env.runStatus(cmd.Context(), args, options)
+		},
+	}
+	cmd.Flags().BoolVarP(&options.allNamespaces, "all-namespaces", "A", false, "list the Federations of all namespaces")
+	cmd.Flags().BoolVarP(&options.watch, "watch", "w", false, "go on showing it whenever it changes")
+	return cmd
+}
+
+// screen is what there is to show, and whether it is good: every Federation on it is ready.
+type screen struct {
+	text string
+	good bool
+}
+
+func (e *environment) runStatus(ctx context.Context, args []string, options statusOptions) error {
+	cluster, err := e.cluster()
+	if err != nil {
+		return err
+	}
+	show := func(ctx context.Context) (screen, error) {
+		return e.showFederations(ctx, cluster, options.allNamespaces)
+	}
+	if len(args) > 0 {
+		show = func(ctx context.Context) (screen, error) { return e.showFederation(ctx, cluster, args[0]) }
+	}
+	if options.watch {
+		return e.watch(ctx, cluster, options.allNamespaces, show)
+	}
+	shown, err := show(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(e.Out, shown.text)
+	if !shown.good {
+		return errFound
+	}
+	return nil
+}
+
+// showFederation is the screen of one Federation.
+func (e *environment) showFederation(ctx context.Context, c *cluster, name string) (screen, error) {
+	fed, err := c.federation(ctx, name)
+	if err != nil {
+		return screen{}, err
+	}
+	model := status.Model{Federation: fed}
+	if model.Sessions, model.SessionsTotal, err = c.sessions(ctx, fed); err != nil {
+		model.SessionsLeftOut = err.Error()
+	}
+	model.Now = e.now()
+	return screen{text: status.Render(model, e.style()), good: ready(*fed)}, nil
+}
+
+// showFederations is the table of Federations.
+func (e *environment) showFederations(ctx context.Context, c *cluster, everywhere bool) (screen, error) {
+	feds, err := c.federations(ctx, everywhere)
+	if err != nil {
+		return screen{}, err
+	}
+	text := status.RenderList(feds.Items, everywhere, e.now(), e.style())
+	switch {
+	case len(feds.Items) > 0:
+	case everywhere:
+		text = "There is no Federation in the cluster.\n"
+	default:
+		text = fmt.Sprintf("There is no Federation in namespace %s; -A looks in all.\n", c.namespace)
+	}
+	unready := slices.ContainsFunc(feds.Items, func(fed v1alpha1.Federation) bool { return !ready(fed) })
+	return screen{text: text, good: !unready}, nil
+}
+
+func ready(fed v1alpha1.Federation) bool {
+	return meta.IsStatusConditionTrue(fed.Status.Conditions, v1alpha1.ConditionReady)
+}

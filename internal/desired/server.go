@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package desired
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/engine"
+)
+
+// Object is any Kubernetes object.
+type Object interface {
+	metav1.Object
+	runtime.Object
+}
+
+// ServerInput is what the spec says about the server's configuration. TrustedCAs is the bundle of spec.tls.trustedCAs.
+func ServerInput(fed *v1alpha1.Federation, trustedCAs string) engine.Input {
+	return engine.Input{
+		Domains: domains(fed), GroupChat: groupChat(fed), TrustedCAs: trustedCAs, Replicas: fed.Spec.Server.Replicas,
+		PeerDefaults: fed.Spec.PeerDefaults.Policy(), Peers: peerPolicies(fed),
+	}
+}
+
+// peerPolicies are the policies of the listed partners, in the form that engines take.
+func peerPolicies(fed *v1alpha1.Federation) []engine.Peer {
+	peers := make([]engine.Peer, 0, len(fed.Spec.Peers))
+	for _, peer := range fed.Spec.Peers {
+		one := engine.Peer{Domain: string(peer.Domain), Policy: peer.Policy(fed.Spec.PeerDefaults)}
+		if peer.Route != nil {
+			one.Route = &engine.Route{Host: peer.Route.Host, Port: uint16(peer.Route.Port)}
+		}
+		peers = append(peers, one)
+	}
+	return peers
+}
+
+// Runtime is what the objects of a server need to know beside its Federation.
+type Runtime struct {
+	Engine engine.Engine
+	// Image of the server unless the Federation names another.
+	Image string
+	// OperatorNamespace may reach the server's control port.
+	OperatorNamespace string
+	// Files are the server's configuration, Secrets what of it is secret.
+	Files   map[string]string
+	Secrets map[string][]byte
+}
+
+// ServerObjects are the objects that run the server, in the order in which they are to be written. The public Service is
+// none of them: it has to be there before there is anything to run.
+func ServerObjects(fed *v1alpha1.Federation, r Runtime) []Object {
+	image := r.Image
+	if fed.Spec.Server.Image != "" {
+		image = fed.Spec.Server.Image
+	}
+	return []Object{
+		ConfigMap(fed, r.Files),
+		Secret(fed, r.Secrets),
+		HeadlessService(fed),
+		ClientService(fed),
+		NetworkPolicy(fed, r.OperatorNamespace),
+		PodDisruptionBudget(fed),
+		StatefulSet(fed, r.Engine, image),
+	}
+}
