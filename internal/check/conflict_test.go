@@ -348,7 +348,7 @@ func TestHostedVerdictCanBeForwarded(t *testing.T) {
 	}
 	long := strings.Repeat("very-long-label.", 15) + "example"
 	got := HostedVerdict(PeerTarget{Domain: long}, []Conflict{{Domain: long}, {Domain: "\u202econference." + long}})
-	if len(got.Message) > maxPeerMessage || !strings.Contains(got.Message, "hosts very-long") || !strings.HasSuffix(got.Message, fix+tagged(t, got)) {
+	if len(got.Message) > maxPeerMessage || !strings.Contains(got.Message, "hosts very-long") || !strings.HasSuffix(got.Message, fix+tag(HostedThere)) {
 		t.Errorf("message of %d bytes: %s", len(got.Message), got.Message)
 	}
 }

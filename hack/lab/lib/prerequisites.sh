@@ -2,7 +2,7 @@
 # What the lab needs from Debian.
 
 PACKAGES=(containernetworking-plugins bind9 bind9-dnsutils bind9-utils mmdebstrap debian-archive-keyring
-	iptables nftables iproute2 conntrack kmod openssl curl procps tcpdump knot pdns-server pdns-backend-sqlite3 sqlite3)
+	iptables nftables iproute2 conntrack kmod openssl curl procps tcpdump testssl.sh xmpp-dns knot pdns-server pdns-backend-sqlite3 sqlite3)
 
 prerequisites() {
 	local packages=("${PACKAGES[@]}")

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build e2e
+
+package e2e
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/xmppfed/xmppfed/hack/e2e/faults"
+	"github.com/xmppfed/xmppfed/hack/e2e/lab"
+	"github.com/xmppfed/xmppfed/internal/check"
+)
+
+// examinedWithin is for one look at a fault by doctor and all tools.
+const examinedWithin = time.Minute
+
+var otherTools = flag.Bool("other-tools", true, "TestFault also has the tools of others look at each fault")
+
+// oneFault is a row of the matrix.
+type oneFault struct {
+	name   string
+	inject faults.Injection
+	// want is the check that has to be the first cause, and the only one that is blamed.
+	want check.ID
+	// side is what doctor has to name as that which has the fault: a domain, an address, a name server.
+	side string
+	// args of doctor, besides those of the ward, or instead of them if it is about another domain.
+	args    []string
+	instead bool
+	// target of the other tools, where it is not that of the ward.
+	target faults.Target
+	// tls tells that the server at the first service record has the fault, or can't be reached, so that testssl.sh has a
+	// chance; protocols is for faults of TLS other than those of the certificate.
+	tls, protocols bool
+}
+
+// ward is a healthy domain, and the faults that it gets one after the other.
+type ward struct {
+	*site
+	doctor faults.Doctor
+	args   []string
+	target faults.Target
+	faults []oneFault
+
+	healthy    map[string][]check.Result
+	complaints map[string][]string
+	rows       []faults.Row
+}
+
+// Each fault, injected for real, is reported by exactly the right check as the first cause, nothing else is blamed, and
+// all is well again when it is healed. The tools that Debian has look at the same faults. The wards go on side by side.
+func TestFault(t *testing.T) {
+	s := &site{T: t, WithT: NewWithT(t), ctx: context.Background()}
+	doctor := faults.Doctor{Program: filepath.Join(t.TempDir(), "kubectl-xmppfed")}
+	source, err := lab.Path("cmd/kubectl-xmppfed")
+	s.must(err)
+	build := exec.CommandContext(s.ctx, "go", "build", "-o", doctor.Program, source)
+	out, err := build.CombinedOutput()
+	s.Expect(err).NotTo(HaveOccurred(), "%s", out)
+
+	var mu sync.Mutex
+	results := map[string][]faults.Row{}
+	wards := []struct {
+		name string
+		open func(*site, faults.Doctor) *ward
+	}{
+		{"domain", domainWard}, {"federation", federationWard},
+	}
+	began := time.Now()
+	t.Run("wards", func(t *testing.T) {
+		for _, w := range wards {
+			t.Run(w.name, func(t *testing.T) {
+				t.Parallel()
+				opened := w.open(&site{T: t, WithT: NewWithT(t), ctx: s.ctx}, doctor)
+				for _, f := range opened.faults {
+					t.Run(f.name, func(t *testing.T) { opened.in(t).afflict(opened, f) })
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				results[w.name] = opened.rows
+			})
+		}
+	})
+	var rows []faults.Row
+	for _, w := range wards {
+		rows = append(rows, results[w.name]...)
+	}
+	faults.Print(os.Stdout, rows)
+	t.Logf("the whole matrix took %.0f s", time.Since(began).Seconds())
+}
+
+// in is the ward in a test of its own.
+func (w *ward) in(t *testing.T) *site {
+	return &site{T: t, WithT: NewWithT(t), ctx: w.ctx, namespace: w.namespace}
+}
+
+// afflict gives the ward a fault, has everybody look, heals it, and makes sure that all is well again.
+func (s *site) afflict(w *ward, f oneFault) {
+	s.Helper()
+	args := slices.Concat(w.args, f.args)
+	if f.instead {
+		args = f.args
+	}
+	target := f.target
+	if target.Domain == "" {
+		target = w.target
+	}
+	target.Protocols = f.protocols
+	healthy := w.healthyResults(s, args)
+	complaints := w.healthyComplaints(s, target, f)
+
+	began := time.Now()
+	undo, err := f.inject(s.ctx)
+	healed := false
+	heal := func() {
+		if undo != nil && !healed {
+			healed = true
+			s.must(undo(s.ctx))
+		}
+	}
+	s.Cleanup(heal)
+	s.must(err)
+	row := faults.Row{Fault: f.name, Want: f.want, Tools: map[string]faults.Sight{}}
+	defer func() { w.rows = append(w.rows, row) }()
+	blamed := s.look(w, f, args, target, complaints, healthy, &row)
+	heal()
+	s.awaitHealthy(w, args, healthy)
+	row.Took = time.Since(began)
+
+	s.Expect(row.Blamed).To(Equal([]check.ID{f.want}), "what doctor blames: %v", blamed)
+	s.Expect(row.RightSide).To(BeTrue(), "names %s as that which has the fault: %v", f.side, blamed)
+}
+
+// look has doctor and the tools look at a fault, all at once, and fills the row. It returns what doctor blames.
+func (s *site) look(
+	w *ward, f oneFault, args []string, target faults.Target, complaints map[string][]string, healthy []check.Result, row *faults.Row,
+) []check.Result {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.ctx, examinedWithin)
+	defer cancel()
+	var wg sync.WaitGroup
+	sights := make([]faults.Sight, len(faults.Tools))
+	for i, tool := range faults.Tools {
+		wg.Go(func() {
+			sights[i] = faults.NotGiven
+			if !applies(tool, f) {
+				return
+			}
+			found, err := tool.Findings(ctx, target)
+			switch {
+			case errors.Is(err, faults.ErrNotApplicable):
+				return
+			case errors.Is(err, faults.ErrHangs):
+				sights[i] = faults.Hangs
+				return
+			case err != nil:
+				s.Errorf("%s: %v", tool.Name, err)
+				return
+			}
+			sights[i] = faults.Blind
+			if fresh := newIn(found, complaints[tool.Name]); len(fresh) > 0 {
+				sights[i] = faults.Seen
+				s.Logf("%s says: %s", tool.Name, strings.Join(fresh, "; "))
+			}
+		})
+	}
+	results, err := w.doctor.Examine(ctx, args...)
+	wg.Wait()
+	s.must(err)
+	for i, tool := range faults.Tools {
+		row.Tools[tool.Name] = sights[i]
+	}
+	blamed := faults.Blamed(results, healthy)
+	row.Blamed = faults.IDs(blamed)
+	for _, r := range blamed {
+		s.Logf("doctor says: %s %s %s %s: %s. %s", r.Mark, r.ID, r.Domain, r.Subject, r.Words, r.Fix)
+	}
+	side := cmp.Or(f.side, target.Domain)
+	row.RightSide = len(blamed) > 0 && (blamed[0].Domain == side || strings.Contains(blamed[0].Subject, side))
+	return blamed
+}
+
+// applies tells whether a tool could see the fault at all: testssl.sh is slow, and knows no domains.
+func applies(tool faults.Tool, f oneFault) bool {
+	return *otherTools && (tool.Name != faults.TestSSL || f.tls || f.protocols)
+}
+
+func newIn(list, known []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(line string) bool { return slices.Contains(known, line) })
+}
+
+// healthyResults is what doctor says when nothing is wrong: nothing fails.
+func (w *ward) healthyResults(s *site, args []string) []check.Result {
+	s.Helper()
+	key := strings.Join(args, " ")
+	if results, ok := w.healthy[key]; ok {
+		return results
+	}
+	var results []check.Result
+	s.Eventually(func(g Gomega) {
+		var err error
+		results, err = w.doctor.Examine(s.ctx, args...)
+		g.Expect(err).NotTo(HaveOccurred())
+		for _, r := range results {
+			g.Expect(r.Mark).NotTo(Equal(check.Fail), "%v", r)
+		}
+	}, readyWithin, poll).Should(Succeed(), "doctor %s when nothing is wrong", key)
+	w.healthy[key] = results
+	return results
+}
+
+// healthyComplaints are those of the tools when nothing is wrong.
+func (w *ward) healthyComplaints(s *site, target faults.Target, f oneFault) map[string][]string {
+	s.Helper()
+	all := map[string][]string{}
+	for _, tool := range faults.Tools {
+		if !applies(tool, f) {
+			continue
+		}
+		key := tool.Name + " " + target.Domain
+		if target.Protocols {
+			key += " protocols"
+		}
+		if _, ok := w.complaints[key]; !ok {
+			found, err := tool.Findings(s.ctx, target)
+			if err != nil && !errors.Is(err, faults.ErrNotApplicable) {
+				s.Fatalf("%s: %v", tool.Name, err)
+			}
+			s.Logf("%s says when nothing is wrong: %q", key, found)
+			w.complaints[key] = found
+		}
+		all[tool.Name] = w.complaints[key]
+	}
+	return all
+}
+
+// awaitHealthy waits until doctor finds nothing wrong.
+func (s *site) awaitHealthy(w *ward, args []string, healthy []check.Result) {
+	s.Helper()
+	s.Eventually(func() ([]check.Result, error) {
+		results, err := w.doctor.Examine(s.ctx, args...)
+		return faults.Blamed(results, healthy), err
+	}, 30*time.Second, poll).Should(BeEmpty(), "what doctor blames when the fault is healed")
+}

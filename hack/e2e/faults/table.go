@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package faults
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/xmppfed/xmppfed/internal/check"
+)
+
+// Sight is whether somebody saw a fault.
+type Sight string
+
+// Sights.
+const (
+	Seen  Sight = "yes"
+	Blind Sight = "no"
+	// Hangs is for a tool that says nothing and comes to no end.
+	Hangs Sight = "hangs"
+	// NotGiven is for a tool that can't be pointed at what has the fault.
+	NotGiven Sight = "-"
+)
+
+// Row is one fault and who saw it.
+type Row struct {
+	Fault string
+	// Want is the check that should be the first cause; Blamed are those that doctor blames, in order.
+	Want   check.ID
+	Blamed []check.ID
+	// RightSide tells that doctor says who or what has the fault.
+	RightSide bool
+	// Tools is by name.
+	Tools map[string]Sight
+	Took  time.Duration
+}
+
+// Exact tells that the right check is blamed, and no other.
+func (r Row) Exact() bool { return len(r.Blamed) == 1 && r.Blamed[0] == r.Want && r.RightSide }
+
+// Print prints the matrix, totals, and the faults that a tool saw and doctor did not blame on the right check.
+func Print(w io.Writer, rows []Row) {
+	table := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	heads := []string{"fault", "doctor: first cause", "side"}
+	for _, tool := range Tools {
+		heads = append(heads, tool.Name)
+	}
+	fmt.Fprintln(table, strings.Join(append(heads, "seconds"), "\t"))
+	exact, seen := 0, map[string]int{}
+	var better []string
+	for _, row := range rows {
+		if row.Exact() {
+			exact++
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t", row.Fault, row.cause(), yesNo(row.RightSide))
+		for _, tool := range Tools {
+			sight := row.Tools[tool.Name]
+			fmt.Fprintf(table, "%s\t", sight)
+			if sight == Seen {
+				seen[tool.Name]++
+				if len(row.Blamed) == 0 {
+					better = append(better, tool.Name+": "+row.Fault)
+				}
+			}
+		}
+		fmt.Fprintf(table, "%.1f\n", row.Took.Seconds())
+	}
+	fmt.Fprintf(table, "total: %d faults\t%d exact\t\t", len(rows), exact)
+	for _, tool := range Tools {
+		fmt.Fprintf(table, "%d\t", seen[tool.Name])
+	}
+	fmt.Fprintln(table)
+	table.Flush() //nolint:errcheck // a report on standard output
+	if len(better) == 0 {
+		better = []string{"none"}
+	}
+	fmt.Fprintf(w, "seen by another tool and not by doctor: %s\n", strings.Join(better, "; "))
+}
+
+// cause is what doctor blames, with what it should have blamed where that is something else.
+func (r Row) cause() string {
+	var ids []string
+	for _, id := range r.Blamed {
+		ids = append(ids, string(id))
+	}
+	text := strings.Join(ids, ", ")
+	if text == "" {
+		text = "nothing"
+	}
+	if len(r.Blamed) == 1 && r.Blamed[0] == r.Want {
+		return text + " " + check.Find(r.Want).Title
+	}
+	return text + " INSTEAD OF " + string(r.Want)
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "right"
+	}
+	return "WRONG"
+}
