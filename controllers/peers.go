@@ -158,15 +158,13 @@ func statusOf(domain string, verdict check.PeerVerdict) v1alpha1.PeerStatus {
 	return status
 }
 
-// settle keeps of the entry before what did not change: the time, and a round trip that is as good as the same.
+// settle keeps of the entry before what has no meaning of its own: when it came to be, and how long the answer took then.
 func settle(was, status v1alpha1.PeerStatus, now time.Time) v1alpha1.PeerStatus {
-	status.LastTransitionTime = was.LastTransitionTime
 	if was.Reachable != status.Reachable || was.Reason != status.Reason {
 		status.LastTransitionTime = metav1.NewTime(now)
+		return status
 	}
-	if was.RoundTrip != nil && status.RoundTrip != nil && patrol.Similar(was.RoundTrip.Duration, status.RoundTrip.Duration) {
-		status.RoundTrip = was.RoundTrip
-	}
+	status.LastTransitionTime, status.RoundTrip = was.LastTransitionTime, was.RoundTrip
 	return status
 }
 

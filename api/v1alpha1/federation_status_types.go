@@ -187,8 +187,8 @@ type PeerStatus struct {
 	// +optional
 	Authentication string `json:"authentication,omitempty"`
 
-	// RoundTrip of the ping when the status was written. It is no reason to write it by itself, and stays unless it
-	// became four times longer or shorter.
+	// RoundTrip of the ping that led to the entry, streams that had to be opened first included. It is renewed when
+	// Reachable or Reason changes; what the time is now, kubectl xmppfed doctor tells.
 	//
 	// +optional
 	RoundTrip *metav1.Duration `json:"roundTrip,omitempty"`

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
@@ -25,6 +26,13 @@ func (s *site) diagnose() {
 		s.Logf("Federation %s, generation %d, addresses %v", fed.Name, fed.Generation, fed.Status.Addresses)
 		for _, c := range fed.Status.Conditions {
 			s.Logf("  %-17s %-7s %-20s (generation %d) %s", c.Type, c.Status, c.Reason, c.ObservedGeneration, c.Message)
+		}
+		logged := 0
+		for _, p := range fed.Status.Peers {
+			if p.Reachable != metav1.ConditionTrue && logged < 10 {
+				s.Logf("  peer %s %s %s", p.Domain, p.Reason, p.Message)
+				logged++
+			}
 		}
 	}
 	var events corev1.EventList

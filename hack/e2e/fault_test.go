@@ -87,7 +87,7 @@ func TestFault(t *testing.T) {
 				t.Parallel()
 				opened := w.open(&site{T: t, WithT: NewWithT(t), ctx: s.ctx}, doctor)
 				for _, f := range opened.faults {
-					t.Run(f.name, func(t *testing.T) { opened.in(t).suffer(opened, f) })
+					t.Run(f.name, func(t *testing.T) { opened.in(t).afflict(opened, f) })
 				}
 				mu.Lock()
 				defer mu.Unlock()
@@ -108,8 +108,8 @@ func (w *ward) in(t *testing.T) *site {
 	return &site{T: t, WithT: NewWithT(t), ctx: w.ctx, namespace: w.namespace}
 }
 
-// suffer gives the ward a fault, has everybody look, heals it, and makes sure that all is well again.
-func (s *site) suffer(w *ward, f oneFault) {
+// afflict gives the ward a fault, has everybody look, heals it, and makes sure that all is well again.
+func (s *site) afflict(w *ward, f oneFault) {
 	s.Helper()
 	args := slices.Concat(w.args, f.args)
 	if f.instead {

@@ -24,24 +24,38 @@ import (
 // operator's default.
 func (s *site) served(domain, image string, accounts map[string]string) *v1alpha1.Federation {
 	s.Helper()
-	roots, err := os.ReadFile(lab.CA)
-	s.must(err)
+	s.furnish(domain, accounts)
+	fed := s.furnished(domain)
+	fed.Spec.Server.Image = image
+	s.create(fed)
+	s.awaitReady(fed)
+	return fed
+}
+
+// furnish creates what a Federation of an organisation refers to: users, a certificate, and the CAs of partners.
+func (s *site) furnish(domain string, accounts map[string]string) {
+	s.Helper()
+	roots := map[string]string{}
+	for key, file := range map[string]string{"ca.crt": lab.CA, "cup8.crt": lab.Dir + "/pki/cup8.crt", "sametime.crt": lab.Dir + "/pki/sametime.crt"} {
+		content, err := os.ReadFile(file)
+		s.must(err)
+		roots[key] = string(content)
+	}
 	s.create(
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "accounts"}, StringData: accounts},
 		s.certificate(domain),
-		&corev1.ConfigMap{
-			ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "roots"}, Data: map[string]string{"ca.crt": string(roots)},
-		},
+		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "roots"}, Data: roots},
 	)
+}
+
+// furnished refers to what furnish creates.
+func (s *site) furnished(domain string) *v1alpha1.Federation {
 	fed := s.federation(domain)
-	fed.Spec.Server.Image = image
 	fed.Spec.Server.Accounts = &v1alpha1.AccountsSpec{SecretRef: v1alpha1.SecretName{Name: "accounts"}}
 	fed.Spec.TLS = &v1alpha1.TLSSpec{
 		SecretRef:  &v1alpha1.SecretName{Name: "certificate"},
 		TrustedCAs: []v1alpha1.TrustedCA{{ConfigMapRef: v1alpha1.ConfigMapKey{Name: "roots"}}},
 	}
-	s.create(fed)
-	s.awaitReady(fed)
 	return fed
 }
 

@@ -116,6 +116,13 @@ func TestInboundJudgesTheServer(t *testing.T) {
 				`does not serve <it>?". The server there does not serve the domain: check that the address leads to this ` +
 				"Federation's pods, and the condition ServerReady",
 		},
+		"a server that demands encryption and offers none": {
+			script: says(streamError("policy-violation", "TLS is required")),
+			reason: v1alpha1.ReasonTLSNotOffered, id: EncryptionKept,
+			message: `the server demands encryption of streams to cupdomain.com before it could have offered any ("TLS is required"); ` +
+				publicAddress + `: the server demands encryption of streams to conference.cupdomain.com before it could have offered any ` +
+				`("TLS is required"). It has to offer STARTTLS in its stream features: see its settings for encryption between servers`,
+		},
 		"a server older than XMPP 1.0": {
 			script: says(strings.Replace(streamHeader, " id='1' version='1.0'", " id='1'", 1)),
 			reason: v1alpha1.ReasonTLSNotOffered, id: EncryptionKept,

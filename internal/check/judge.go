@@ -103,6 +103,14 @@ func judgeStream(domain string, err error) Result {
 				"without ready pods behind it may also take connections and drop them",
 		}
 	}
+	if refused.Condition == "policy-violation" && demandsTLS(lower(refused.Text)) {
+		return Result{
+			ID: EncryptionKept, Mark: Fail, Reason: v1alpha1.ReasonTLSNotOffered,
+			Words: fmt.Sprintf("the server demands encryption of streams to %s before it could have offered any (%s)", domain,
+				phrase.Quote(refused.Text, maxRecord)),
+			Fix: "It has to offer STARTTLS in its stream features: see its settings for encryption between servers",
+		}
+	}
 	f := Result{
 		ID: StreamOpens, Mark: Fail, Reason: v1alpha1.ReasonStreamRefused,
 		Words: fmt.Sprintf("the server refuses streams to %s with %s %s", domain, phrase.Quote(refused.Condition, maxRecord),

@@ -77,7 +77,7 @@ func (p Pong) RoundTrip() time.Duration {
 // Ping has the server in the pod with address podIP ping the domain to from its own domain from, within [PingTimeout].
 // An error means that the server could not be asked; a partner that can't be reached is none. The token is the one of
 // [Secrets].
-func Ping(ctx context.Context, podIP, token, from, to string) (Pong, error) {
+func Ping(ctx context.Context, podIP, token, from, to string) (pong Pong, err error) {
 	return PingAt(ctx, httpAddress(podIP), token, from, to)
 }
 

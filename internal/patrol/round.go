@@ -274,15 +274,6 @@ func sameMeaning(a, b check.PeerVerdict) bool {
 	return a == b
 }
 
-// noise is the difference between two times that is due to how busy the machines are.
-const noise = 250 * time.Millisecond
-
-// Similar tells that two round trips differ by less than a factor of four, or only by noise.
-func Similar(a, b time.Duration) bool {
-	short, long := min(a, b), max(a, b)
-	return long-short < noise || long < 4*short
-}
-
 // jitter is up to a tenth of the interval, different from partner to partner, so that tries that once fell together
 // drift apart. Together with the twentieth that every try comes early, news is found and confirmed within the interval.
 func jitter(domain string, interval time.Duration) time.Duration {

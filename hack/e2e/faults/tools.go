@@ -133,7 +133,8 @@ func testssl(ctx context.Context, t Target) ([]string, error) {
 		what = "--protocols"
 	}
 	_, err = output(ctx, "exec", Outside, "--", "env", "LC_ALL=C.UTF-8", "timeout", patience,
-		"testssl", "--quiet", "--color", "0", "--warnings", "batch", "--fast", "--add-ca", lab.CA, "--connect-timeout", "3", "--openssl-timeout", "3", "--jsonfile", file,
+		"testssl", "--quiet", "--color", "0", "--warnings", "batch", "--fast", "--add-ca", lab.CA,
+		"--connect-timeout", "3", "--openssl-timeout", "3", "--jsonfile", file,
 		"--ip", address, "--starttls", "xmpp", "--xmpphost", t.Domain, what, host+":"+port)
 	if err != nil {
 		return nil, err

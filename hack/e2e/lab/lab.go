@@ -92,6 +92,19 @@ func Run(ctx context.Context, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
+// Apply has kubectl apply a manifest.
+func Apply(ctx context.Context, manifest string) error {
+	cmd, err := Command(ctx, "kubectl", "apply", "--server-side", "-f", "-")
+	if err != nil {
+		return err
+	}
+	cmd.Stdin = strings.NewReader(manifest)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("applying a manifest: %w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
 // NewClient talks to the lab's cluster as its administrator.
 func NewClient() (client.WithWatch, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", Kubeconfig)
