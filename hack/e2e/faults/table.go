@@ -77,6 +77,7 @@ func Print(w io.Writer, rows []Row) {
 	if len(better) == 0 {
 		better = []string{"none"}
 	}
+	fmt.Fprintln(w, "-: the tool can't be pointed at what has the fault; testssl.sh takes no domain, prosodyctl its own server only")
 	fmt.Fprintf(w, "seen by another tool and not by doctor: %s\n", strings.Join(better, "; "))
 }
 
