@@ -36,7 +36,7 @@ e2e() {
 	local which=(-run "${RUN-}")
 	if [[ -z ${RUN-} ]]; then
 		which=(-run . -skip '^TestFault$')
-		echo "left out: TestFault, the matrix of faults (make e2e RUN=Fault)"
+		echo "left out: TestFault, the matrix of faults (make e2e RUN='^TestFault\$')"
 	fi
 	has_test "${RUN:-.}"
 	$LAB up

@@ -47,7 +47,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	heading("Waiting for Federation " + federation.String())
-	fed, err := awaitReady(ctx, cluster)
+	fed, err := await(ctx, cluster, v1alpha1.ConditionReady)
 	if err != nil {
 		return err
 	}
@@ -64,13 +64,17 @@ func run(ctx context.Context) error {
 	if err := lab.CheckSessions(table, "cupdomain.com", "gmail.com"); err != nil {
 		return err
 	}
+	heading("Waiting for the operator to have reached the partner as well")
+	if fed, err = await(ctx, cluster, v1alpha1.ConditionPeersReachable); err != nil {
+		return err
+	}
 	return show(ctx, fed)
 }
 
 func heading(text string) { fmt.Printf("\n== %s\n", text) }
 
-// awaitReady prints what is being waited for whenever that changes.
-func awaitReady(ctx context.Context, cluster client.WithWatch) (*v1alpha1.Federation, error) {
+// await waits for a condition to be true and prints what is being waited for whenever that changes.
+func await(ctx context.Context, cluster client.WithWatch, condition string) (*v1alpha1.Federation, error) {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
 	began := time.Now()
@@ -86,19 +90,19 @@ func awaitReady(ctx context.Context, cluster client.WithWatch) (*v1alpha1.Federa
 		if !ok {
 			continue
 		}
-		ready := meta.FindStatusCondition(fed.Status.Conditions, v1alpha1.ConditionReady)
-		if ready == nil || fed.Status.ObservedGeneration != fed.Generation {
+		current := meta.FindStatusCondition(fed.Status.Conditions, condition)
+		if current == nil || current.ObservedGeneration != fed.Generation {
 			continue
 		}
-		if text := ready.Reason + ": " + ready.Message; text != last {
+		if text := current.Reason + ": " + current.Message; text != last {
 			fmt.Printf("%6.1f s  %s\n", time.Since(began).Seconds(), text)
 			last = text
 		}
-		if ready.Status == metav1.ConditionTrue {
+		if current.Status == metav1.ConditionTrue {
 			return fed, nil
 		}
 	}
-	return nil, fmt.Errorf("waiting for Federation %s: not ready after %s: %s", federation, readyWithin, last)
+	return nil, fmt.Errorf("waiting for %s of Federation %s: not true after %s: %s", condition, federation, readyWithin, last)
 }
 
 func talk(ctx context.Context, cluster client.Client, fed *v1alpha1.Federation) error {

@@ -14,7 +14,7 @@ import (
 func show(ctx context.Context, fed *v1alpha1.Federation) error {
 	heading("Conditions")
 	for _, c := range fed.Status.Conditions {
-		fmt.Printf("%-17s %-6s %-11s %s\n", c.Type, c.Status, c.Reason, c.Message)
+		fmt.Printf("%-17s %-6s %-14s %s\n", c.Type, c.Status, c.Reason, c.Message)
 	}
 	heading("Records, asked for from outside: hack/lab/lab exec internet -- dig")
 	for _, record := range fed.Status.Records {
