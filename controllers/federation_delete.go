@@ -45,7 +45,6 @@ func (r *FederationReconciler) reconcileDelete(ctx context.Context, s *scope) (g
 		return true, fmt.Errorf("removing the finalizer: %w", err)
 	}
 	r.verdicts.forget(s.fed.UID)
-	r.Peers.Forget(client.ObjectKeyFromObject(s.fed))
 	r.Applier.Forget(s.fed.Namespace, desired.Names(s.fed)...)
 	return true, nil
 }
