@@ -38,6 +38,9 @@ import (
 // loginTimeout is for everything from the TCP connection to the bound resource.
 const loginTimeout = 20 * time.Second
 
+// reconnectPause is between two attempts to connect.
+const reconnectPause = 200 * time.Millisecond
+
 // options of the command line.
 type options struct {
 	jid, password, connect, ca, serverName string
@@ -118,7 +121,7 @@ func login(ctx context.Context, o options) (*xmpp.Session, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	conn, err := connect(ctx, address)
 	if err != nil {
 		return nil, fmt.Errorf("connecting: %w", err)
 	}
@@ -132,6 +135,22 @@ func login(ctx context.Context, o options) (*xmpp.Session, error) {
 		return nil, fmt.Errorf("opening the stream: %w", err)
 	}
 	return session, nil
+}
+
+// connect tries until it succeeds or ctx ends: a cluster address leads nowhere until kube-proxy has heard of the pod behind
+// it, which may be a while after the pod is ready.
+func connect(ctx context.Context, address string) (net.Conn, error) {
+	for {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+		if err == nil {
+			return conn, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(reconnectPause):
+		}
+	}
 }
 
 func tlsConfig(o options, who jid.JID) (*tls.Config, error) {
