@@ -18,7 +18,7 @@ export HELM := $(TOOLS)/helm-$(HELM_VERSION)
 LAB := hack/lab/lab
 # The lab's modules have dependencies of their own, which the operator must not get. That with Kubernetes in it gets the
 # flags its build has, so that nothing is compiled twice, and only linters that don't analyse all of Kubernetes. CoreDNS's
-# is nothing but a list of imports, and etcd's has no code.
+# is nothing but a list of imports, and those of etcd and ExternalDNS have no code.
 KUBE_FLAGS := CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=false'
 KUBE_LINTERS := depguard,errcheck,errorlint,funlen,gocognit,goheader,ineffassign,lll,misspell,nolintlint,revive,unused
 

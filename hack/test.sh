@@ -24,7 +24,7 @@ envtest() {
 }
 
 integration() {
-	$LAB build images
+	$LAB build images externaldns
 	mapfile -t packages < <(packages_with integration)
 	go_test -tags integration -timeout 20m "${packages[@]}"
 }
@@ -33,6 +33,7 @@ integration() {
 # they take minutes, and some print tables.
 e2e() {
 	has_test "${RUN:-.}"
+	$LAB build externaldns
 	$LAB up
 	hack/deploy.sh
 	go test -v -count=1 -tags e2e -timeout 60m -exec "'$PWD/$LAB' exec node --" -run "${RUN:-.}" ./hack/e2e

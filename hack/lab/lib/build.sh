@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Programs, built from Go modules into bin/. Each is built again only when its module changed.
 
-# build [WHAT…] builds everything, or only: kube, coredns, tools, images.
+# build [WHAT…] builds everything that the lab is made of, or only: kube, coredns, tools, images; or externaldns, which only
+# tests need.
 build() {
 	local what
 	prerequisites
@@ -10,9 +11,10 @@ build() {
 		all) build kube coredns tools images ;;
 		kube) build_kube ;;
 		coredns) go_build CoreDNS coredns "$BIN/lab/coredns" . ;;
+		externaldns) build_externaldns ;;
 		tools) build_tools ;;
 		images) build_images ;;
-		*) die "cannot build $what: want kube, coredns, tools or images" ;;
+		*) die "cannot build $what: want kube, coredns, externaldns, tools or images" ;;
 		esac
 	done
 }
@@ -27,6 +29,10 @@ build_kube() {
 	for name in kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubectl lab-cloud lab-cri; do
 		ln -sfn kube "$KUBE_BIN/$name"
 	done
+}
+
+build_externaldns() {
+	go_build "ExternalDNS (10 minutes the first time)" externaldns "$BIN/lab/external-dns" sigs.k8s.io/external-dns
 }
 
 build_tools() {
