@@ -6,10 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
@@ -39,7 +39,7 @@ type ZoneProvider interface {
 }
 
 // NewZoneProvider makes the provider of a zone. The error names the field that is wrong.
-type NewZoneProvider func(spec v1alpha1.DNSZoneSpec, tsigSecret string) (ZoneProvider, error)
+type NewZoneProvider func(spec v1alpha1.DNSZoneSpec, secrets ZoneSecrets) (ZoneProvider, error)
 
 // DNSZoneReconciler keeps Zones filled and the status of DNSZones true.
 type DNSZoneReconciler struct {
@@ -49,7 +49,7 @@ type DNSZoneReconciler struct {
 	Recorder    events.EventRecorder
 	Zones       *Zones
 	NewProvider NewZoneProvider
-	// Namespace of the Secrets with TSIG keys: the operator's own.
+	// Namespace of the Secrets that DNSZones name: the operator's own.
 	Namespace string
 	// Now is the clock.
 	Now func() time.Time
@@ -65,7 +65,7 @@ type DNSZoneReconciler struct {
 // builtProvider is a provider and what it was made from.
 type builtProvider struct {
 	generation int64
-	secret     string
+	secrets    ZoneSecrets
 	provider   ZoneProvider
 }
 
@@ -161,19 +161,19 @@ func probe(ctx context.Context, provider ZoneProvider) *outcome.Error {
 	return outcome.From(err, v1alpha1.ReasonServerUnavailable)
 }
 
-// provider returns the zone's provider, made anew only when the spec or the key changed.
+// provider returns the zone's provider, made anew only when the spec or a secret changed.
 func (r *DNSZoneReconciler) provider(ctx context.Context, zone *v1alpha1.DNSZone) (ZoneProvider, *outcome.Error, error) {
-	secret, trouble, err := r.tsigSecret(ctx, zone)
+	secrets, trouble, err := r.readSecrets(ctx, zone)
 	if trouble != nil || err != nil {
 		return nil, trouble, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	built, found := r.built[zone.Name]
-	if found && built.generation == zone.Generation && built.secret == secret {
+	if found && built.generation == zone.Generation && maps.Equal(built.secrets, secrets) {
 		return built.provider, nil, nil
 	}
-	provider, err := r.NewProvider(zone.Spec, secret)
+	provider, err := r.NewProvider(zone.Spec, secrets)
 	if err != nil {
 		trouble, err = r.unusable(zone, err)
 		return nil, trouble, err
@@ -181,28 +181,8 @@ func (r *DNSZoneReconciler) provider(ctx context.Context, zone *v1alpha1.DNSZone
 	if r.built == nil {
 		r.built = map[string]builtProvider{}
 	}
-	r.built[zone.Name] = builtProvider{zone.Generation, secret, provider}
+	r.built[zone.Name] = builtProvider{zone.Generation, secrets, provider}
 	return provider, nil, nil
-}
-
-// tsigSecret reads the secret of the zone's key; it is empty for a provider without one.
-func (r *DNSZoneReconciler) tsigSecret(ctx context.Context, zone *v1alpha1.DNSZone) (string, *outcome.Error, error) {
-	if zone.Spec.Provider.RFC2136 == nil {
-		return "", nil, nil
-	}
-	ref := zone.Spec.Provider.RFC2136.TSIG.SecretRef
-	key := client.ObjectKey{Namespace: r.Namespace, Name: ref.Name}
-	var secret corev1.Secret
-	if err := r.Reader.Get(ctx, key, &secret); client.IgnoreNotFound(err) != nil {
-		return "", nil, fmt.Errorf("reading Secret %s: %w", key, err)
-	}
-	value, found := secret.Data[ref.Key]
-	if !found {
-		return "", outcome.Stalled(v1alpha1.ReasonSecretNotFound,
-			"Secret %s, named by spec.provider.rfc2136.tsig.secretRef of DNSZone %s, has no key %s or does not exist; "+
-				"the platform team has to put the TSIG secret there", key, zone.Name, ref.Key), nil
-	}
-	return string(value), nil, nil
 }
 
 // unusable is what to say when no provider can be made. Of what admission lets pass only the key's secret can be wrong.

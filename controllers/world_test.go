@@ -244,8 +244,8 @@ func (p zoneProvider) Apply(ctx context.Context, change dns.Change) error {
 	return err
 }
 
-func (w *world) newProvider(spec v1alpha1.DNSZoneSpec, tsigSecret string) (controllers.ZoneProvider, error) {
-	if strings.Contains(tsigSecret, "no base64") {
+func (w *world) newProvider(spec v1alpha1.DNSZoneSpec, secrets controllers.ZoneSecrets) (controllers.ZoneProvider, error) {
+	if p := spec.Provider.RFC2136; p != nil && strings.Contains(secrets[p.TSIG.SecretRef], "no base64") {
 		return nil, &dns.Error{Reason: v1alpha1.ReasonTSIGBadSignature, Message: "the TSIG secret is no base64", Permanent: true}
 	}
 	zone := zoneProvider{w.zone, w}

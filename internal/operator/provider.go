@@ -14,9 +14,9 @@ import (
 // newZoneProvider makes providers. The name servers of zones that are not written to at their primary are found through
 // resolvers.
 func newZoneProvider(resolvers []string) controllers.NewZoneProvider {
-	return func(spec v1alpha1.DNSZoneSpec, tsigSecret string) (controllers.ZoneProvider, error) {
+	return func(spec v1alpha1.DNSZoneSpec, secrets controllers.ZoneSecrets) (controllers.ZoneProvider, error) {
 		if spec.Provider.RFC2136 != nil {
-			return newRFC2136(spec, tsigSecret)
+			return newRFC2136(spec, secrets)
 		}
 		reader, err := public.New(public.Config{Zone: string(spec.Zone), Resolvers: resolvers})
 		if err != nil {
@@ -31,7 +31,7 @@ func newZoneProvider(resolvers []string) controllers.NewZoneProvider {
 	}
 }
 
-func newRFC2136(spec v1alpha1.DNSZoneSpec, tsigSecret string) (controllers.ZoneProvider, error) {
+func newRFC2136(spec v1alpha1.DNSZoneSpec, secrets controllers.ZoneSecrets) (controllers.ZoneProvider, error) {
 	provider := spec.Provider.RFC2136
 	servers := make([]string, 0, len(provider.Servers))
 	for _, address := range provider.Servers {
@@ -39,6 +39,6 @@ func newRFC2136(spec v1alpha1.DNSZoneSpec, tsigSecret string) (controllers.ZoneP
 	}
 	return rfc2136.New(rfc2136.Config{
 		Zone: string(spec.Zone), Servers: servers,
-		KeyName: provider.TSIG.KeyName, Algorithm: provider.TSIG.Algorithm, Secret: tsigSecret,
+		KeyName: provider.TSIG.KeyName, Algorithm: provider.TSIG.Algorithm, Secret: secrets[provider.TSIG.SecretRef],
 	})
 }

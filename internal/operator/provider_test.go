@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/controllers"
 	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/dns/dnstest"
 )
@@ -13,7 +14,8 @@ import (
 func TestEachProviderIsMadeAsTheSpecTells(t *testing.T) {
 	zone := dnstest.NewMemory("cupdomain.com")
 	hook := dnstest.ServeWebhook(t, zone)
-	key := v1alpha1.TSIGKey{KeyName: "fed-key", Algorithm: "hmac-sha256"}
+	key := v1alpha1.TSIGKey{KeyName: "fed-key", Algorithm: "hmac-sha256", SecretRef: secretKey("fed-tsig", "secret")}
+	secrets := controllers.ZoneSecrets{key.SecretRef: "c2VjcmV0IG9mIGF0IGxlYXN0IDE2IGJ5dGVz"}
 	for name, test := range map[string]struct {
 		provider v1alpha1.DNSProvider
 		want     dns.Capabilities
@@ -30,7 +32,7 @@ func TestEachProviderIsMadeAsTheSpecTells(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := v1alpha1.DNSZoneSpec{Zone: "cupdomain.com", Provider: test.provider}
-			p, err := newZoneProvider([]string{"203.0.113.53:53"})(spec, "c2VjcmV0IG9mIGF0IGxlYXN0IDE2IGJ5dGVz")
+			p, err := newZoneProvider([]string{"203.0.113.53:53"})(spec, secrets)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -46,11 +48,15 @@ func TestEachProviderIsMadeAsTheSpecTells(t *testing.T) {
 	}
 }
 
+func secretKey(name, key string) v1alpha1.SecretKey {
+	return v1alpha1.SecretKey{SecretName: v1alpha1.SecretName{Name: name}, Key: key}
+}
+
 func TestATSIGSecretThatIsNoneIsRefused(t *testing.T) {
 	spec := v1alpha1.DNSZoneSpec{Zone: "cupdomain.com", Provider: v1alpha1.DNSProvider{RFC2136: &v1alpha1.RFC2136Provider{
 		Servers: []v1alpha1.ServerAddress{"203.0.113.53:53"}, TSIG: v1alpha1.TSIGKey{KeyName: "fed-key"},
 	}}}
-	if _, err := newZoneProvider(nil)(spec, "no base64!"); err == nil {
+	if _, err := newZoneProvider(nil)(spec, controllers.ZoneSecrets{{}: "no base64!"}); err == nil {
 		t.Error("got a provider, want an error")
 	}
 }

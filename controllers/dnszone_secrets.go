@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/outcome"
+)
+
+// ZoneSecrets are the values that a DNSZone's spec refers to.
+type ZoneSecrets map[v1alpha1.SecretKey]string
+
+// secretField is a field of a DNSZone that refers to a value in a Secret.
+type secretField struct {
+	// path below spec.provider.
+	path string
+	// value says what belongs there.
+	value string
+	ref   v1alpha1.SecretKey
+}
+
+// secretFields that are set.
+func secretFields(provider v1alpha1.DNSProvider) []secretField {
+	if provider.RFC2136 != nil {
+		return []secretField{{"rfc2136.tsig.secretRef", "the TSIG secret", provider.RFC2136.TSIG.SecretRef}}
+	}
+	return nil
+}
+
+// readSecrets reads the values that the zone's spec refers to.
+func (r *DNSZoneReconciler) readSecrets(ctx context.Context, zone *v1alpha1.DNSZone) (ZoneSecrets, *outcome.Error, error) {
+	secrets := ZoneSecrets{}
+	for _, field := range secretFields(zone.Spec.Provider) {
+		key := client.ObjectKey{Namespace: r.Namespace, Name: field.ref.Name}
+		var secret corev1.Secret
+		if err := r.Reader.Get(ctx, key, &secret); client.IgnoreNotFound(err) != nil {
+			return nil, nil, fmt.Errorf("reading Secret %s: %w", key, err)
+		}
+		value, found := secret.Data[field.ref.Key]
+		if !found {
+			return nil, outcome.Stalled(v1alpha1.ReasonSecretNotFound,
+				"Secret %s, named by spec.provider.%s of DNSZone %s, has no key %s or does not exist; the platform team has to put %s there",
+				key, field.path, zone.Name, field.ref.Key, field.value), nil
+		}
+		secrets[field.ref] = string(value)
+	}
+	return secrets, nil, nil
+}
