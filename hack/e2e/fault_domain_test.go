@@ -28,7 +28,7 @@ func domainWard(s *site, doctor faults.Doctor) *ward {
 	s.Cleanup(func() { s.lab("partner", "stop", "faulty") })
 	root := lab.Dir + "/partners/faulty/root"
 	return &ward{
-		site: s, doctor: doctor, healthy: map[string][]check.Result{}, complaints: map[string][]string{},
+		site: s, doctor: doctor, healthy: map[string][]check.Result{}, complaints: map[string]complaints{},
 		args: []string{faulty},
 		target: faults.Target{
 			Domain:     faulty,

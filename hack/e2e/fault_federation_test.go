@@ -50,7 +50,7 @@ func federationWard(s *site, doctor faults.Doctor) *ward {
 	own.shortLived("gmail.com")
 	prosodyctl := []string{"kubectl", "-n", fed.Namespace, "exec", fed.Name + "-0", "--", "prosodyctl"}
 	return &ward{
-		site: own, doctor: doctor, healthy: map[string][]check.Result{}, complaints: map[string][]string{},
+		site: own, doctor: doctor, healthy: map[string][]check.Result{}, complaints: map[string]complaints{},
 		args:   []string{fed.Name, "--namespace", fed.Namespace, "--kubeconfig", lab.Kubeconfig},
 		target: faults.Target{Domain: examinedDomain, Prosodyctl: prosodyctl},
 		faults: slices.Concat(own.ownFaults(fed), partnerFaults(prosodyctl), own.wayOutFaults(), own.driftFaults(fed)),
@@ -113,19 +113,21 @@ func (s *site) ownFaults(fed *v1alpha1.Federation) []oneFault {
 	}
 }
 
-// driftFaults come last: the kubelet may deliver what was wrong for a moment up to a minute later.
+// driftFaults come last: the kubelet may deliver what was wrong for a moment up to a minute later. It does so when it
+// looks at the pod, which it is made to do before, for then it leaves the pod alone for a minute.
 func (s *site) driftFaults(fed *v1alpha1.Federation) []oneFault {
-	return []oneFault{
-		{
-			name: "dialback secret of the server is another", want: check.Drift, args: withGmail,
-			inject: s.suspended(fed, edited(&corev1.Secret{
-				ObjectMeta: metav1.ObjectMeta{Namespace: fed.Namespace, Name: fed.Name + "-server"},
-			}, func(secret *corev1.Secret) {
-				secret.Data[engine.KeyDialbackSecret] = []byte("another-secret")
-				secret.Data[engine.KeyGeneration] = []byte("another-generation")
-			})),
-		},
-	}
+	meta := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: fed.Namespace, Name: name} }
+	lookedAt := edited(&corev1.Pod{ObjectMeta: meta(fed.Name + "-0")}, func(pod *corev1.Pod) {
+		pod.Annotations["fault-matrix"] = "look"
+	})
+	another := edited(&corev1.Secret{ObjectMeta: meta(fed.Name + "-server")}, func(secret *corev1.Secret) {
+		secret.Data[engine.KeyDialbackSecret] = []byte("another-secret")
+		secret.Data[engine.KeyGeneration] = []byte("another-generation")
+	})
+	return []oneFault{{
+		name: "dialback secret of the server is another", want: check.Drift, args: withGmail,
+		inject: s.suspended(fed, faults.All(lookedAt, faults.Expire(shortLife), another)),
+	}}
 }
 
 // suspended has the operator leave the Federation alone while it has a fault.

@@ -72,11 +72,13 @@ func TestMatrixSaysWhoSawWhat(t *testing.T) {
 	Print(&out, []Row{
 		{Fault: "right", Want: "D12", Blamed: []check.ID{"D12"}, RightSide: true, Tools: map[string]Sight{TestSSL: Blind}, Took: time.Second},
 		{Fault: "two blamed", Want: "D12", Blamed: []check.ID{"D12", "D17"}, RightSide: true},
-		{Fault: "missed", Want: "D20", Tools: map[string]Sight{TestSSL: Seen}},
+		{Fault: "missed", Want: "D20", Tools: map[string]Sight{TestSSL: Seen}, Looks: 2},
+		{Fault: "too slow", Want: "D20", Tools: map[string]Sight{TestSSL: Unjudged}},
 	})
 	g.Expect(out.String()).To(And(
 		MatchRegexp(`right +D12 TCP connection +right`), ContainSubstring("D12, D17 INSTEAD OF D12"), ContainSubstring("nothing INSTEAD OF D20"),
-		MatchRegexp(`total: 3 faults +1 exact +0 +0 +1`), ContainSubstring("seen by another tool and not by doctor: testssl.sh: missed"),
+		MatchRegexp(`total: 4 faults +1 exact +0 +0 +1`), ContainSubstring("seen by another tool and not by doctor: testssl.sh: missed\n"),
+		ContainSubstring("when nothing is wrong: 1 looks"), MatchRegexp(`looked at by doctor twice.*: missed\n`),
 	))
 }
 

@@ -70,7 +70,7 @@ func replace(ctx context.Context, sets map[string][]string) error {
 	if err := lab.Update(ctx, append(remove, add...)...); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for _, key := range slices.Sorted(maps.Keys(sets)) {
 		if err := followed(ctx, key); err != nil {

@@ -19,8 +19,10 @@ type Sight string
 const (
 	Seen  Sight = "yes"
 	Blind Sight = "no"
-	// Hangs is for a tool that says nothing and comes to no end.
+	// Hangs is for a tool that comes to no end, though it does when nothing is wrong.
 	Hangs Sight = "hangs"
+	// Unjudged is for a tool that broke, or came to no end when nothing was wrong either: the machine may be too slow.
+	Unjudged Sight = "?"
 	// NotGiven is for a tool that can't be pointed at what has the fault.
 	NotGiven Sight = "-"
 )
@@ -35,6 +37,8 @@ type Row struct {
 	RightSide bool
 	// Tools is by name.
 	Tools map[string]Sight
+	// Looks is how often doctor looked: twice when the first look, beside the other tools, was not exact.
+	Looks int
 	Took  time.Duration
 }
 
@@ -49,21 +53,27 @@ func Print(w io.Writer, rows []Row) {
 		heads = append(heads, tool.Name)
 	}
 	fmt.Fprintln(table, strings.Join(append(heads, "seconds"), "\t"))
-	exact, seen := 0, map[string]int{}
-	var better []string
+	exact, unjudged, seen := 0, 0, map[string]int{}
+	var better, twice []string
 	for _, row := range rows {
 		if row.Exact() {
 			exact++
+		}
+		if row.Looks > 1 {
+			twice = append(twice, row.Fault)
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t", row.Fault, row.cause(), yesNo(row.RightSide))
 		for _, tool := range Tools {
 			sight := row.Tools[tool.Name]
 			fmt.Fprintf(table, "%s\t", sight)
-			if sight == Seen {
+			switch {
+			case sight == Unjudged:
+				unjudged++
+			case sight == Seen && len(row.Blamed) == 0:
+				better = append(better, tool.Name+": "+row.Fault)
+				fallthrough
+			case sight == Seen:
 				seen[tool.Name]++
-				if len(row.Blamed) == 0 {
-					better = append(better, tool.Name+": "+row.Fault)
-				}
 			}
 		}
 		fmt.Fprintf(table, "%.1f\n", row.Took.Seconds())
@@ -74,11 +84,17 @@ func Print(w io.Writer, rows []Row) {
 	}
 	fmt.Fprintln(table)
 	table.Flush() //nolint:errcheck // a report on standard output
-	if len(better) == 0 {
-		better = []string{"none"}
-	}
 	fmt.Fprintln(w, "-: the tool can't be pointed at what has the fault; testssl.sh takes no domain, prosodyctl its own server only")
-	fmt.Fprintf(w, "seen by another tool and not by doctor: %s\n", strings.Join(better, "; "))
+	fmt.Fprintf(w, "?: the tool broke, or comes to no end even when nothing is wrong: %d looks, which count for nothing\n", unjudged)
+	fmt.Fprintf(w, "seen by another tool and not by doctor: %s\n", orNone(better))
+	fmt.Fprintf(w, "looked at by doctor twice, for the first look beside the other tools was not exact: %s\n", orNone(twice))
+}
+
+func orNone(list []string) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	return strings.Join(list, "; ")
 }
 
 // cause is what doctor blames, with what it should have blamed where that is something else.

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/miekg/dns"
@@ -47,11 +48,11 @@ var Tools = []Tool{
 	{TestSSL, testssl},
 }
 
-// ErrHangs is for a tool that came to no end.
+// ErrHangs is for a tool that did not come to its end in time.
 var ErrHangs = errors.New("the tool hangs")
 
-// patience is what an administrator has with a tool, in seconds. On a machine that does nothing else testssl.sh needs 12.
-const patience = "40"
+// patience is what an administrator has with a tool. On a machine that does nothing else testssl.sh needs 12 s.
+const patience = 40 * time.Second
 
 // ErrNotApplicable is for a tool that can't be given the target: there is nothing it could be pointed at.
 var ErrNotApplicable = errors.New("the tool does not apply")
@@ -65,8 +66,8 @@ func prosodyctlCheck(ctx context.Context, t Target) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if strings.HasPrefix(out, "Error from server") {
-		return nil, ErrNotApplicable // there is no pod to run it in
+	if strings.HasPrefix(strings.ToLower(out), "error") {
+		return nil, ErrNotApplicable // these are kubectl's words: there is no pod to run it in
 	}
 	return prosodyctlFindings(out), nil
 }
@@ -95,8 +96,7 @@ func prosodyctlFindings(out string) []string {
 // xmppDNS resolves the service records of a domain and tries the servers.
 func xmppDNS(ctx context.Context, t Target) ([]string, error) {
 	resolver, _, _ := strings.Cut(lab.Primary, ":")
-	out, err := output(ctx, "exec", Outside, "--", "env", "SSL_CERT_FILE="+lab.CA, "timeout", patience,
-		"xmpp-dns", "-s", "-t", "-f", "-v", "--no-color", "--timeout", "4", "--resolver", resolver, t.Domain)
+	out, err := output(ctx, "exec", Outside, "--", "env", "SSL_CERT_FILE="+lab.CA, "xmpp-dns", "-s", "-t", "-f", "-v", "--no-color", "--timeout", "4", "--resolver", resolver, t.Domain)
 	if err != nil {
 		return nil, err
 	}
@@ -132,8 +132,7 @@ func testssl(ctx context.Context, t Target) ([]string, error) {
 	if t.Protocols {
 		what = "--protocols"
 	}
-	_, err = output(ctx, "exec", Outside, "--", "env", "LC_ALL=C.UTF-8", "timeout", patience,
-		"testssl", "--quiet", "--color", "0", "--warnings", "batch", "--fast", "--add-ca", lab.CA,
+	_, err = output(ctx, "exec", Outside, "--", "env", "LC_ALL=C.UTF-8", "testssl", "--quiet", "--color", "0", "--warnings", "batch", "--fast", "--add-ca", lab.CA,
 		"--connect-timeout", "3", "--openssl-timeout", "3", "--jsonfile", file,
 		"--ip", address, "--starttls", "xmpp", "--xmpphost", t.Domain, what, host+":"+port)
 	if err != nil {
@@ -182,26 +181,26 @@ func firstServer(ctx context.Context, domain string) (host, port, address string
 	return host, port, addresses[0], nil
 }
 
-// timedOut is the exit code of timeout(1) when it had to end the command.
-const timedOut = 124
-
 // output is what a command of the lab prints on both streams. That it ends with an error is no error: tools say so
-// when they find something.
+// when they find something. Patience ends the command with all that it has started.
 func output(ctx context.Context, args ...string) (string, error) {
-	cmd, err := lab.Command(ctx, args...)
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	cmd, err := lab.Command(limited, args...)
 	if err != nil {
 		return "", err
 	}
-	cmd.WaitDelay = 5 * time.Second // for what it has started and left behind
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 5 * time.Second
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() == timedOut {
+	switch {
+	case ctx.Err() != nil:
+		return "", fmt.Errorf("running %s: %w", strings.Join(args, " "), ctx.Err())
+	case limited.Err() != nil:
 		return "", ErrHangs
-	}
-	if err != nil && exit == nil {
-		return "", fmt.Errorf("running %s: %w", strings.Join(args, " "), err)
-	}
-	if err := ctx.Err(); err != nil {
+	case err != nil && !errors.As(err, &exit):
 		return "", fmt.Errorf("running %s: %w", strings.Join(args, " "), err)
 	}
 	return string(out), nil
