@@ -35,17 +35,29 @@ var rules = []rule{
 // FirstCauses leaves of failures that follow from each other only the first: the others are skipped and name it. Ours are
 // our domains.
 func FirstCauses(results []Result, ours []string) []Result {
-	isOurs := func(r Result) bool { return slices.Contains(ours, r.Domain) }
 	for i, effect := range results {
-		if because, ok := causeOf(effect, results, isOurs); ok {
+		if because, ok := causeOf(effect, results, ours); ok {
 			results[i] = hide(effect, because)
 		}
 	}
 	return results
 }
 
+// SilentBecause finds among failures the one that explains it, should a ping of the partner stay without an answer.
+func SilentBecause(found []Result, ours []string, partner string) (ID, bool) {
+	return causeOf(silence(partner), found, ours)
+}
+
+// SilentPing is the result of a ping that was not waited for, because a failure explains its silence.
+func SilentPing(partner string, because ID) Result { return hide(silence(partner), because) }
+
+func silence(partner string) Result {
+	return Result{ID: RoundTrip, Domain: partner, From: Cluster, Mark: Fail}
+}
+
 // causeOf finds the failure that explains a result.
-func causeOf(effect Result, results []Result, isOurs func(Result) bool) (ID, bool) {
+func causeOf(effect Result, results []Result, ours []string) (ID, bool) {
+	isOurs := func(r Result) bool { return slices.Contains(ours, r.Domain) }
 	if effect.Mark != Fail && effect.Mark != Warn {
 		return "", false
 	}

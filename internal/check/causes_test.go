@@ -60,6 +60,30 @@ func TestOnlyTheFirstOfFailuresThatFollowFromEachOtherIsBlamed(t *testing.T) {
 	}
 }
 
+func TestAPingIsNotWaitedForWhenAFailureExplainsItsSilence(t *testing.T) {
+	ours, theirs := "cupdomain.com", "gmail.com"
+	for name, tc := range map[string]struct {
+		found Result
+		want  ID
+	}{
+		"the partner hosts our domain":     {Result{ID: HostedThere, Domain: theirs, Mark: Fail}, HostedThere},
+		"partners can't reach us":          {Result{ID: TCP, Domain: ours, Mark: Fail}, TCP},
+		"another partner hosts our domain": {Result{ID: HostedThere, Domain: "talk.example", Mark: Fail}, ""},
+		"it can't be reached from here":    {Result{ID: PartnerTCP, Domain: theirs, Mark: Fail}, ""},
+		"it does not host our domain":      {Result{ID: HostedThere, Domain: theirs, Mark: Pass}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, ok := SilentBecause([]Result{tc.found}, []string{ours}, theirs)
+			if got != tc.want || ok != (tc.want != "") {
+				t.Errorf("got %q %v, want %q", got, ok, tc.want)
+			}
+		})
+	}
+	if r := SilentPing(theirs, HostedThere); r.ID != RoundTrip || r.Mark != Skip || r.Because != HostedThere || r.Domain != theirs || r.From != Cluster {
+		t.Errorf("got %+v", r)
+	}
+}
+
 func TestAPingIsTheChecksThatItPassed(t *testing.T) {
 	policy := v1alpha1.PeerPolicy{
 		Access: v1alpha1.PeerAccessAllow, TLS: v1alpha1.PeerTLSRequired, Authentication: v1alpha1.PeerAuthenticationCertificateOrDialback,

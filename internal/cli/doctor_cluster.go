@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -266,18 +267,26 @@ func (p patient) askClock(ctx context.Context) []check.Result {
 // ping has the server try a partner from its own position.
 func (p patient) ping(ctx context.Context, peer partner) []check.Result {
 	target := check.PeerTarget{Domain: peer.domain, Policy: peer.policy, From: p.domains()[0], Route: peer.route}
-	left := p.left
-	if left == "" && len(p.servers.pods) == 0 {
-		left = "no pod of the server runs"
+	switch {
+	case p.left != "":
+		return unpinged(ctx, peer.domain, errors.New(p.left))
+	case len(p.servers.pods) == 0:
+		return unpinged(ctx, peer.domain, errors.New("no pod of the server runs"))
 	}
-	if left == "" {
-		pong, err := p.askPing(ctx, target)
-		if err == nil {
-			return check.PingResults(target, pong)
-		}
-		left = err.Error()
+	pong, err := p.askPing(ctx, target)
+	if err != nil {
+		return unpinged(ctx, peer.domain, err)
 	}
-	return []check.Result{{ID: check.RoundTrip, Domain: peer.domain, From: check.Cluster, Mark: check.Skip, Words: left}}
+	return check.PingResults(target, pong)
+}
+
+// unpinged says why there is nothing to say of a ping.
+func unpinged(ctx context.Context, partner string, err error) []check.Result {
+	var known explained
+	if errors.As(context.Cause(ctx), &known) {
+		return []check.Result{check.SilentPing(partner, known.by)}
+	}
+	return []check.Result{{ID: check.RoundTrip, Domain: partner, From: check.Cluster, Mark: check.Skip, Words: err.Error()}}
 }
 
 func (p patient) askPing(ctx context.Context, t check.PeerTarget) (engine.Pong, error) {

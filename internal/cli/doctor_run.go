@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/xmppfed/xmppfed/internal/check"
 	"github.com/xmppfed/xmppfed/internal/desired"
@@ -16,16 +17,35 @@ import (
 type job struct {
 	about string
 	run   func(ctx context.Context) []check.Result
+	// pings is the partner whose answer the job waits for; empty for other jobs.
+	pings string
 }
 
-// examine makes all checks side by side and returns their results in the order of the jobs.
+// grace is how long a ping may still take when it is known why it might stay without an answer.
+const grace = 3 * time.Second
+
+// explained is why a ping was not waited for: a failure that explains its silence.
+type explained struct{ by check.ID }
+
+// Error implements error.
+func (e explained) Error() string { return "not waited for, because " + string(e.by) + " failed" }
+
+// examine makes all checks of a patient.
 func (e *environment) examine(ctx context.Context, p patient) []check.Result {
-	jobs := p.jobs()
+	return e.work(ctx, p.jobs(), p.domains(), grace)
+}
+
+// work does all jobs side by side and returns their results in the order of the jobs. Ours are our domains.
+func (e *environment) work(ctx context.Context, jobs []job, ours []string, grace time.Duration) []check.Result {
 	results := make([][]check.Result, len(jobs))
+	stops := make([]context.CancelCauseFunc, len(jobs))
 	done := make(chan int)
 	for i, job := range jobs {
+		own, stop := context.WithCancelCause(ctx)
+		defer stop(nil)
+		stops[i] = stop
 		go func() {
-			results[i] = job.run(ctx)
+			results[i] = job.run(own)
 			done <- i
 		}()
 	}
@@ -35,11 +55,19 @@ func (e *environment) examine(ctx context.Context, p patient) []check.Result {
 	for i := range jobs {
 		pending[i] = true
 	}
+	var found []check.Result
 	for len(pending) > 0 {
 		progress.Show(waitingFor(jobs, pending))
-		delete(pending, <-done)
+		over := <-done
+		delete(pending, over)
+		found = append(found, results[over]...)
+		for i := range pending {
+			if cause, ok := check.SilentBecause(found, ours, jobs[i].pings); ok && jobs[i].pings != "" {
+				defer time.AfterFunc(grace, func() { stops[i](explained{cause}) }).Stop()
+			}
+		}
 	}
-	return check.FirstCauses(slices.Concat(results...), p.domains())
+	return check.FirstCauses(slices.Concat(results...), ours)
 }
 
 func waitingFor(jobs []job, pending map[int]bool) string {
@@ -58,22 +86,23 @@ func (p patient) jobs() []job {
 	checker := newChecker()
 	for _, domain := range p.domains() {
 		if p.here {
-			jobs = append(jobs, job{domain, func(ctx context.Context) []check.Result { return checker.Examine(ctx, p.subject(domain)) }})
+			jobs = append(jobs, job{about: domain, run: func(ctx context.Context) []check.Result { return checker.Examine(ctx, p.subject(domain)) }})
 		}
 	}
 	if p.through {
-		jobs = append(jobs, job{"the cluster", p.examineCluster})
+		jobs = append(jobs, job{about: "the cluster", run: p.examineCluster})
 	}
 	for _, peer := range p.peers {
 		if p.here {
-			jobs = append(jobs, job{peer.domain, func(ctx context.Context) []check.Result { return p.examinePeer(ctx, checker, peer) }})
+			jobs = append(jobs, job{about: peer.domain, run: func(ctx context.Context) []check.Result { return p.examinePeer(ctx, checker, peer) }})
 		}
 		if p.through {
-			jobs = append(jobs, job{"a ping of " + peer.domain, func(ctx context.Context) []check.Result { return p.ping(ctx, peer) }})
+			ping := func(ctx context.Context) []check.Result { return p.ping(ctx, peer) }
+			jobs = append(jobs, job{about: "a ping of " + peer.domain, run: ping, pings: peer.domain})
 		}
 	}
 	for _, service := range p.hostedServices() {
-		jobs = append(jobs, job{service, func(ctx context.Context) []check.Result {
+		jobs = append(jobs, job{about: service, run: func(ctx context.Context) []check.Result {
 			return []check.Result{checker.Hosted(ctx, check.HostedAnywhere, p.conflict(partner{domain: service}))}
 		}})
 	}
