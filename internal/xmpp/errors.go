@@ -17,8 +17,8 @@ const (
 	StageNegotiation
 	// StageHandshake is the TLS handshake.
 	StageHandshake
-	// StageProof is from a proof, or a question about one, to the answer (XEP-0178, XEP-0220).
-	StageProof
+	// StageVerify is from a dialback key to the peer's word on it (XEP-0220 section 2.1.2).
+	StageVerify
 )
 
 // String names what the stage waits for.
@@ -30,8 +30,8 @@ func (s Stage) String() string {
 		return "stream features"
 	case StageNegotiation:
 		return "answer to starttls"
-	case StageProof:
-		return "answer to a proof"
+	case StageVerify:
+		return "answer to a dialback key"
 	default:
 		return "TLS handshake"
 	}
@@ -82,14 +82,3 @@ type TLSRefusedError struct{}
 
 // Error implements error.
 func (*TLSRefusedError) Error() string { return "the peer offered STARTTLS and then refused it" }
-
-// RejectedError is the peer's refusal of our proof by certificate (RFC 6120 section 6.4.5), with its condition, for
-// example "not-authorized".
-type RejectedError struct {
-	Condition string
-}
-
-// Error implements error.
-func (e *RejectedError) Error() string {
-	return fmt.Sprintf("the peer rejects the proof: %q", e.Condition)
-}

@@ -212,8 +212,7 @@ func isOfThisPackage(err error) bool {
 		protocol   *ProtocolError
 		connection *ConnectionError
 		tlsRefused *TLSRefusedError
-		rejected   *RejectedError
 	)
 	return err == nil || errors.As(err, &refused) || errors.As(err, &protocol) || errors.As(err, &connection) ||
-		errors.As(err, &tlsRefused) || errors.As(err, &rejected)
+		errors.As(err, &tlsRefused)
 }

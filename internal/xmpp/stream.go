@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package xmpp speaks as much of XMPP between servers (RFC 6120, XEP-0220, XEP-0368) as checks need: open a stream, read
-// header and features, start TLS, prove a domain or ask whether a proof is genuine, close. It sends no stanza.
+// header and features, start TLS, ask whether a dialback key is genuine, close. It sends no stanza, and proves no domain:
+// only its server can.
 //
 // The peer is not trusted: whatever it sends, reading ends after 256 KiB or at the deadline, whichever comes first, and
 // holds no more than a few KiB.
