@@ -86,7 +86,8 @@ func (p patient) jobs() []job {
 	checker := newChecker()
 	for _, domain := range p.domains() {
 		if p.here {
-			jobs = append(jobs, job{about: domain, run: func(ctx context.Context) []check.Result { return checker.Examine(ctx, p.subject(domain)) }})
+			run := func(ctx context.Context) []check.Result { return checker.Examine(ctx, p.subject(domain)) }
+			jobs = append(jobs, job{about: domain, run: run})
 		}
 	}
 	if p.through {
@@ -94,7 +95,8 @@ func (p patient) jobs() []job {
 	}
 	for _, peer := range p.peers {
 		if p.here {
-			jobs = append(jobs, job{about: peer.domain, run: func(ctx context.Context) []check.Result { return p.examinePeer(ctx, checker, peer) }})
+			run := func(ctx context.Context) []check.Result { return p.examinePeer(ctx, checker, peer) }
+			jobs = append(jobs, job{about: peer.domain, run: run})
 		}
 		if p.through {
 			ping := func(ctx context.Context) []check.Result { return p.ping(ctx, peer) }

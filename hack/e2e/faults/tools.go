@@ -96,7 +96,8 @@ func prosodyctlFindings(out string) []string {
 // xmppDNS resolves the service records of a domain and tries the servers.
 func xmppDNS(ctx context.Context, t Target) ([]string, error) {
 	resolver, _, _ := strings.Cut(lab.Primary, ":")
-	out, err := output(ctx, "exec", Outside, "--", "env", "SSL_CERT_FILE="+lab.CA, "xmpp-dns", "-s", "-t", "-f", "-v", "--no-color", "--timeout", "4", "--resolver", resolver, t.Domain)
+	out, err := output(ctx, "exec", Outside, "--", "env", "SSL_CERT_FILE="+lab.CA,
+		"xmpp-dns", "-s", "-t", "-f", "-v", "--no-color", "--timeout", "4", "--resolver", resolver, t.Domain)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +133,8 @@ func testssl(ctx context.Context, t Target) ([]string, error) {
 	if t.Protocols {
 		what = "--protocols"
 	}
-	_, err = output(ctx, "exec", Outside, "--", "env", "LC_ALL=C.UTF-8", "testssl", "--quiet", "--color", "0", "--warnings", "batch", "--fast", "--add-ca", lab.CA,
+	_, err = output(ctx, "exec", Outside, "--", "env", "LC_ALL=C.UTF-8",
+		"testssl", "--quiet", "--color", "0", "--warnings", "batch", "--fast", "--add-ca", lab.CA,
 		"--connect-timeout", "3", "--openssl-timeout", "3", "--jsonfile", file,
 		"--ip", address, "--starttls", "xmpp", "--xmpphost", t.Domain, what, host+":"+port)
 	if err != nil {
