@@ -34,6 +34,7 @@ integration() {
 e2e() {
 	has_test "${RUN:-.}"
 	$LAB build externaldns
+	KUBEBUILDER_ASSETS=$(kube_dir) && export KUBEBUILDER_ASSETS
 	$LAB up
 	hack/deploy.sh
 	go test -v -count=1 -tags e2e -timeout 60m -exec "'$PWD/$LAB' exec node --" -run "${RUN:-.}" ./hack/e2e

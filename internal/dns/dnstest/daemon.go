@@ -205,6 +205,9 @@ func (d *Daemon) Stop() {
 	d.process = nil
 }
 
+// Stopped tells that it does not run.
+func (d *Daemon) Stopped() bool { return d.process == nil }
+
 // Log is what it wrote since it was started.
 func (d *Daemon) Log() string { return d.log.String() }
 

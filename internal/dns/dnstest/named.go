@@ -78,3 +78,21 @@ func (d *Daemon) copyProgram(program string) {
 		d.t.Fatalf("copying named: %v", err)
 	}
 }
+
+// BlockJournal keeps BIND from writing the journal of a zone, as a full disk does; UnblockJournal ends that.
+func (d *Daemon) BlockJournal(zone string) error {
+	journal := d.path(zone + ".db.jnl")
+	if err := os.Rename(journal, journal+".aside"); err != nil {
+		return err
+	}
+	return os.Mkdir(journal, 0o700)
+}
+
+// UnblockJournal gives the zone its journal back.
+func (d *Daemon) UnblockJournal(zone string) error {
+	journal := d.path(zone + ".db.jnl")
+	if err := os.Remove(journal); err != nil {
+		return err
+	}
+	return os.Rename(journal+".aside", journal)
+}
