@@ -88,6 +88,28 @@ func TestAnotherPortMovesServiceAndServiceRecords(t *testing.T) {
 	}))
 }
 
+func TestDirectTLSAddsAPortAndItsServiceRecordsAndTakesThemAwayAgain(t *testing.T) {
+	w := newWorldWithZone(t)
+	w.createReady("cup")
+	without, before := w.records(), read[corev1.Service](w, "cup-s2s")
+	w.change("cup", func(fed *v1alpha1.Federation) { fed.Spec.Exposure.DirectTLS = &v1alpha1.DirectTLSSpec{Port: 443} })
+	w.reconcile("cup")
+	w.Expect(w.records()).To(gomega.ConsistOf(append([]string{
+		"_xmpps-server._tcp.conference.cupdomain.com. 300 SRV 0 0 443 cup1.cupdomain.com.",
+		"_xmpps-server._tcp.cupdomain.com. 300 SRV 0 0 443 cup1.cupdomain.com.",
+	}, without...)))
+	service := read[corev1.Service](w, "cup-s2s")
+	w.Expect(service.UID).To(gomega.Equal(before.UID))
+	w.Expect(service.Spec.Ports).To(gomega.HaveLen(2))
+	w.Expect(service.Spec.Ports[0]).To(gomega.Equal(before.Spec.Ports[0]), "the node port stays")
+	w.Expect(w.checks[len(w.checks)-1].DirectPort).To(gomega.Equal(uint16(443)), "the new way in is checked at once")
+
+	w.change("cup", func(fed *v1alpha1.Federation) { fed.Spec.Exposure.DirectTLS = nil })
+	w.reconcile("cup")
+	w.Expect(w.records()).To(gomega.Equal(without))
+	w.Expect(read[corev1.Service](w, "cup-s2s").Spec.Ports).To(gomega.Equal(before.Spec.Ports))
+}
+
 func TestAnotherHostNameLeavesNoStaleRecord(t *testing.T) {
 	w := newWorldWithZone(t)
 	w.createReady("cup")

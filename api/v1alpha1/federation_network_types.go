@@ -8,6 +8,8 @@ import (
 )
 
 // ExposureSpec is how the rest of the network reaches the server.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.directTLS) || !has(self.directTLS.port) || !has(self.port) || self.directTLS.port != self.port",fieldPath=".directTLS.port",message="spec.exposure.directTLS.port must differ from spec.exposure.port, because one port can't both begin with TLS and offer STARTTLS; choose another, for example 5270"
 type ExposureSpec struct {
 	// Port is the public TCP port. The service records carry it, so any port works (port address translation); 5269 is
 	// the one that partners' firewalls know (RFC 6120 section 14.7).
@@ -17,6 +19,13 @@ type ExposureSpec struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	Port int32 `json:"port,omitempty"`
+
+	// DirectTLS adds a port at which streams of other servers are encrypted from the first byte on (XEP-0368), and a
+	// service record _xmpps-server._tcp for every domain. Partners that don't know it go on using spec.exposure.port.
+	// Absent: none.
+	//
+	// +optional
+	DirectTLS *DirectTLSSpec `json:"directTLS,omitempty"`
 
 	// LoadBalancer shapes the Service that gets the public address. That Service is never deleted or created anew
 	// while the Federation lives, so that the address stays.
@@ -33,6 +42,17 @@ type ExposureSpec struct {
 	// +kubebuilder:validation:items:MaxLength=45
 	// +kubebuilder:validation:items:XValidation:rule="isIP(self) && ip(self).isGlobalUnicast()",message="must be a unicast IP address that others can reach, for example 203.0.113.5"
 	PublicAddresses []string `json:"publicAddresses,omitempty"`
+}
+
+// DirectTLSSpec is a port at which TLS begins with the connection (XEP-0368).
+type DirectTLSSpec struct {
+	// Port is the public TCP port; the service records carry it.
+	//
+	// +optional
+	// +kubebuilder:default=5270
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
 }
 
 // LoadBalancerSpec shapes the Service of type LoadBalancer.

@@ -115,6 +115,11 @@ func badExposures() []badManifest {
 	return []badManifest{
 		exposure("port 0", "port: 0", "port", "should be greater than or equal to 1"),
 		exposure("port 65536", "port: 65536", "port", "should be less than or equal to 65535"),
+		exposure("direct TLS at port 0", "directTLS: {port: 0}", "directTLS.port", "should be greater than or equal to 1"),
+		exposure("direct TLS at the port for STARTTLS", "directTLS: {port: 5269}", "directTLS.port",
+			"must differ from spec.exposure.port, because one port can't both begin with TLS and offer STARTTLS"),
+		exposure("direct TLS's own port for STARTTLS", "port: 5270, directTLS: {}", "directTLS.port",
+			"must differ from spec.exposure.port"),
 		exposure("a load balancer class with a space", `loadBalancer: {class: "my nlb"}`, "loadBalancer.class",
 			"must be a load balancer class, for example service.k8s.aws/nlb"),
 		exposure("a Service annotation of the operator's", "loadBalancer: {annotations: {xmppfed.io/a: b}}",

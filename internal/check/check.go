@@ -34,6 +34,8 @@ type InboundTarget struct {
 	Hostname string
 	// Port, Priority and Weight are those of the service records (RFC 2782).
 	Port, Priority, Weight uint16
+	// DirectPort is that of the service records for direct TLS (XEP-0368). Zero: there are none.
+	DirectPort uint16
 	// Addresses are those of Hostname.
 	Addresses []netip.Addr
 	// Through is tried in place of Addresses, when those are closed to the operator by source ranges: the Service's
@@ -51,6 +53,9 @@ func TargetOf(fed *v1alpha1.Federation, addresses []netip.Addr) InboundTarget {
 	t := InboundTarget{
 		Domains: desired.AddressableDomains(fed), Hostname: desired.Hostname(fed), Addresses: addresses,
 		Port: uint16(fed.Spec.Exposure.Port), Priority: uint16(fed.Spec.DNS.Priority), Weight: uint16(fed.Spec.DNS.Weight),
+	}
+	if direct := fed.Spec.Exposure.DirectTLS; direct != nil {
+		t.DirectPort = uint16(direct.Port)
 	}
 	for _, resolver := range fed.Spec.Verification.Resolvers {
 		t.Resolvers = append(t.Resolvers, string(resolver))
@@ -93,7 +98,8 @@ func New() *Checker {
 }
 
 // Inbound takes the way of a partner's server to t (RFC 6120 sections 3.2.1, 4.2, 5.4 and 13.7.2): service record,
-// address, TCP, stream, STARTTLS, certificate. Every address is tried for every domain. Whether a partner trusts the
+// address, TCP, stream, STARTTLS, certificate; and that of XEP-0368, where there is one: TLS comes before the stream. Every
+// address is tried for every domain. Whether a partner trusts the
 // issuer of the certificate is the partner's decision, so it is not judged.
 //
 // The context's deadline is for the whole check and is shared out among its steps; with at least 24 s each of them has
@@ -184,6 +190,40 @@ func each(n int, f func(i int)) {
 		})
 	}
 	wg.Wait()
+}
+
+// entrance is one of the ways to the server: by the service records with the prefix, to the port.
+type entrance struct {
+	prefix string
+	port   uint16
+	// direct is set where TLS comes first.
+	direct bool
+}
+
+// entrances are those that partners may take.
+func (t InboundTarget) entrances() []entrance {
+	all := []entrance{{prefix: servicePrefix, port: t.Port}}
+	if t.DirectPort != 0 {
+		all = append(all, entrance{prefix: directPrefix, port: t.DirectPort, direct: true})
+	}
+	return all
+}
+
+// entry is the service record of one domain for one entrance.
+type entry struct {
+	entrance
+	domain string
+}
+
+// entries are all service records, ordered by entrance, then by domain.
+func (t InboundTarget) entries() []entry {
+	var all []entry
+	for _, e := range t.entrances() {
+		for _, domain := range t.Domains {
+			all = append(all, entry{e, domain})
+		}
+	}
+	return all
 }
 
 // addressesToTry are those to connect to.

@@ -24,6 +24,13 @@ type directTrial struct {
 
 // examineDirect tries direct TLS where the domain publishes it (XEP-0368).
 func (c *Checker) examineDirect(ctx context.Context, s Subject, n source, p patience) []Result {
+	if s.Want != nil && s.Want.DirectPort != 0 {
+		wanted := entry{entrance{prefix: directPrefix, port: s.Want.DirectPort, direct: true}, s.Domain}
+		if missing, ok := judgeService(*s.Want, wanted, n.direct); !ok {
+			missing.ID = DirectTLS
+			return []Result{missing}
+		}
+	}
 	if len(n.direct) == 0 || n.direct[0].Target == "" {
 		return []Result{skipped(DirectTLS, "", "the domain publishes none")}
 	}
@@ -67,6 +74,21 @@ func (c *Checker) tryDirect(ctx context.Context, domain string, t *directTrial, 
 	})
 	if stream != nil {
 		stream.Close()
+	}
+}
+
+// tell makes of it a trial like those by STARTTLS.
+func (d directTrial) tell(t *trial) {
+	t.dial = d.dial
+	chain := d.state.PeerCertificates
+	switch {
+	case d.stream != nil && len(chain) == 0:
+		t.tls = d.stream
+	case d.stream != nil && !insists(d.stream):
+		t.stream = d.stream
+	}
+	if len(chain) > 0 {
+		t.leaf = chain[0]
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/check/phrase"
+	"github.com/xmppfed/xmppfed/internal/engine"
 	"github.com/xmppfed/xmppfed/internal/pki"
 	"github.com/xmppfed/xmppfed/internal/xmpp"
 )
@@ -47,7 +48,27 @@ func judgeTrials(t InboundTarget, trials []trial, now time.Time) (findings []Res
 	return findings, slices.Compact(notes)
 }
 
+// judgeTrial says what a trial means; true when nothing is wrong.
 func judgeTrial(t InboundTarget, tr trial, now time.Time) (Result, bool) {
+	failed, ok := judgeSteps(t, tr, now)
+	if ok || !tr.direct {
+		return failed, ok
+	}
+	switch {
+	case tr.dial != nil:
+		failed.Fix += "; to go without direct TLS, take spec.exposure.directTLS away"
+	case tr.tls != nil:
+		failed.Fix = "Check that the public port leads to the port " + engine.PortS2STLS + " of this Federation's Service and not " +
+			"to the one for STARTTLS, and the server's log"
+	}
+	if failed.ID != Clock {
+		failed.ID = DirectTLS
+	}
+	failed.Words = "direct TLS: " + failed.Words
+	return failed, false
+}
+
+func judgeSteps(t InboundTarget, tr trial, now time.Time) (Result, bool) {
 	switch {
 	case tr.dial != nil:
 		return judgeDial(tr.dial), false

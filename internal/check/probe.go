@@ -17,6 +17,8 @@ import (
 type trial struct {
 	address netip.AddrPort
 	domain  string
+	// direct is set where TLS comes before the stream (XEP-0368).
+	direct bool
 	// skipped is true when nothing was tried, because the address had already failed for another domain.
 	skipped bool
 
@@ -33,16 +35,17 @@ func (t trial) failed() bool {
 	return t.dial != nil || t.stream != nil && !isStreamError(t.stream)
 }
 
-// tryAll opens a stream to every address for every domain, ordered by address, then by domain. When an address fails
-// for the first domain, the others are skipped there: it would fail for them as well, and slowly.
+// tryAll opens a stream to every address and port for every domain, ordered by entrance, then by address, then by domain. When
+// one fails for the first domain, the others are skipped there: it would fail for them as well, and slowly.
 func (c *Checker) tryAll(ctx context.Context, t InboundTarget, p patience) []trial {
-	addresses := t.addressesToTry()
-	trials := make([]trial, len(addresses)*len(t.Domains))
-	each(len(addresses), func(i int) {
-		at := netip.AddrPortFrom(addresses[i], t.Port)
+	entrances, addresses := t.entrances(), t.addressesToTry()
+	trials := make([]trial, len(entrances)*len(addresses)*len(t.Domains))
+	each(len(entrances)*len(addresses), func(i int) {
+		by := entrances[i/len(addresses)]
+		at := netip.AddrPortFrom(addresses[i%len(addresses)], by.port)
 		mine := trials[i*len(t.Domains):][:len(t.Domains)]
 		for j, domain := range t.Domains {
-			mine[j] = trial{address: at, domain: domain, skipped: j > 0}
+			mine[j] = trial{address: at, domain: domain, direct: by.direct, skipped: j > 0}
 		}
 		if len(mine) == 0 {
 			return
@@ -60,6 +63,12 @@ func (c *Checker) tryAll(ctx context.Context, t InboundTarget, p patience) []tri
 
 // try makes one trial. The stream claims no identity of ours (no from), and ends before authentication.
 func (c *Checker) try(ctx context.Context, t *trial, p patience) {
+	if t.direct {
+		direct := directTrial{at: endpoint{address: t.address}, announced: true}
+		c.tryDirect(ctx, t.domain, &direct, p)
+		direct.tell(t)
+		return
+	}
 	stream := c.open(ctx, t, xmpp.Names{To: t.domain}, p)
 	if stream == nil {
 		return

@@ -20,10 +20,10 @@ type view struct {
 	server    string
 	addresses Addresses
 	err       error       // of the addresses
-	services  []serviceOf // in the order of the domains
+	services  []serviceOf // in the order of the target's entries
 }
 
-// serviceOf is how one resolver sees the service records of one domain.
+// serviceOf is how one resolver sees the service records of one entry.
 type serviceOf struct {
 	records []SRV
 	err     error
@@ -31,6 +31,7 @@ type serviceOf struct {
 
 // ask collects every resolver's view.
 func (c *Checker) ask(ctx context.Context, t InboundTarget, p patience) []view {
+	entries := t.entries()
 	views := make([]view, len(t.Resolvers))
 	each(len(views), func(i int) {
 		v := &views[i]
@@ -41,11 +42,11 @@ func (c *Checker) ask(ctx context.Context, t InboundTarget, p patience) []view {
 		if v.err != nil {
 			return
 		}
-		v.services = make([]serviceOf, len(t.Domains))
-		each(len(t.Domains), func(j int) {
+		v.services = make([]serviceOf, len(entries))
+		each(len(entries), func(j int) {
 			within(ctx, p.lookup, func(ctx context.Context) {
 				s := &v.services[j]
-				s.records, s.err = c.Resolver.LookupSRV(ctx, v.server, servicePrefix+t.Domains[j])
+				s.records, s.err = c.Resolver.LookupSRV(ctx, v.server, entries[j].prefix+entries[j].domain)
 			})
 		})
 	})
@@ -55,7 +56,8 @@ func (c *Checker) ask(ctx context.Context, t InboundTarget, p patience) []view {
 // judgeViews compares what the resolvers see with what partners should see. Every resolver that answers has to agree;
 // one that does not is noted, and only a question that none answers is a finding.
 func judgeViews(t InboundTarget, views []view) (findings []Result, notes []string) {
-	answered := make([]bool, len(t.Domains))
+	entries := t.entries()
+	answered := make([]bool, len(entries))
 	var failures []Result
 	for _, v := range views {
 		if v.err != nil {
@@ -72,7 +74,7 @@ func judgeViews(t InboundTarget, views []view) (findings []Result, notes []strin
 				continue
 			}
 			answered[j] = true
-			if f, ok := judgeService(t, t.Domains[j], s.records); !ok {
+			if f, ok := judgeService(t, entries[j], s.records); !ok {
 				f.Subject = "resolver " + v.server
 				findings = append(findings, f)
 			}
@@ -88,9 +90,9 @@ func judgeViews(t InboundTarget, views []view) (findings []Result, notes []strin
 	return findings, slices.Compact(notes)
 }
 
-func judgeService(t InboundTarget, domain string, records []SRV) (Result, bool) {
-	name := servicePrefix + domain
-	want := SRV{Priority: t.Priority, Weight: t.Weight, Port: t.Port, Target: canonical(t.Hostname)}
+func judgeService(t InboundTarget, e entry, records []SRV) (Result, bool) {
+	name := e.prefix + e.domain
+	want := SRV{Priority: t.Priority, Weight: t.Weight, Port: e.port, Target: canonical(t.Hostname)}
 	publish := fmt.Sprintf("%s. SRV %s", name, want)
 	if len(records) == 0 {
 		return Result{

@@ -227,8 +227,14 @@ func (sv survey) reference(s Subject) (source, bool) {
 
 // isMet tells whether a source has what the Federation publishes.
 func (t InboundTarget) isMet(domain string, n source) bool {
-	if _, ok := judgeService(t, domain, n.services); !ok {
-		return false
+	for _, e := range t.entrances() {
+		records := n.services
+		if e.direct {
+			records = n.direct
+		}
+		if _, ok := judgeService(t, entry{e, domain}, records); !ok {
+			return false
+		}
 	}
 	addresses, known := n.hosts[canonical(t.Hostname)]
 	_, ok := judgeAddresses(t, addresses)

@@ -95,7 +95,7 @@ func (s Subject) judgeRecords(n source) []Result {
 func (s Subject) judgeWanted(n source) []Result {
 	evidence := prefixed(servicePrefix+s.Domain+". SRV ", serviceTexts(n.services))
 	var results []Result
-	service, ok := judgeService(*s.Want, s.Domain, n.services)
+	service, ok := judgeService(*s.Want, entry{entrance{prefix: servicePrefix, port: s.Want.Port}, s.Domain}, n.services)
 	service.Evidence = evidence
 	switch {
 	case ok:

@@ -80,6 +80,9 @@ func reachable(t InboundTarget, notes []string) Verdict {
 	message := fmt.Sprintf("partners find %s in public DNS (asked: %s) and reach %s at port %d, encrypted, with a "+
 		"certificate that names the domain", phrase.List(t.Domains, maxRecords), phrase.List(t.Resolvers, maxRecords),
 		phrase.List(texts(sortedAddresses(t.Addresses)), maxRecords), t.Port)
+	if t.DirectPort != 0 {
+		message += fmt.Sprintf("; by direct TLS at port %d as well", t.DirectPort)
+	}
 	if t.Through.IsValid() {
 		notes = append([]string{fmt.Sprintf("tried from inside the cluster through %s, because "+
 			"spec.exposure.loadBalancer.sourceRanges keep the operator out", t.Through)}, notes...)

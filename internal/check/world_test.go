@@ -221,6 +221,17 @@ func serves(pair tls.Certificate) func(net.Conn, *bufio.Reader) {
 	}
 }
 
+// servesDirect is an XMPP server with the key pair that expects TLS at once.
+func servesDirect(pair tls.Certificate) func(net.Conn, *bufio.Reader) {
+	return func(conn net.Conn, _ *bufio.Reader) {
+		secured := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"xmpp-server"}})
+		in := bufio.NewReader(secured)
+		skipTags(in, 2)
+		say(secured, streamHeader+"<stream:features/>")
+		_, _ = io.Copy(io.Discard, in)
+	}
+}
+
 // keyPair is issued at the given time for 90 days.
 func keyPair(t *testing.T, at time.Time, names ...string) tls.Certificate {
 	t.Helper()

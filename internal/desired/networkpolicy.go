@@ -15,13 +15,10 @@ import (
 	"github.com/xmppfed/xmppfed/internal/engine"
 )
 
-// directTLSPort is the usual port of partners' direct TLS listeners (XEP-0368).
-const directTLSPort = 5270
-
 // dnsPort is the port of DNS (RFC 1035 section 4.2).
 const dnsPort = 53
 
-// NetworkPolicy is the firewall of the pods: partners reach the server-to-server port, clients inside the cluster the
+// NetworkPolicy is the firewall of the pods: partners reach the server-to-server ports, clients inside the cluster the
 // client port, the operator in its namespace the control port; the server reaches partners and DNS, nothing else.
 func NetworkPolicy(fed *v1alpha1.Federation, operatorNamespace string) *networkingv1.NetworkPolicy {
 	return &networkingv1.NetworkPolicy{
@@ -30,16 +27,24 @@ func NetworkPolicy(fed *v1alpha1.Federation, operatorNamespace string) *networki
 			PodSelector: metav1.LabelSelector{MatchLabels: SelectorLabels(fed)},
 			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress},
 			Ingress: []networkingv1.NetworkPolicyIngressRule{
-				{From: partnerPeers(fed, operatorNamespace), Ports: tcp(engine.PortNumberS2S)},
+				{From: partnerPeers(fed, operatorNamespace), Ports: tcp(serverPorts(fed)...)},
 				{From: []networkingv1.NetworkPolicyPeer{{NamespaceSelector: &metav1.LabelSelector{}}}, Ports: tcp(engine.PortNumberC2S)},
 				{From: []networkingv1.NetworkPolicyPeer{namespacePeer(operatorNamespace)}, Ports: tcp(engine.PortNumberHTTP)},
 			},
 			Egress: append([]networkingv1.NetworkPolicyEgressRule{
-				{Ports: tcp(engine.PortNumberS2S, directTLSPort)},
+				{Ports: tcp(engine.PortNumberS2S, engine.PortNumberS2STLS)},
 				{Ports: append(tcp(dnsPort), networkPolicyPort(corev1.ProtocolUDP, dnsPort))},
 			}, routes(fed)...),
 		},
 	}
+}
+
+// serverPorts are those that partners connect to.
+func serverPorts(fed *v1alpha1.Federation) []int32 {
+	if fed.Spec.Exposure.DirectTLS == nil {
+		return []int32{engine.PortNumberS2S}
+	}
+	return []int32{engine.PortNumberS2S, engine.PortNumberS2STLS}
 }
 
 // routes let the server reach partners at the places and ports of spec.peers[].route, and, where that is an address,
@@ -47,7 +52,7 @@ func NetworkPolicy(fed *v1alpha1.Federation, operatorNamespace string) *networki
 func routes(fed *v1alpha1.Federation) []networkingv1.NetworkPolicyEgressRule {
 	var rules []networkingv1.NetworkPolicyEgressRule
 	for _, peer := range fed.Spec.Peers {
-		if peer.Route == nil || peer.Route.Port == engine.PortNumberS2S || peer.Route.Port == directTLSPort {
+		if peer.Route == nil || peer.Route.Port == engine.PortNumberS2S || peer.Route.Port == engine.PortNumberS2STLS {
 			continue
 		}
 		rule := networkingv1.NetworkPolicyEgressRule{Ports: tcp(peer.Route.Port)}

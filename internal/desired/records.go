@@ -13,25 +13,37 @@ import (
 // given by apexes, is that of its anchor, so a group chat domain in a zone of its own gets a unit of its own. Without
 // addresses the host has no records.
 func Units(fed *v1alpha1.Federation, apexes map[string]string, addresses []netip.Addr) []dns.Unit {
-	spec := fed.Spec.DNS
-	ttl := uint32(spec.TTL)
+	ttl := uint32(fed.Spec.DNS.TTL)
 	host := Hostname(fed)
-	target := dns.SRV{
-		Priority: uint16(spec.Priority), Weight: uint16(spec.Weight),
-		Port: uint16(fed.Spec.Exposure.Port), Target: dns.Canonical(host),
-	}
 	all := []dns.Unit{{Anchor: host, Records: dns.AddressRecords(host, ttl, addresses)}}
 	for _, domain := range domains(fed) {
 		unit := dns.Unit{Anchor: domain}
 		for _, service := range services(fed, domain) {
-			record := dns.SRVRecord(dns.ServiceXMPPServer, service, ttl, target)
+			records := serviceRecords(fed, service)
 			if apexes[service] == apexes[domain] {
-				unit.Records = append(unit.Records, record)
+				unit.Records = append(unit.Records, records...)
 			} else {
-				all = append(all, dns.Unit{Anchor: service, Records: []dns.RRset{record}})
+				all = append(all, dns.Unit{Anchor: service, Records: records})
 			}
 		}
 		all = append(all, unit)
 	}
 	return all
+}
+
+// serviceRecords are the records by which a domain's server is found.
+func serviceRecords(fed *v1alpha1.Federation, domain string) []dns.RRset {
+	exposure := fed.Spec.Exposure
+	records := []dns.RRset{serviceRecord(fed, dns.ServiceXMPPServer, domain, exposure.Port)}
+	if exposure.DirectTLS != nil {
+		records = append(records, serviceRecord(fed, dns.ServiceXMPPSServer, domain, exposure.DirectTLS.Port))
+	}
+	return records
+}
+
+func serviceRecord(fed *v1alpha1.Federation, service, domain string, port int32) dns.RRset {
+	spec := fed.Spec.DNS
+	return dns.SRVRecord(service, domain, uint32(spec.TTL), dns.SRV{
+		Priority: uint16(spec.Priority), Weight: uint16(spec.Weight), Port: uint16(port), Target: Hostname(fed),
+	})
 }

@@ -20,6 +20,7 @@ type Object interface {
 func ServerInput(fed *v1alpha1.Federation, trustedCAs string) engine.Input {
 	return engine.Input{
 		Domains: domains(fed), GroupChat: groupChat(fed), TrustedCAs: trustedCAs, Replicas: fed.Spec.Server.Replicas,
+		DirectTLS:    fed.Spec.Exposure.DirectTLS != nil,
 		PeerDefaults: fed.Spec.PeerDefaults.Policy(), Peers: peerPolicies(fed),
 	}
 }

@@ -37,9 +37,18 @@ func PublicService(fed *v1alpha1.Federation) *corev1.Service {
 			LoadBalancerSourceRanges: lb.SourceRanges,
 			ExternalTrafficPolicy:    lb.ExternalTrafficPolicy,
 			Selector:                 SelectorLabels(fed),
-			Ports:                    []corev1.ServicePort{servicePort(engine.PortS2S, fed.Spec.Exposure.Port)},
+			Ports:                    publicPorts(fed),
 		},
 	}
+}
+
+// publicPorts are those that others reach the server by.
+func publicPorts(fed *v1alpha1.Federation) []corev1.ServicePort {
+	ports := []corev1.ServicePort{servicePort(engine.PortS2S, fed.Spec.Exposure.Port)}
+	if direct := fed.Spec.Exposure.DirectTLS; direct != nil {
+		ports = append(ports, servicePort(engine.PortS2STLS, direct.Port))
+	}
+	return ports
 }
 
 // ClientService lets clients inside the cluster log in.

@@ -21,9 +21,13 @@ const (
 	TypeSRV   uint16 = 33
 )
 
-// ServiceXMPPServer is the service label pair under which other XMPP servers look for a domain's server
-// (RFC 6120 section 3.2.1).
-const ServiceXMPPServer = "_xmpp-server._tcp"
+// Service label pairs of SRV records.
+const (
+	// ServiceXMPPServer is where other XMPP servers look for a domain's server (RFC 6120 section 3.2.1).
+	ServiceXMPPServer = "_xmpp-server._tcp"
+	// ServiceXMPPSServer is where they look for one with direct TLS (XEP-0368 section 3).
+	ServiceXMPPSServer = "_xmpps-server._tcp"
+)
 
 // Key names a record set: everything of one type at one name.
 type Key struct {

@@ -25,16 +25,18 @@ const (
 
 // Names of the container's ports, to be referred to by Services and policies.
 const (
-	PortS2S  = "s2s"  // 5269, server-to-server
-	PortC2S  = "c2s"  // 5222, client-to-server
-	PortHTTP = "http" // 5280, readiness, status and metrics; never exposed publicly
+	PortS2S    = "s2s"     // 5269, server-to-server
+	PortS2STLS = "s2s-tls" // 5270, server-to-server with direct TLS
+	PortC2S    = "c2s"     // 5222, client-to-server
+	PortHTTP   = "http"    // 5280, readiness, status and metrics; never exposed publicly
 )
 
 // Numbers of the container's ports.
 const (
-	PortNumberS2S  int32 = 5269
-	PortNumberC2S  int32 = 5222
-	PortNumberHTTP int32 = 5280
+	PortNumberS2S    int32 = 5269
+	PortNumberS2STLS int32 = 5270
+	PortNumberC2S    int32 = 5222
+	PortNumberHTTP   int32 = 5280
 )
 
 // FileTrustedCAs is the file of the ConfigMap with the further authorities to
@@ -51,6 +53,8 @@ type Input struct {
 	// TrustedCAs is a PEM bundle of further authorities to trust in partners'
 	// certificates, beside the system's; empty means none.
 	TrustedCAs string
+	// DirectTLS has the server listen at PortS2STLS (XEP-0368).
+	DirectTLS bool
 	// Replicas is the number of pods.
 	Replicas int32
 	// PeerDefaults is the policy for every domain that no entry of Peers covers. It has to be complete.

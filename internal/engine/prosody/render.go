@@ -34,6 +34,7 @@ var configTemplate = template.Must(template.ParseFS(files, "files/prosody.cfg.lu
 type configValues struct {
 	Generation literal
 	TrustedCAs bool
+	DirectTLS  bool
 	Hosts      []hostValues
 }
 
@@ -79,7 +80,7 @@ func render(in engine.Input) (engine.Config, error) {
 }
 
 func renderConfig(in engine.Input, generation string) (string, error) {
-	values := configValues{Generation: quote(generation), TrustedCAs: in.TrustedCAs != ""}
+	values := configValues{Generation: quote(generation), TrustedCAs: in.TrustedCAs != "", DirectTLS: in.DirectTLS}
 	for _, domain := range in.Domains {
 		host := hostValues{Domain: quote(domain)}
 		if in.GroupChat != "" {

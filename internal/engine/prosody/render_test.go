@@ -35,6 +35,7 @@ var goldens = map[string]engine.Input{
 	"group-chat-trusted-cas": {
 		Domains: []string{"cupdomain.com", "example.org"}, GroupChat: "conference", TrustedCAs: "PEM\n", PeerDefaults: strict,
 	},
+	"direct-tls": {Domains: []string{"cupdomain.com"}, TrustedCAs: "PEM\n", DirectTLS: true, PeerDefaults: strict},
 }
 
 func TestRenderedConfigurationIsTheGoldenOne(t *testing.T) {
@@ -83,6 +84,8 @@ func TestRenderGivesAllFilesAndAGenerationThatFollowsThem(t *testing.T) {
 	withCAs.TrustedCAs = "PEM"
 	otherCAs := base
 	otherCAs.TrustedCAs = "other PEM"
+	withDirectTLS := base
+	withDirectTLS.DirectTLS = true
 	if got := mustRender(t, withCAs).Files[trustedCAsFile]; got != "PEM" {
 		t.Errorf("ca.crt holds %q", got)
 	}
@@ -94,7 +97,7 @@ func TestRenderGivesAllFilesAndAGenerationThatFollowsThem(t *testing.T) {
 	withRoute := base
 	withRoute.Peers = []engine.Peer{{Domain: "gmail.com", Policy: plain, Route: &engine.Route{Host: "::1", Port: 5269}}}
 	for _, in := range []engine.Input{
-		withCAs, otherCAs, otherDefaults, withPeer, withRoute,
+		withCAs, otherCAs, withDirectTLS, otherDefaults, withPeer, withRoute,
 		{Domains: []string{"cupdomain.com"}, PeerDefaults: strict},
 		{Domains: []string{"other.com"}, PeerDefaults: strict},
 	} {

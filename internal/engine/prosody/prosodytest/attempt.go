@@ -22,6 +22,8 @@ type Attempt struct {
 	From, To string
 	// Certificate to show; nil: none.
 	Certificate *tls.Certificate
+	// Direct attempts begin with TLS (XEP-0368).
+	Direct bool
 	// Plain attempts don't encrypt the stream.
 	Plain bool
 	// Legacy attempts know nothing of XMPP 1.0, nor of encryption.
@@ -95,6 +97,10 @@ func (a Attempt) connect() (*Stream, error) {
 	config := &tls.Config{InsecureSkipVerify: true}
 	if a.Certificate != nil {
 		config.Certificates = []tls.Certificate{*a.Certificate}
+	}
+	if a.Direct {
+		config.ServerName, config.NextProtos = a.To, []string{"xmpp-server"}
+		return openDirect(engine.PortNumberS2STLS, header, config)
 	}
 	if !a.Plain && !a.Legacy {
 		return open(engine.PortNumberS2S, header, config)

@@ -98,6 +98,22 @@ func open(port int32, header string, config *tls.Config) (*Stream, error) {
 	return s, nil
 }
 
+// openDirect connects to port and opens a stream within TLS (XEP-0368).
+func openDirect(port int32, header string, config *tls.Config) (*Stream, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return nil, err
+	}
+	s := &Stream{conn: conn, header: header}
+	if err := s.exchange(header, "</stream:features>"); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
 // openClient opens a client's stream that is not authenticated yet.
 func openClient(port int32, domain string) (*Stream, error) {
 	header := "<stream:stream xmlns='jabber:client' " +
