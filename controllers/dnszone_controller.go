@@ -26,7 +26,7 @@ const (
 	// probeInterval is how often a zone's primary is asked for its start of authority: one small query for each zone,
 	// however many Federations publish there.
 	probeInterval = 3 * time.Second
-	// distantProbeInterval is that of zones whose servers or webhook are somebody else's.
+	// distantProbeInterval is that of zones whose servers, webhook or API are somebody else's.
 	distantProbeInterval = 30 * time.Second
 	// probeTimeout bounds one probe.
 	probeTimeout = 5 * time.Second

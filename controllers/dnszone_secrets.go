@@ -3,6 +3,7 @@
 package controllers
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -27,10 +28,20 @@ type secretField struct {
 
 // secretFields that are set.
 func secretFields(provider v1alpha1.DNSProvider) []secretField {
-	if provider.RFC2136 != nil {
-		return []secretField{{"rfc2136.tsig.secretRef", "the TSIG secret", provider.RFC2136.TSIG.SecretRef}}
+	var fields []secretField
+	add := func(path, value string, ref *v1alpha1.SecretKey) {
+		if ref != nil {
+			fields = append(fields, secretField{path, value, *ref})
+		}
 	}
-	return nil
+	if p := provider.RFC2136; p != nil {
+		add("rfc2136.tsig.secretRef", "the TSIG secret", &p.TSIG.SecretRef)
+	}
+	if p := provider.Route53; p != nil {
+		add("route53.accessKeyIDSecretRef", "the ID of the access key", p.AccessKeyIDSecretRef)
+		add("route53.secretAccessKeySecretRef", "the secret access key", p.SecretAccessKeySecretRef)
+	}
+	return fields
 }
 
 // readSecrets reads the values that the zone's spec refers to.
@@ -42,10 +53,10 @@ func (r *DNSZoneReconciler) readSecrets(ctx context.Context, zone *v1alpha1.DNSZ
 		if err := r.Reader.Get(ctx, key, &secret); client.IgnoreNotFound(err) != nil {
 			return nil, nil, fmt.Errorf("reading Secret %s: %w", key, err)
 		}
-		value, found := secret.Data[field.ref.Key]
-		if !found {
+		value := secret.Data[field.ref.Key]
+		if len(bytes.TrimSpace(value)) == 0 {
 			return nil, outcome.Stalled(v1alpha1.ReasonSecretNotFound,
-				"Secret %s, named by spec.provider.%s of DNSZone %s, has no key %s or does not exist; the platform team has to put %s there",
+				"Secret %s, named by spec.provider.%s of DNSZone %s, has no key %s or nothing in it, or does not exist; the platform team has to put %s there",
 				key, field.path, zone.Name, field.ref.Key, field.value), nil
 		}
 		secrets[field.ref] = string(value)

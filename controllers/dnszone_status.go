@@ -112,6 +112,8 @@ func usable(zone *v1alpha1.DNSZone) string {
 	case v1alpha1.DNSProviderWebhook:
 		return "the webhook answers and is for " + apex + "; as its protocol knows no conditional changes, nobody else may write the " +
 			"names that Federations publish"
+	case v1alpha1.DNSProviderRoute53:
+		return "Route 53 has the public hosted zone " + apex + " and accepts the credentials"
 	case v1alpha1.DNSProviderRFC2136:
 	}
 	if zone.Status.Guarantee == v1alpha1.GuaranteeBestEffort {

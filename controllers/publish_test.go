@@ -127,6 +127,7 @@ func TestTroubleWithTheDNSKeepsItsReason(t *testing.T) {
 		v1alpha1.ReasonUnauthenticatedResponse: temporary, v1alpha1.ReasonUpdateRefused: permanent,
 		v1alpha1.ReasonUpdateRejected: permanent, v1alpha1.ReasonNotAuthoritative: permanent,
 		v1alpha1.ReasonNameOutsideZone: permanent, v1alpha1.ReasonServerUnavailable: temporary,
+		v1alpha1.ReasonCredentialsRejected: permanent, v1alpha1.ReasonRateLimited: temporary,
 	} {
 		t.Run(reason, func(t *testing.T) {
 			w := newWorldWithZone(t)

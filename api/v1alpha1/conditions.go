@@ -41,8 +41,8 @@ const (
 	// present once accepted. Unknown: WaitingForAddress, ZoneNotProbed.
 	//
 	// True: Published. False: OwnershipConflict, OwnershipLost, RecordExistsUnowned, CNAMEConflict, SecretNotFound,
-	// TSIGKeyUnknown, TSIGBadSignature, ClockSkew, UnauthenticatedResponse, UpdateRefused, UpdateRejected,
-	// NotAuthoritative, NameOutsideZone, NotApplied, PropagationPending, ServerUnavailable, RecordsToCreate,
+	// TSIGKeyUnknown, TSIGBadSignature, CredentialsRejected, ClockSkew, UnauthenticatedResponse, UpdateRefused, UpdateRejected,
+	// RateLimited, NotAuthoritative, NameOutsideZone, NotApplied, PropagationPending, ServerUnavailable, RecordsToCreate,
 	// RecordsToRemove, RemovalsPaused.
 	ConditionDNSPublished = "DNSPublished"
 
@@ -198,11 +198,15 @@ const (
 	ReasonTSIGKeyUnknown = "TSIGKeyUnknown"
 	// ReasonTSIGBadSignature: the key's secret differs from the DNS server's (BADSIG).
 	ReasonTSIGBadSignature = "TSIGBadSignature"
+	// ReasonCredentialsRejected: the API of the DNS service does not accept the credentials, or there are none.
+	ReasonCredentialsRejected = "CredentialsRejected"
+	// ReasonRateLimited: the API of the DNS service has had too many requests from this account.
+	ReasonRateLimited = "RateLimited"
 	// ReasonClockSkew: the clocks of operator and DNS server differ too much (BADTIME).
 	ReasonClockSkew = "ClockSkew"
 	// ReasonUnauthenticatedResponse: an answer lacks the signature, so it may be forged.
 	ReasonUnauthenticatedResponse = "UnauthenticatedResponse"
-	// ReasonUpdateRefused: the DNS server's policy refuses the key this update (REFUSED).
+	// ReasonUpdateRefused: the DNS server's policy refuses the key this update (REFUSED), or the DNS service's the credentials.
 	ReasonUpdateRefused = "UpdateRefused"
 	// ReasonUpdateRejected: the DNS server can't process the update (FORMERR, NOTIMP).
 	ReasonUpdateRejected = "UpdateRejected"

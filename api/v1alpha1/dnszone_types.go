@@ -113,13 +113,18 @@ const (
 
 // DNSProvider is how records are written. Exactly one member is set.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.rfc2136), has(self.webhook), has(self.manual)].exists_one(set, set)",message="spec.provider must have exactly one member; set one of rfc2136, webhook and manual, and remove the others"
+// +kubebuilder:validation:XValidation:rule="[has(self.rfc2136), has(self.route53), has(self.webhook), has(self.manual)].exists_one(set, set)",message="spec.provider must have exactly one member; set one of rfc2136, route53, webhook and manual, and remove the others"
 type DNSProvider struct {
 	// RFC2136 writes by dynamic update (RFC 2136) signed with a transaction signature (RFC 8945); understood by BIND,
 	// Knot, PowerDNS, Technitium, FreeIPA and others. No zone transfer right is needed.
 	//
 	// +optional
 	RFC2136 *RFC2136Provider `json:"rfc2136,omitempty"`
+
+	// Route53 writes to a public hosted zone of Amazon Route 53.
+	//
+	// +optional
+	Route53 *Route53Provider `json:"route53,omitempty"`
 
 	// Webhook writes through a webhook provider of ExternalDNS, which exist for many DNS services; ExternalDNS itself is
 	// not needed. Ownership of records is best effort, because that protocol knows no conditional changes.
@@ -240,7 +245,7 @@ type DNSZoneStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Provider that spec.provider names: RFC2136, Webhook or Manual.
+	// Provider that spec.provider names: RFC2136, Route53, Webhook or Manual.
 	//
 	// +optional
 	Provider DNSProviderName `json:"provider,omitempty"`
@@ -279,6 +284,8 @@ type DNSProviderName string
 const (
 	// DNSProviderRFC2136 is spec.provider.rfc2136.
 	DNSProviderRFC2136 DNSProviderName = "RFC2136"
+	// DNSProviderRoute53 is spec.provider.route53.
+	DNSProviderRoute53 DNSProviderName = "Route53"
 	// DNSProviderWebhook is spec.provider.webhook.
 	DNSProviderWebhook DNSProviderName = "Webhook"
 	// DNSProviderManual is spec.provider.manual.
@@ -290,6 +297,8 @@ func (p DNSProvider) Name() DNSProviderName {
 	switch {
 	case p.Manual != nil:
 		return DNSProviderManual
+	case p.Route53 != nil:
+		return DNSProviderRoute53
 	case p.Webhook != nil:
 		return DNSProviderWebhook
 	default:

@@ -4,7 +4,10 @@
 
 package v1alpha1_test
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 func badZones() []badManifest {
 	rfc2136 := func(name, servers, tsig, field, message string) badManifest {
@@ -17,7 +20,13 @@ func badZones() []badManifest {
 			name: name, spec: "provider: {webhook: {" + member + "}}", field: "spec.provider.webhook." + field, message: message,
 		}
 	}
-	const oneMember = "spec.provider must have exactly one member; set one of rfc2136, webhook and manual, and remove the others"
+	route53 := func(name, member, field, message string) badManifest {
+		return badManifest{
+			name: name, spec: "provider: {route53: {" + member + "}}", field: strings.TrimSuffix("spec.provider.route53."+field, "."),
+			message: message,
+		}
+	}
+	const oneMember = "spec.provider must have exactly one member; set one of rfc2136, route53, webhook and manual, and remove the others"
 	const notURL = "must be an http or https address without user, password, query or fragment"
 	all := []badManifest{
 		{name: "a zone with a trailing dot", spec: "zone: cupdomain.com.", field: "spec.zone", message: notDNSName},
@@ -28,7 +37,16 @@ func badZones() []badManifest {
 			message: oneMember},
 		{name: "three providers", field: "spec.provider", message: oneMember,
 			spec: fmt.Sprintf("provider: {manual: {}, webhook: {url: http://localhost:8888}, rfc2136: {servers: %s, tsig: %s}}", servers, key)},
-		{name: "a provider that does not exist", spec: "provider: {route53: {}}", field: "spec.provider", message: "route53"},
+		{name: "a provider that does not exist", spec: "provider: {bind: {}}", field: "spec.provider", message: "bind"},
+		route53("a hosted zone with a path", "hostedZoneID: /hostedzone/Z0123456789ABCDEFGHIJ", "hostedZoneID",
+			"must be the ID of a hosted zone as Route 53 shows it, without /hostedzone/"),
+		route53("a region that is none", "region: Frankfurt", "region", "must be the name of an AWS region"),
+		route53("half an access key", "accessKeyIDSecretRef: {name: aws, key: id}", "",
+			"accessKeyIDSecretRef and secretAccessKeySecretRef belong together"),
+		route53("an access key in plain view", "accessKeyID: AKIAIOSFODNN7EXAMPLE", "accessKeyID", "unknown field"),
+		route53("an endpoint that is no web address", "endpoint: route53.amazonaws.com", "endpoint", "must be an http or https address of a host"),
+		route53("an endpoint with a password", `endpoint: "https://a:b@route53.amazonaws.com"`, "endpoint",
+			"must be an http or https address of a host"),
 		{name: "an option of provider manual", spec: "provider: {manual: {a: b}}", field: "spec.provider.manual", message: `a`},
 		webhook("no URL", "srvTargets: Bare", "url", "Required value"),
 		webhook("a URL without scheme", "url: localhost:8888", "url", notURL),
@@ -124,13 +142,17 @@ func goodManifests() map[string]struct{ kind, spec string } {
 		"a zone for labelled namespaces": {"DNSZone", "namespaces: {from: Selector, selector: {matchLabels: {a: b}}}"},
 		"a zone for namespaces by expressions": {"DNSZone", `namespaces: {from: Selector, selector: {matchExpressions: [
 			{key: team, operator: In, values: [chat]}, {key: trial, operator: DoesNotExist}]}}`},
-		"a zone for nobody yet":                   {"DNSZone", "{}"},
-		"a zone that people write to":             {"DNSZone", "provider: {manual: {}}"},
-		"a zone behind a webhook in the same pod": {"DNSZone", "provider: {webhook: {url: http://localhost:8888}}"},
-		"a zone behind a webhook of another":      {"DNSZone", "provider: {webhook: {url: https://dns-webhook.dns.svc:8443/v1, srvTargets: Bare}}"},
-		"a zone behind a webhook at an address":   {"DNSZone", `provider: {webhook: {url: "http://[2001:db8::5]:8888/"}}`},
-		"a zone with a brake on removals":         {"DNSZone", "brake: {}"},
-		"a zone whose records may be taken over":  {"DNSZone", "takeover: Allow"},
+		"a zone for nobody yet":                       {"DNSZone", "{}"},
+		"a zone that people write to":                 {"DNSZone", "provider: {manual: {}}"},
+		"a zone behind a webhook in the same pod":     {"DNSZone", "provider: {webhook: {url: http://localhost:8888}}"},
+		"a zone behind a webhook of another":          {"DNSZone", "provider: {webhook: {url: https://dns-webhook.dns.svc:8443/v1, srvTargets: Bare}}"},
+		"a zone behind a webhook at an address":       {"DNSZone", `provider: {webhook: {url: "http://[2001:db8::5]:8888/"}}`},
+		"a zone at Route 53 with the role of the pod": {"DNSZone", "provider: {route53: {}}"},
+		"a zone at Route 53 with an access key": {"DNSZone", `provider: {route53: {hostedZoneID: Z0123456789ABCDEFGHIJ, region: cn-northwest-1,
+			accessKeyIDSecretRef: {name: aws, key: access-key-id}, secretAccessKeySecretRef: {name: aws, key: secret-access-key},
+			endpoint: "https://vpce-1.route53.vpce.amazonaws.com:443/"}}`},
+		"a zone with a brake on removals":        {"DNSZone", "brake: {}"},
+		"a zone whose records may be taken over": {"DNSZone", "takeover: Allow"},
 		"records to take over, of which some exist": {"Federation", `dns: {takeover: [{name: cup1.cupdomain.com, type: A},
 			{name: _xmpp-server._tcp.cupdomain.com, type: SRV}, {name: cup1.cupdomain.com, type: AAAA}]}`},
 	}

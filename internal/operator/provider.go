@@ -3,11 +3,14 @@
 package operator
 
 import (
+	"strings"
+
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/controllers"
 	"github.com/xmppfed/xmppfed/internal/dns/manual"
 	"github.com/xmppfed/xmppfed/internal/dns/public"
 	"github.com/xmppfed/xmppfed/internal/dns/rfc2136"
+	"github.com/xmppfed/xmppfed/internal/dns/route53"
 	"github.com/xmppfed/xmppfed/internal/dns/webhook"
 )
 
@@ -22,12 +25,16 @@ func newZoneProvider(resolvers []string) controllers.NewZoneProvider {
 		if err != nil {
 			return nil, err
 		}
-		if spec.Provider.Manual != nil {
+		switch p := spec.Provider; {
+		case p.Manual != nil:
 			return manual.New(reader), nil
+		case p.Route53 != nil:
+			return newRoute53(*p.Route53, reader, secrets)
+		default:
+			return webhook.New(webhook.Config{
+				URL: p.Webhook.URL, Reader: reader, BareTargets: p.Webhook.SRVTargets == v1alpha1.SRVTargetsBare,
+			})
 		}
-		return webhook.New(webhook.Config{
-			URL: spec.Provider.Webhook.URL, Reader: reader, BareTargets: spec.Provider.Webhook.SRVTargets == v1alpha1.SRVTargetsBare,
-		})
 	}
 }
 
@@ -41,4 +48,13 @@ func newRFC2136(spec v1alpha1.DNSZoneSpec, secrets controllers.ZoneSecrets) (con
 		Zone: string(spec.Zone), Servers: servers,
 		KeyName: provider.TSIG.KeyName, Algorithm: provider.TSIG.Algorithm, Secret: secrets[provider.TSIG.SecretRef],
 	})
+}
+
+func newRoute53(p v1alpha1.Route53Provider, reader *public.Reader, secrets controllers.ZoneSecrets) (controllers.ZoneProvider, error) {
+	cfg := route53.Config{Reader: reader, HostedZoneID: p.HostedZoneID, Region: p.Region, Endpoint: p.Endpoint}
+	if p.AccessKeyIDSecretRef != nil && p.SecretAccessKeySecretRef != nil {
+		cfg.AccessKeyID = strings.TrimSpace(secrets[*p.AccessKeyIDSecretRef])
+		cfg.SecretAccessKey = strings.TrimSpace(secrets[*p.SecretAccessKeySecretRef])
+	}
+	return route53.New(cfg)
 }

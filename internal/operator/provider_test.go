@@ -14,14 +14,25 @@ import (
 func TestEachProviderIsMadeAsTheSpecTells(t *testing.T) {
 	zone := dnstest.NewMemory("cupdomain.com")
 	hook := dnstest.ServeWebhook(t, zone)
-	key := v1alpha1.TSIGKey{KeyName: "fed-key", Algorithm: "hmac-sha256", SecretRef: secretKey("fed-tsig", "secret")}
-	secrets := controllers.ZoneSecrets{key.SecretRef: "c2VjcmV0IG9mIGF0IGxlYXN0IDE2IGJ5dGVz"}
+	key := v1alpha1.TSIGKey{KeyName: "fed-key", Algorithm: "hmac-sha256", SecretRef: secretRef("fed-tsig", "secret")}
+	aws := dnstest.ServeRoute53(t, zone)
+	accessKey, secretKey := secretRef("aws", "id"), secretRef("aws", "secret")
+	secrets := controllers.ZoneSecrets{
+		key.SecretRef: "c2VjcmV0IG9mIGF0IGxlYXN0IDE2IGJ5dGVz",
+		accessKey:     dnstest.Route53KeyID + "\n", secretKey: dnstest.Route53Secret + "\n",
+	}
 	for name, test := range map[string]struct {
 		provider v1alpha1.DNSProvider
 		want     dns.Capabilities
 	}{
 		"Dynamic updates are atomic": {
 			v1alpha1.DNSProvider{RFC2136: &v1alpha1.RFC2136Provider{Servers: []v1alpha1.ServerAddress{"203.0.113.53:53"}, TSIG: key}},
+			dns.Capabilities{Writes: true, Prerequisites: true, Atomic: true},
+		},
+		"Route 53 is atomic": {
+			v1alpha1.DNSProvider{Route53: &v1alpha1.Route53Provider{
+				Region: dnstest.Route53Region, Endpoint: aws.URL, AccessKeyIDSecretRef: &accessKey, SecretAccessKeySecretRef: &secretKey,
+			}},
 			dns.Capabilities{Writes: true, Prerequisites: true, Atomic: true},
 		},
 		"A webhook is best effort": {
@@ -39,16 +50,16 @@ func TestEachProviderIsMadeAsTheSpecTells(t *testing.T) {
 			if p.Capabilities() != test.want || p.Apex() != "cupdomain.com." {
 				t.Errorf("got %+v for %s, want %+v for cupdomain.com.", p.Capabilities(), p.Apex(), test.want)
 			}
-			if test.provider.Webhook != nil {
+			if test.provider.Webhook != nil || test.provider.Route53 != nil {
 				if err := p.Probe(t.Context()); err != nil {
-					t.Errorf("asking the webhook: %v", err)
+					t.Errorf("asking whether it can be used: %v", err)
 				}
 			}
 		})
 	}
 }
 
-func secretKey(name, key string) v1alpha1.SecretKey {
+func secretRef(name, key string) v1alpha1.SecretKey {
 	return v1alpha1.SecretKey{SecretName: v1alpha1.SecretName{Name: name}, Key: key}
 }
 

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package route53
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	sdk "github.com/aws/aws-sdk-go-v2/service/route53"
+	"github.com/aws/aws-sdk-go-v2/service/route53/types"
+
+	"github.com/xmppfed/xmppfed/internal/dns"
+	"github.com/xmppfed/xmppfed/internal/dns/public"
+)
+
+const (
+	defaultTimeout = 10 * time.Second
+	defaultBackoff = 5 * time.Second
+	// attempts at a request that Route 53 throttles: an account has five requests per second, whoever makes them.
+	attempts = 5
+	// pageSize is as many record sets as Route 53 lists at a time.
+	pageSize = 300
+)
+
+// Config of a Provider.
+type Config struct {
+	// Reader of the zone as the world sees it.
+	Reader *public.Reader
+	// HostedZoneID without "/hostedzone/"; empty to look for the account's only public hosted zone of that name.
+	HostedZoneID string
+	// Region of the API that signatures are for, us-east-1 in most partitions.
+	Region string
+	// AccessKeyID and SecretAccessKey; both empty for the default chain of the SDK: environment, web identity (IRSA), EKS pod
+	// identity, instance role.
+	AccessKeyID, SecretAccessKey string
+	// Endpoint of the API; empty for the region's.
+	Endpoint string
+	// Timeout of one try of a request; zero means 10 seconds.
+	Timeout time.Duration
+	// Backoff is the longest pause between tries of a request that is throttled; zero means 5 seconds.
+	Backoff time.Duration
+}
+
+// Provider writes to one hosted zone. Several goroutines may use it at once.
+type Provider struct {
+	reader   *public.Reader
+	client   *sdk.Client
+	endpoint string
+	// impatient retries nothing but what is throttled, which was not carried out.
+	impatient aws.Retryer
+
+	mu sync.Mutex
+	// id of the hosted zone, as soon as it is known.
+	id string
+}
+
+// New checks the configuration. It contacts nobody.
+func New(cfg Config) (*Provider, error) {
+	if (cfg.AccessKeyID == "") != (cfg.SecretAccessKey == "") {
+		return nil, errors.New("credentials: an access key has both an ID and a secret")
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = defaultTimeout
+	}
+	if cfg.Backoff == 0 {
+		cfg.Backoff = defaultBackoff
+	}
+	settings, err := settings(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("credentials: %w", err)
+	}
+	settings.Credentials = taggedCredentials{settings.Credentials}
+	settings.HTTPClient = awshttp.NewBuildableClient().WithTimeout(cfg.Timeout)
+	p := &Provider{reader: cfg.Reader, endpoint: cfg.Endpoint, id: cfg.HostedZoneID}
+	p.client = sdk.NewFromConfig(settings, func(o *sdk.Options) {
+		o.Retryer = retry.NewStandard(limits(cfg.Backoff))
+		if cfg.Endpoint != "" {
+			o.BaseEndpoint = aws.String(cfg.Endpoint)
+		}
+	})
+	p.impatient = retry.NewStandard(limits(cfg.Backoff), func(o *retry.StandardOptions) {
+		o.Retryables = []retry.IsErrorRetryable{retry.RetryableErrorCode{Codes: retry.DefaultThrottleErrorCodes}}
+	})
+	return p, nil
+}
+
+// settings of the SDK. Given an access key it looks at nothing else; the operator's own environment is not the zone's.
+func settings(cfg Config) (aws.Config, error) {
+	if cfg.AccessKeyID == "" {
+		return config.LoadDefaultConfig(context.Background(), config.WithRegion(cfg.Region))
+	}
+	return aws.Config{
+		Region:      cfg.Region,
+		Credentials: aws.NewCredentialsCache(credentials.NewStaticCredentialsProvider(cfg.AccessKeyID, cfg.SecretAccessKey, "")),
+	}, nil
+}
+
+func limits(backoff time.Duration) func(*retry.StandardOptions) {
+	return func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = attempts, backoff }
+}
+
+// Apex of the zone.
+func (p *Provider) Apex() string { return p.reader.Apex() }
+
+// Capabilities are those of change batches.
+func (p *Provider) Capabilities() dns.Capabilities {
+	return dns.Capabilities{Writes: true, Prerequisites: true, Atomic: true}
+}
+
+// Zone is what the world sees of it.
+func (p *Provider) Zone(ctx context.Context) (dns.Zone, error) { return p.reader.Zone(ctx) }
+
+// Probe finds out whether the credentials lead to the hosted zone, and whether that is the right one.
+func (p *Provider) Probe(ctx context.Context) error {
+	id, err := p.zoneID(ctx)
+	if err != nil {
+		return err
+	}
+	out, err := p.client.GetHostedZone(ctx, &sdk.GetHostedZoneInput{Id: aws.String(id)})
+	if err != nil {
+		return p.failure(err, "route53:GetHostedZone")
+	}
+	switch name := dns.Canonical(aws.ToString(out.HostedZone.Name)); {
+	case name != p.Apex():
+		return p.wrongZone(fmt.Sprintf("hosted zone %s is zone %s and not %s", id, dns.Display(name), p.zoneName()))
+	case private(*out.HostedZone):
+		return p.wrongZone(fmt.Sprintf("hosted zone %s of %s is private, so that no partner can see it", id, p.zoneName()))
+	}
+	return nil
+}
+
+func private(zone types.HostedZone) bool { return zone.Config != nil && zone.Config.PrivateZone }
+
+// zoneID looks the hosted zone up by its name, once.
+func (p *Provider) zoneID(ctx context.Context) (string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.id != "" {
+		return p.id, nil
+	}
+	out, err := p.client.ListHostedZonesByName(ctx, &sdk.ListHostedZonesByNameInput{DNSName: aws.String(p.Apex())})
+	if err != nil {
+		return "", p.failure(err, "route53:ListHostedZonesByName")
+	}
+	var ids []string
+	for _, zone := range out.HostedZones {
+		if dns.Canonical(aws.ToString(zone.Name)) == p.Apex() && !private(zone) {
+			ids = append(ids, strings.TrimPrefix(aws.ToString(zone.Id), "/hostedzone/"))
+		}
+	}
+	switch len(ids) {
+	case 0:
+		return "", p.wrongZone(fmt.Sprintf("the AWS account has no public hosted zone %s", p.zoneName()))
+	case 1:
+		p.id = ids[0]
+		return p.id, nil
+	default:
+		return "", p.wrongZone(fmt.Sprintf("the AWS account has several public hosted zones %s: %s", p.zoneName(), strings.Join(ids, ", ")))
+	}
+}
+
+// Get reads record sets as they are at Route 53, whether its name servers have them yet or not.
+func (p *Provider) Get(ctx context.Context, keys ...dns.Key) ([]dns.RRset, error) {
+	found, err := p.find(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	var sets []dns.RRset
+	for _, k := range keys {
+		if set, ok := found.get(k); ok {
+			sets = append(sets, set)
+		}
+	}
+	return sets, nil
+}
+
+// Apply sends the change as one batch.
+func (p *Provider) Apply(ctx context.Context, change dns.Change) error {
+	if err := p.checkNames(change); err != nil {
+		return err
+	}
+	keys := append(change.Conditions(), change.Drop...)
+	for _, set := range change.Put {
+		keys = append(keys, set.Key())
+	}
+	found, err := p.find(ctx, keys)
+	if err != nil {
+		return err
+	}
+	if !change.Holds(found.at(change.Conditions())) {
+		return dns.ErrPrerequisite
+	}
+	changes := batch(change, found)
+	if len(changes) == 0 {
+		return nil
+	}
+	if what := tooLarge(changes); what != "" {
+		return p.rejected(what)
+	}
+	id, err := p.zoneID(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = p.client.ChangeResourceRecordSets(ctx,
+		&sdk.ChangeResourceRecordSetsInput{HostedZoneId: aws.String(id), ChangeBatch: &types.ChangeBatch{Changes: changes}},
+		func(o *sdk.Options) { o.Retryer = p.impatient })
+	if err != nil {
+		return unsettled(p.failure(err, "route53:ChangeResourceRecordSets"))
+	}
+	return nil
+}
+
+var _ dns.Provider = (*Provider)(nil)
