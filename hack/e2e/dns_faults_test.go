@@ -207,8 +207,8 @@ func dnsFaultTable(version string, cases []*faultCase) string {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%.1f s\t%s\t%s\n", c.name, where, c.reason, c.seen.Seconds(), healed, tried)
 	}
 	_ = w.Flush() // a strings.Builder takes everything
-	b.WriteString("All cases share the machine. No pods run here, for which a Federation is looked at more often; where they do, an\n" +
-		"error is tried again after the time in the last column, or once the DNSZone's probe (every 3 s) finds the server well.\n\n")
+	b.WriteString("All cases share the machine. An error is tried again after the time in the last column, or as soon as the DNSZone's\n" +
+		"probe (every 3 s) finds the server well or the spec changed.\n\n")
 	for _, c := range cases {
 		fmt.Fprintf(&b, "%s: %s: %s\n", c.name, c.reason, c.message)
 	}
