@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/claims"
 	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
@@ -122,7 +123,7 @@ func (r *DNSZoneReconciler) findOlder(ctx context.Context, zone *v1alpha1.DNSZon
 	}
 	for i := range zones.Items {
 		other := &zones.Items[i]
-		if other.Spec.Zone == zone.Spec.Zone && other.UID != zone.UID && older(other, zone) {
+		if other.Spec.Zone == zone.Spec.Zone && other.UID != zone.UID && claims.Older(other, zone) {
 			return outcome.Stalled(v1alpha1.ReasonDomainClaimed,
 				"DNSZone %s was there first with zone %s; the platform team has to delete one of the two",
 				other.Name, zone.Spec.Zone), nil

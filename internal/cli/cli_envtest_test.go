@@ -75,11 +75,28 @@ func (s *seat) create(fed *v1alpha1.Federation) *v1alpha1.Federation {
 	s.t.Helper()
 	fed.Namespace, fed.ResourceVersion = s.namespace, ""
 	status := fed.Status
-	s.Expect(s.api.Create(s.t.Context(), fed)).To(gomega.Succeed())
+	s.made(fed)
 	fed.Status = status
 	fed.Status.ObservedGeneration = fed.Generation
 	s.Expect(s.api.Status().Update(s.t.Context(), fed)).To(gomega.Succeed())
 	return fed
+}
+
+// made puts an object into the cluster for the time of the test: whose a name is, is a matter of the whole cluster.
+func (s *seat) made(object client.Object) {
+	s.t.Helper()
+	s.Expect(s.api.Create(s.t.Context(), object)).To(gomega.Succeed())
+	s.t.Cleanup(func() { s.Expect(s.api.Delete(context.Background(), object)).To(gomega.Succeed()) })
+}
+
+// zone makes a DNSZone that lets namespaces publish, as the YAML of spec.namespaces says.
+func (s *seat) zone(apex, namespaces string) {
+	s.t.Helper()
+	zone := &v1alpha1.DNSZone{}
+	s.Expect(yaml.UnmarshalStrict([]byte(`{apiVersion: xmppfed.io/v1alpha1, kind: DNSZone, metadata: {name: `+apex+`}, spec: {zone: `+apex+
+		`, namespaces: `+namespaces+`, provider: {rfc2136: {servers: ["203.0.113.53:53"], tsig: {keyName: k, secretRef: {name: s, key: secret}}}}}}`),
+		zone)).To(gomega.Succeed())
+	s.made(zone)
 }
 
 // write makes a file of the directory.
@@ -241,6 +258,7 @@ func (s *seat) manifest(name string, change func(*v1alpha1.Federation)) string {
 func TestPlanComparesWithTheClusterAndChangesNothing(t *testing.T) {
 	s := newSeat(t)
 	fed := s.create(example.Healthy())
+	s.zone("cupdomain.com", "{from: All}")
 	same := s.expect("plan", "-f", s.manifest("same.yaml", func(*v1alpha1.Federation) {}))
 	s.Expect(same).To(gomega.HavePrefix("Objects: 0 to create, 0 to change, 0 to delete, 9 unchanged\n"))
 	out := s.expect("plan", "-f", s.manifest("changed.yaml", func(fed *v1alpha1.Federation) {
@@ -261,6 +279,7 @@ func TestPlanComparesWithTheClusterAndChangesNothing(t *testing.T) {
 
 func TestPlanTakesAwayWhatTheManifestNoLongerHas(t *testing.T) {
 	s := newSeat(t)
+	s.zone("a.example", "{from: All}")
 	for name, last := range map[string]string{
 		"as kubectl apply does":               "applied",
 		"as kubectl apply --server-side does": "",
@@ -286,6 +305,7 @@ func TestPlanTakesAwayWhatTheManifestNoLongerHas(t *testing.T) {
 				g.Expect(s.api.Patch(t.Context(), fed, client.RawPatch(client.Apply.Type(), []byte(content)), client.FieldOwner("kubectl"))).
 					To(gomega.Succeed())
 			}
+			t.Cleanup(func() { g.Expect(s.api.Delete(context.Background(), fed)).To(gomega.Succeed()) })
 			out := s.expect("plan", "-f", s.write(id+".yaml", strings.ReplaceAll(without, "NAME", id)))
 			g.Expect(out).To(gomega.ContainSubstring("spec.server.groupChat.subdomain: rooms -> (none)"))
 			g.Expect(out).To(gomega.ContainSubstring("- SRV _xmpp-server._tcp.rooms.a.example"))
@@ -293,8 +313,47 @@ func TestPlanTakesAwayWhatTheManifestNoLongerHas(t *testing.T) {
 	}
 }
 
+func TestPlanSaysWhichNamesAFederationCanNotHave(t *testing.T) {
+	s := newSeat(t)
+	s.zone("a.example", "{from: All}")
+	s.zone("b.example", "{from: Selector, selector: {matchLabels: {publishes: 'yes'}}}")
+	holder := &v1alpha1.Federation{}
+	s.Expect(yaml.UnmarshalStrict([]byte(`{metadata: {name: holder}, spec: {domains: [a.example]}}`), holder)).To(gomega.Succeed())
+	s.create(holder)
+	const federation = "---\n{apiVersion: xmppfed.io/v1alpha1, kind: Federation, metadata: {name: NAME}, spec: {domains: [DOMAIN]}}\n"
+	wanting := func(name, domain string) string {
+		return strings.NewReplacer("NAME", name, "DOMAIN", domain).Replace(federation)
+	}
+	for name, test := range map[string]struct {
+		manifest string
+		want     []string
+	}{
+		"for want of a zone":       {wanting("new", "c.example"), []string{"spec.domains[0]: no DNSZone covers c.example", "(ZoneNotFound)"}},
+		"by the rule of the zone":  {wanting("new", "b.example"), []string{"b.example lies in DNSZone b.example, which does not let", "(DomainNotAllowed)"}},
+		"because another has them": {wanting("new", "a.example"), []string{"a.example belongs to Federation holder", "(DomainClaimed)"}},
+		"because one before in the file takes them": {
+			"{apiVersion: xmppfed.io/v1alpha1, kind: DNSZone, metadata: {name: d}, spec: {zone: d.example, namespaces: {from: All}, " +
+				"provider: {manual: {}}}}\n" + wanting("first", "d.example") + wanting("second", "d.example"),
+			[]string{"second spec.domains[0]: d.example belongs to Federation first", "+ StatefulSet " + s.namespace + "/first"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := gomega.NewWithT(t)
+			out, errOut, code := s.run("plan", "-f", s.write("plan.yaml", test.manifest))
+			g.Expect(code).To(gomega.Equal(cli.ExitFound), "%s%s", out, errOut)
+			out = strings.Join(strings.Fields(out), " ")
+			for _, want := range test.want {
+				g.Expect(out).To(gomega.ContainSubstring(want))
+			}
+			g.Expect(out).NotTo(gomega.ContainSubstring("+ StatefulSet "+s.namespace+"/new"), "nothing follows from it")
+		})
+	}
+	s.Expect(s.expect("plan", "-f", s.write("again.yaml", wanting("holder", "a.example")))).To(gomega.ContainSubstring("9 unchanged"))
+}
+
 func TestPlanOfManyDocumentsSaysWhatIsRefused(t *testing.T) {
 	s := newSeat(t)
+	s.zone("a.example", "{from: All}")
 	file := s.write("many.yaml", `
 apiVersion: v1
 kind: Namespace

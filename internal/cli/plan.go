@@ -10,8 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -33,7 +36,8 @@ func newPlan(env *environment) *cobra.Command {
 		Short: "Tell what applying manifests would create, change and delete",
 		Long: "Tell what applying manifests would create, change and delete: the objects in them, the Kubernetes objects that\n" +
 			"the operator makes of a Federation, and the DNS records that it publishes. Nothing is changed.\n\n" +
-			"With a cluster, the API server judges the manifests by a dry run, and they are compared with what it has.\n" +
+			"With a cluster, the API server judges the manifests by a dry run, and they are compared with what it has; a domain\n" +
+			"that no DNSZone covers, that the namespace may not publish, or that another Federation has, is a problem as well.\n" +
 			"With --offline the program judges them itself, and takes everything for new.",
 		Example: "  kubectl xmppfed plan -f federation.yaml\n" +
 			"  kubectl xmppfed plan --offline -f federation.yaml",
@@ -139,9 +143,12 @@ type judgement struct {
 	note string
 }
 
-// judge tells what applying an object would make of it. An error means that it could not find out.
+// judge stands in for the API server and the operator.
 type judge interface {
+	// judge tells what applying an object would make of it. An error means that it could not find out.
 	judge(ctx context.Context, object *unstructured.Unstructured) (judgement, error)
+	// estate is what decides whose names are, apart from the manifests; or else why it is not known, for people.
+	estate(ctx context.Context) (estate *plan.Estate, unknown string, err error)
 }
 
 func (e *environment) judge(offline bool) (judge, error) {
@@ -161,21 +168,39 @@ func (e *environment) judge(offline bool) (judge, error) {
 
 // planAll plans each object and what follows from it.
 func planAll(ctx context.Context, judge judge, objects []*unstructured.Unstructured) (plan.Plan, error) {
-	var whole plan.Plan
-	for _, object := range objects {
+	all := make([]judgement, len(objects))
+	for i, object := range objects {
 		judged, err := judge.judge(ctx, object)
 		if err != nil {
-			return whole, err
+			return plan.Plan{}, err
 		}
+		all[i] = judged
+	}
+	var estate *plan.Estate
+	var unknown string
+	if slices.ContainsFunc(objects, isFederation) {
+		var err error
+		if estate, unknown, err = judge.estate(ctx); err != nil {
+			return plan.Plan{}, err
+		}
+		if err := settle(estate, all); err != nil {
+			return plan.Plan{}, err
+		}
+	}
+	var whole plan.Plan
+	for i, judged := range all {
 		if len(judged.refused) > 0 {
 			whole.Add(plan.Plan{Problems: judged.refused})
 			continue
 		}
+		if isFederation(objects[i]) && unknown != "" {
+			judged.note = strings.TrimPrefix(judged.note+"; "+unknown, "; ")
+		}
 		whole.Add(plan.Manifest(judged.before, judged.after, judged.note))
-		if !isFederation(object) {
+		if !isFederation(objects[i]) {
 			continue
 		}
-		follows, err := follow(judged)
+		follows, err := follow(judged, estate)
 		if err != nil {
 			return whole, err
 		}
@@ -184,8 +209,52 @@ func planAll(ctx context.Context, judge judge, objects []*unstructured.Unstructu
 	return whole, nil
 }
 
-// follow plans what follows from a Federation.
-func follow(judged judgement) (plan.Plan, error) {
+// settle puts what the manifests make into the estate.
+func settle(estate *plan.Estate, all []judgement) error {
+	if estate == nil {
+		return nil
+	}
+	for i, judged := range all {
+		if len(judged.refused) > 0 {
+			continue
+		}
+		after := judged.after
+		if judged.before == nil {
+			plan.Coming(after, i)
+		}
+		switch after.GroupVersionKind() {
+		case corev1.SchemeGroupVersion.WithKind("Namespace"):
+			estate.Labels[after.GetName()] = after.GetLabels()
+		case v1alpha1.GroupVersion.WithKind("DNSZone"):
+			if err := put(&estate.Zones, after); err != nil {
+				return err
+			}
+		case v1alpha1.GroupVersion.WithKind("Federation"):
+			if err := put(&estate.Federations, after); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// put replaces the object of the same name in a list, or appends it.
+func put[T any, P interface {
+	*T
+	metav1.Object
+}](list *[]T, object *unstructured.Unstructured) error {
+	var typed T
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &typed); err != nil {
+		return fmt.Errorf("reading %s %s: %w", object.GetKind(), object.GetName(), err)
+	}
+	*list = append(slices.DeleteFunc(*list, func(other T) bool {
+		return P(&other).GetNamespace() == object.GetNamespace() && P(&other).GetName() == object.GetName()
+	}), typed)
+	return nil
+}
+
+// follow plans what follows from a Federation: nothing, when it can't have its names. A nil estate decides nothing.
+func follow(judged judgement, estate *plan.Estate) (plan.Plan, error) {
 	before, err := federationOf(judged.before)
 	if err != nil {
 		return plan.Plan{}, err
@@ -193,6 +262,11 @@ func follow(judged judgement) (plan.Plan, error) {
 	after, err := federationOf(judged.after)
 	if err != nil {
 		return plan.Plan{}, err
+	}
+	if estate != nil {
+		if problems := plan.Names(after, *estate); len(problems) > 0 {
+			return plan.Plan{Problems: problems}, nil
+		}
 	}
 	return plan.Follow(before, after, engines)
 }

@@ -33,3 +33,6 @@ func (j offlineJudge) judge(ctx context.Context, object *unstructured.Unstructur
 	}
 	return judged, nil
 }
+
+// estate is not known: what the cluster has decides whose names are.
+func (offlineJudge) estate(context.Context) (*plan.Estate, string, error) { return nil, "", nil }

@@ -66,6 +66,8 @@ type Problem struct {
 	// Field is its path within the object, where it is about one.
 	Field   string `json:"field,omitempty"`
 	Message string `json:"message"`
+	// Reason is that of the condition Accepted that the object would get; empty where the API server refuses the object.
+	Reason string `json:"reason,omitempty"`
 }
 
 // Add appends the consequences of one more manifest.

@@ -61,6 +61,9 @@ func writeProblems(b *strings.Builder, problems []Problem, style text.Style) {
 		if problem.Field != "" {
 			message = problem.Field + ": " + message
 		}
+		if problem.Reason != "" {
+			message += " (" + problem.Reason + ")"
+		}
 		for _, line := range text.Wrap(text.Clean(message), style.Width-4) {
 			b.WriteString("    " + line + "\n")
 		}

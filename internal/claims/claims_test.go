@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package claims_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/claims"
+)
+
+// made is an object that came so many seconds after the first.
+func made(namespace, name string, second int) metav1.ObjectMeta {
+	epoch := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	return metav1.ObjectMeta{
+		Namespace: namespace, Name: name, UID: types.UID(namespace + name),
+		CreationTimestamp: metav1.NewTime(epoch.Add(time.Duration(second) * time.Second)),
+	}
+}
+
+func zone(name, apex string, second int, allowed *v1alpha1.AllowedNamespaces) v1alpha1.DNSZone {
+	return v1alpha1.DNSZone{
+		ObjectMeta: made("", name, second), Spec: v1alpha1.DNSZoneSpec{Zone: v1alpha1.DomainName(apex), Namespaces: allowed},
+	}
+}
+
+func TestTheZoneThatHoldsANameDecidesWhoMayPublishIt(t *testing.T) {
+	everybody := &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesAll}
+	labelled := &v1alpha1.AllowedNamespaces{
+		From: v1alpha1.NamespacesSelector, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"publishes": "yes"}},
+	}
+	unreadable := &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesSelector, Selector: &metav1.LabelSelector{
+		MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Resembles"}},
+	}}
+	for name, test := range map[string]struct {
+		zones  []v1alpha1.DNSZone
+		labels map[string]string
+		reason string
+	}{
+		"no zone holds it":                    {nil, nil, v1alpha1.ReasonZoneNotFound},
+		"another zone":                        {[]v1alpha1.DNSZone{zone("b", "b.example", 0, everybody)}, nil, v1alpha1.ReasonZoneNotFound},
+		"open to everybody":                   {[]v1alpha1.DNSZone{zone("a", "a.example", 0, everybody)}, nil, ""},
+		"open to nobody":                      {[]v1alpha1.DNSZone{zone("a", "a.example", 0, nil)}, nil, v1alpha1.ReasonDomainNotAllowed},
+		"open to labels that match":           {[]v1alpha1.DNSZone{zone("a", "a.example", 0, labelled)}, map[string]string{"publishes": "yes"}, ""},
+		"open to labels that don't":           {[]v1alpha1.DNSZone{zone("a", "a.example", 0, labelled)}, nil, v1alpha1.ReasonDomainNotAllowed},
+		"open by a rule that can't be read":   {[]v1alpha1.DNSZone{zone("a", "a.example", 0, unreadable)}, nil, v1alpha1.ReasonDomainNotAllowed},
+		"a longer apex is closed":             {[]v1alpha1.DNSZone{zone("a", "a.example", 0, everybody), zone("x", "xmpp.a.example", 0, nil)}, nil, v1alpha1.ReasonDomainNotAllowed},
+		"of two with one apex the older open": {[]v1alpha1.DNSZone{zone("a", "a.example", 1, nil), zone("z", "a.example", 0, everybody)}, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			apexes, refused := claims.Place([]string{"xmpp.a.example"}, "chat", test.labels, test.zones)
+			switch {
+			case test.reason == "" && (refused != nil || apexes["xmpp.a.example"] != "a.example"):
+				t.Errorf("got %v, %v", apexes, refused)
+			case test.reason != "" && (refused == nil || refused.Reason != test.reason):
+				t.Errorf("got %v, want %s", refused, test.reason)
+			}
+		})
+	}
+}
+
+func federation(namespace, name string, second int, state v1alpha1.RecordState) v1alpha1.Federation {
+	fed := v1alpha1.Federation{ObjectMeta: made(namespace, name, second)}
+	if state != "" {
+		fed.Status.Records = []v1alpha1.RecordStatus{{Name: "_xmpp-server._tcp.a.example", Type: "SRV", State: state}}
+	}
+	return fed
+}
+
+func TestANameBelongsToOneFederation(t *testing.T) {
+	for name, test := range map[string]struct {
+		fed, other v1alpha1.Federation
+		barred     bool // the other may not publish
+		kept       bool
+	}{
+		"itself is no rival":               {fed: federation("chat", "a", 1, ""), other: federation("chat", "a", 0, "")},
+		"the older":                        {fed: federation("chat", "a", 1, ""), other: federation("chat", "b", 0, ""), kept: true},
+		"not the younger":                  {fed: federation("chat", "a", 0, ""), other: federation("chat", "b", 1, "")},
+		"of one second only one":           {fed: federation("chat", "b", 0, ""), other: federation("chat", "a", 0, ""), kept: true},
+		"the younger that has published":   {fed: federation("chat", "a", 0, ""), other: federation("chat", "b", 1, v1alpha1.RecordPublished), kept: true},
+		"not who was only accepted before": {fed: federation("chat", "a", 1, v1alpha1.RecordPublished), other: federation("chat", "b", 0, v1alpha1.RecordPending)},
+		"not who may not publish":          {fed: federation("chat", "a", 1, ""), other: federation("chat", "b", 0, ""), barred: true},
+		"who may no longer, but has it":    {fed: federation("chat", "a", 1, ""), other: federation("chat", "b", 0, v1alpha1.RecordPending), barred: true, kept: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rival, err := claims.Rival(&test.fed, "a.example", []v1alpha1.Federation{test.other},
+				func(*v1alpha1.Federation) (bool, error) { return !test.barred, nil })
+			if err != nil || (rival != nil) != test.kept {
+				t.Errorf("got %v, %v; want to be kept out: %v", rival, err, test.kept)
+			}
+		})
+	}
+}
+
+func TestWhoCanNotBeJudgedIsAnError(t *testing.T) {
+	unknown := errors.New("unknown")
+	fed, other := federation("chat", "a", 1, ""), federation("chat", "b", 0, "")
+	if _, err := claims.Rival(&fed, "a.example", []v1alpha1.Federation{other}, func(*v1alpha1.Federation) (bool, error) {
+		return false, unknown
+	}); !errors.Is(err, unknown) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAcrossNamespacesOnlyThatANameIsTakenIsTold(t *testing.T) {
+	fed := federation("chat", "a", 1, "")
+	for namespace, want := range map[string]string{
+		"chat":   "a.example belongs to Federation b; take it out of this Federation, or have that one deleted or changed, after which this one takes over by itself",
+		"secret": "a.example belongs to a Federation in another namespace; take it out of this Federation, or have that one deleted or changed, after which this one takes over by itself",
+	} {
+		other := federation(namespace, "b", 0, "")
+		if got := claims.Claimed(&fed, &other, "a.example").Message; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
