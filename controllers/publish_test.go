@@ -110,6 +110,29 @@ func TestDirectTLSAddsAPortAndItsServiceRecordsAndTakesThemAwayAgain(t *testing.
 	w.Expect(read[corev1.Service](w, "cup-s2s").Spec.Ports).To(gomega.Equal(before.Spec.Ports))
 }
 
+func TestClientsFromOutsideGetPortsAndServiceRecordsOfTheirOwn(t *testing.T) {
+	w := newWorldWithZone(t)
+	w.createReady("cup")
+	without, before := w.records(), read[corev1.Service](w, "cup-s2s")
+	w.change("cup", func(fed *v1alpha1.Federation) {
+		fed.Spec.Exposure.Clients = &v1alpha1.ClientExposureSpec{DirectTLS: &v1alpha1.ClientDirectTLSSpec{}}
+	})
+	w.reconcile("cup")
+	w.Expect(w.records()).To(gomega.ConsistOf(append([]string{
+		"_xmpp-client._tcp.cupdomain.com. 300 SRV 0 0 5222 cup1.cupdomain.com.",
+		"_xmpps-client._tcp.cupdomain.com. 300 SRV 0 0 5223 cup1.cupdomain.com.",
+	}, without...)), "and none for the group chat")
+	service := read[corev1.Service](w, "cup-s2s")
+	w.Expect(service.UID).To(gomega.Equal(before.UID))
+	w.Expect(service.Spec.Ports).To(gomega.HaveLen(3))
+	w.Expect(service.Spec.Ports[0]).To(gomega.Equal(before.Spec.Ports[0]), "the node port stays")
+
+	w.change("cup", func(fed *v1alpha1.Federation) { fed.Spec.Exposure.Clients = nil })
+	w.reconcile("cup")
+	w.Expect(w.records()).To(gomega.Equal(without))
+	w.Expect(read[corev1.Service](w, "cup-s2s").Spec.Ports).To(gomega.Equal(before.Spec.Ports))
+}
+
 func TestAnotherHostNameLeavesNoStaleRecord(t *testing.T) {
 	w := newWorldWithZone(t)
 	w.createReady("cup")

@@ -10,6 +10,8 @@ import (
 // ExposureSpec is how the rest of the network reaches the server.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.directTLS) || !has(self.directTLS.port) || !has(self.port) || self.directTLS.port != self.port",fieldPath=".directTLS.port",message="spec.exposure.directTLS.port must differ from spec.exposure.port, because one port can't both begin with TLS and offer STARTTLS; choose another, for example 5270"
+// +kubebuilder:validation:XValidation:rule="!has(self.clients) || self.clients.port != self.port && (!has(self.directTLS) || self.clients.port != self.directTLS.port)",fieldPath=".clients.port",message="spec.exposure.clients.port must differ from the ports for servers, spec.exposure.port and spec.exposure.directTLS.port; choose another, for example 5222"
+// +kubebuilder:validation:XValidation:rule="!has(self.clients) || !has(self.clients.directTLS) || self.clients.directTLS.port != self.clients.port && self.clients.directTLS.port != self.port && (!has(self.directTLS) || self.clients.directTLS.port != self.directTLS.port)",fieldPath=".clients.directTLS.port",message="spec.exposure.clients.directTLS.port must differ from every other port of spec.exposure; choose another, for example 5223"
 type ExposureSpec struct {
 	// Port is the public TCP port. The service records carry it, so any port works (port address translation); 5269 is
 	// the one that partners' firewalls know (RFC 6120 section 14.7).
@@ -26,6 +28,13 @@ type ExposureSpec struct {
 	//
 	// +optional
 	DirectTLS *DirectTLSSpec `json:"directTLS,omitempty"`
+
+	// Clients lets users' clients log in from outside, at the same public address and from the same source ranges, and
+	// publishes the service records by which they find it: _xmpp-client._tcp for every domain. Encryption is required.
+	// Absent: clients log in from inside the cluster only.
+	//
+	// +optional
+	Clients *ClientExposureSpec `json:"clients,omitempty"`
 
 	// LoadBalancer shapes the Service that gets the public address. That Service is never deleted or created anew
 	// while the Federation lives, so that the address stays.
@@ -50,6 +59,34 @@ type DirectTLSSpec struct {
 	//
 	// +optional
 	// +kubebuilder:default=5270
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+}
+
+// ClientExposureSpec is how users' clients reach the server from outside.
+type ClientExposureSpec struct {
+	// Port is the public TCP port for STARTTLS.
+	//
+	// +optional
+	// +kubebuilder:default=5222
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+
+	// DirectTLS adds a port at which clients' streams are encrypted from the first byte on (XEP-0368), and a service record
+	// _xmpps-client._tcp for every domain. Absent: none.
+	//
+	// +optional
+	DirectTLS *ClientDirectTLSSpec `json:"directTLS,omitempty"`
+}
+
+// ClientDirectTLSSpec is a port for clients at which TLS begins with the connection (XEP-0368).
+type ClientDirectTLSSpec struct {
+	// Port is the public TCP port; the service records carry it.
+	//
+	// +optional
+	// +kubebuilder:default=5223
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	Port int32 `json:"port,omitempty"`

@@ -73,7 +73,9 @@ func full() *v1alpha1.Federation {
 		PriorityClassName: "high",
 		ImagePullSecrets:  []corev1.LocalObjectReference{{Name: "registry"}},
 	}
-	fed.Spec.Exposure = v1alpha1.ExposureSpec{Port: 15269, DirectTLS: &v1alpha1.DirectTLSSpec{Port: 443}, LoadBalancer: v1alpha1.LoadBalancerSpec{
+	fed.Spec.Exposure = v1alpha1.ExposureSpec{Port: 15269, DirectTLS: &v1alpha1.DirectTLSSpec{Port: 443}, Clients: &v1alpha1.ClientExposureSpec{
+		Port: 15222, DirectTLS: &v1alpha1.ClientDirectTLSSpec{Port: 5223},
+	}, LoadBalancer: v1alpha1.LoadBalancerSpec{
 		Class:                 ptr.To("service.k8s.aws/nlb"),
 		Annotations:           map[string]string{"service.beta.kubernetes.io/aws-load-balancer-type": "external"},
 		SourceRanges:          []string{"198.51.100.0/24", "2001:db8::/32"},

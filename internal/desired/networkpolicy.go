@@ -18,7 +18,8 @@ import (
 // dnsPort is the port of DNS (RFC 1035 section 4.2).
 const dnsPort = 53
 
-// NetworkPolicy is the firewall of the pods: partners reach the server-to-server ports, clients inside the cluster the
+// NetworkPolicy is the firewall of the pods: partners, and clients outside where
+// spec.exposure.clients lets them, reach the public ports, clients inside the cluster the
 // client port, the operator in its namespace the control port; the server reaches partners and DNS, nothing else.
 func NetworkPolicy(fed *v1alpha1.Federation, operatorNamespace string) *networkingv1.NetworkPolicy {
 	return &networkingv1.NetworkPolicy{
@@ -27,7 +28,7 @@ func NetworkPolicy(fed *v1alpha1.Federation, operatorNamespace string) *networki
 			PodSelector: metav1.LabelSelector{MatchLabels: SelectorLabels(fed)},
 			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress},
 			Ingress: []networkingv1.NetworkPolicyIngressRule{
-				{From: partnerPeers(fed, operatorNamespace), Ports: tcp(serverPorts(fed)...)},
+				{From: partnerPeers(fed, operatorNamespace), Ports: tcp(publicPortNumbers(fed)...)},
 				{From: []networkingv1.NetworkPolicyPeer{{NamespaceSelector: &metav1.LabelSelector{}}}, Ports: tcp(engine.PortNumberC2S)},
 				{From: []networkingv1.NetworkPolicyPeer{namespacePeer(operatorNamespace)}, Ports: tcp(engine.PortNumberHTTP)},
 			},
@@ -39,12 +40,19 @@ func NetworkPolicy(fed *v1alpha1.Federation, operatorNamespace string) *networki
 	}
 }
 
-// serverPorts are those that partners connect to.
-func serverPorts(fed *v1alpha1.Federation) []int32 {
-	if fed.Spec.Exposure.DirectTLS == nil {
-		return []int32{engine.PortNumberS2S}
+// publicPortNumbers are those that are connected to from outside.
+func publicPortNumbers(fed *v1alpha1.Federation) []int32 {
+	ports := []int32{engine.PortNumberS2S}
+	if fed.Spec.Exposure.DirectTLS != nil {
+		ports = append(ports, engine.PortNumberS2STLS)
 	}
-	return []int32{engine.PortNumberS2S, engine.PortNumberS2STLS}
+	if fed.Spec.Exposure.Clients != nil {
+		ports = append(ports, engine.PortNumberC2S)
+	}
+	if clientDirectTLS(fed) != nil {
+		ports = append(ports, engine.PortNumberC2STLS)
+	}
+	return ports
 }
 
 // routes let the server reach partners at the places and ports of spec.peers[].route, and, where that is an address,
@@ -65,7 +73,7 @@ func routes(fed *v1alpha1.Federation) []networkingv1.NetworkPolicyEgressRule {
 	return rules
 }
 
-// partnerPeers are those who may open server-to-server connections; none listed means everyone. With the external
+// partnerPeers are those who may connect from outside; none listed means everyone. With the external
 // traffic policy Cluster the pod sees a node's address in place of the partner's, so the source ranges can only be
 // enforced by the load balancer; with Local the pods enforce them as well.
 func partnerPeers(fed *v1alpha1.Federation, operatorNamespace string) []networkingv1.NetworkPolicyPeer {

@@ -56,6 +56,9 @@ func TestNetworkPolicyAllowsWhatFederationNeedsAndNothingElse(t *testing.T) {
 	behindNode.Spec.Exposure.LoadBalancer.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyCluster
 	routed := full()
 	routed.Spec.Peers = []v1alpha1.Peer{{Domain: "talk.example", Route: &v1alpha1.PeerRoute{Host: "203.0.113.20", Port: 15269}}}
+	open := minimal()
+	open.Spec.Exposure.DirectTLS = &v1alpha1.DirectTLSSpec{Port: 5270}
+	open.Spec.Exposure.Clients = &v1alpha1.ClientExposureSpec{Port: 5222, DirectTLS: &v1alpha1.ClientDirectTLSSpec{Port: 5223}}
 	for name, test := range map[string]struct {
 		fed     *v1alpha1.Federation
 		ingress bool
@@ -78,6 +81,10 @@ func TestNetworkPolicyAllowsWhatFederationNeedsAndNothingElse(t *testing.T) {
 		"with source ranges and policy Local, the operator does":         {restricted, true, operator, "tcp 5269", true},
 		"with source ranges and policy Local, other pods do not":         {restricted, true, other, "tcp 5269", false},
 		"with policy Cluster the pod sees nodes, which must pass":        {behindNode, true, node, "tcp 5269", true},
+		"a partner reaches no port for direct TLS unless there is one":   {minimal(), true, partner, "tcp 5270", false},
+		"with direct TLS it does":                                        {open, true, partner, "tcp 5270", true},
+		"with clients from outside they reach the client port":           {open, true, partner, "tcp 5222", true},
+		"and theirs for direct TLS":                                      {open, true, partner, "tcp 5223", true},
 		"the server reaches partners":                                    {minimal(), false, partner, "tcp 5269", true},
 		"the server reaches partners by direct TLS":                      {minimal(), false, partner, "tcp 5270", true},
 		"the server reaches a partner where a route leads":               {routed, false, partner, "tcp 15269", true},

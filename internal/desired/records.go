@@ -17,7 +17,7 @@ func Units(fed *v1alpha1.Federation, apexes map[string]string, addresses []netip
 	host := Hostname(fed)
 	all := []dns.Unit{{Anchor: host, Records: dns.AddressRecords(host, ttl, addresses)}}
 	for _, domain := range domains(fed) {
-		unit := dns.Unit{Anchor: domain}
+		unit := dns.Unit{Anchor: domain, Records: clientRecords(fed, domain)}
 		for _, service := range services(fed, domain) {
 			records := serviceRecords(fed, service)
 			if apexes[service] == apexes[domain] {
@@ -37,6 +37,18 @@ func serviceRecords(fed *v1alpha1.Federation, domain string) []dns.RRset {
 	records := []dns.RRset{serviceRecord(fed, dns.ServiceXMPPServer, domain, exposure.Port)}
 	if exposure.DirectTLS != nil {
 		records = append(records, serviceRecord(fed, dns.ServiceXMPPSServer, domain, exposure.DirectTLS.Port))
+	}
+	return records
+}
+
+// clientRecords are the records by which users of a domain find its server. Nobody logs in to a group chat.
+func clientRecords(fed *v1alpha1.Federation, domain string) []dns.RRset {
+	var records []dns.RRset
+	if clients := fed.Spec.Exposure.Clients; clients != nil {
+		records = append(records, serviceRecord(fed, dns.ServiceXMPPClient, domain, clients.Port))
+	}
+	if direct := clientDirectTLS(fed); direct != nil {
+		records = append(records, serviceRecord(fed, dns.ServiceXMPPSClient, domain, direct.Port))
 	}
 	return records
 }

@@ -20,9 +20,17 @@ type Object interface {
 func ServerInput(fed *v1alpha1.Federation, trustedCAs string) engine.Input {
 	return engine.Input{
 		Domains: domains(fed), GroupChat: groupChat(fed), TrustedCAs: trustedCAs, Replicas: fed.Spec.Server.Replicas,
-		DirectTLS:    fed.Spec.Exposure.DirectTLS != nil,
+		DirectTLS: fed.Spec.Exposure.DirectTLS != nil, ClientDirectTLS: clientDirectTLS(fed) != nil,
 		PeerDefaults: fed.Spec.PeerDefaults.Policy(), Peers: peerPolicies(fed),
 	}
+}
+
+// clientDirectTLS is nil where clients from outside have no port for direct TLS.
+func clientDirectTLS(fed *v1alpha1.Federation) *v1alpha1.ClientDirectTLSSpec {
+	if fed.Spec.Exposure.Clients == nil {
+		return nil
+	}
+	return fed.Spec.Exposure.Clients.DirectTLS
 }
 
 // peerPolicies are the policies of the listed partners, in the form that engines take.

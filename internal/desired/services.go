@@ -48,6 +48,12 @@ func publicPorts(fed *v1alpha1.Federation) []corev1.ServicePort {
 	if direct := fed.Spec.Exposure.DirectTLS; direct != nil {
 		ports = append(ports, servicePort(engine.PortS2STLS, direct.Port))
 	}
+	if clients := fed.Spec.Exposure.Clients; clients != nil {
+		ports = append(ports, servicePort(engine.PortC2S, clients.Port))
+	}
+	if direct := clientDirectTLS(fed); direct != nil {
+		ports = append(ports, servicePort(engine.PortC2STLS, direct.Port))
+	}
 	return ports
 }
 

@@ -27,6 +27,9 @@ const (
 	ServiceXMPPServer = "_xmpp-server._tcp"
 	// ServiceXMPPSServer is where they look for one with direct TLS (XEP-0368 section 3).
 	ServiceXMPPSServer = "_xmpps-server._tcp"
+	// ServiceXMPPClient and ServiceXMPPSClient are where clients look.
+	ServiceXMPPClient  = "_xmpp-client._tcp"
+	ServiceXMPPSClient = "_xmpps-client._tcp"
 )
 
 // Key names a record set: everything of one type at one name.

@@ -28,6 +28,7 @@ const (
 	PortS2S    = "s2s"     // 5269, server-to-server
 	PortS2STLS = "s2s-tls" // 5270, server-to-server with direct TLS
 	PortC2S    = "c2s"     // 5222, client-to-server
+	PortC2STLS = "c2s-tls" // 5223, client-to-server with direct TLS
 	PortHTTP   = "http"    // 5280, readiness, status and metrics; never exposed publicly
 )
 
@@ -36,6 +37,7 @@ const (
 	PortNumberS2S    int32 = 5269
 	PortNumberS2STLS int32 = 5270
 	PortNumberC2S    int32 = 5222
+	PortNumberC2STLS int32 = 5223
 	PortNumberHTTP   int32 = 5280
 )
 
@@ -53,8 +55,8 @@ type Input struct {
 	// TrustedCAs is a PEM bundle of further authorities to trust in partners'
 	// certificates, beside the system's; empty means none.
 	TrustedCAs string
-	// DirectTLS has the server listen at PortS2STLS (XEP-0368).
-	DirectTLS bool
+	// DirectTLS has the server listen at PortS2STLS, ClientDirectTLS at PortC2STLS (XEP-0368).
+	DirectTLS, ClientDirectTLS bool
 	// Replicas is the number of pods.
 	Replicas int32
 	// PeerDefaults is the policy for every domain that no entry of Peers covers. It has to be complete.

@@ -35,9 +35,10 @@ func (Engine) Container() corev1.Container {
 		Env: []corev1.EnvVar{{Name: "PROSODY_CONFIG", Value: config}},
 		Ports: []corev1.ContainerPort{
 			{Name: engine.PortS2S, ContainerPort: engine.PortNumberS2S, Protocol: corev1.ProtocolTCP},
-			// Named even while nothing listens there, so that switching direct TLS on or off restarts nothing.
+			// Those of direct TLS are named even while nothing listens there, so that switching it on or off restarts nothing.
 			{Name: engine.PortS2STLS, ContainerPort: engine.PortNumberS2STLS, Protocol: corev1.ProtocolTCP},
 			{Name: engine.PortC2S, ContainerPort: engine.PortNumberC2S, Protocol: corev1.ProtocolTCP},
+			{Name: engine.PortC2STLS, ContainerPort: engine.PortNumberC2STLS, Protocol: corev1.ProtocolTCP},
 			{Name: engine.PortHTTP, ContainerPort: engine.PortNumberHTTP, Protocol: corev1.ProtocolTCP},
 		},
 		VolumeMounts: []corev1.VolumeMount{

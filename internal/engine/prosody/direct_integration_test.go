@@ -10,6 +10,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/engine"
 	"github.com/xmppfed/xmppfed/internal/engine/prosody/prosodytest"
 )
 
@@ -84,5 +85,24 @@ func TestServerServesARenewedCertificateByDirectTLS(t *testing.T) {
 			after.Close()
 		}
 		r.Expect(before.Alive(partner, domain)).To(Succeed())
+	})
+}
+
+func TestServerTakesClientsByDirectTLS(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		_, err := prosodytest.LoginDirect(engine.PortNumberC2STLS, domain, "cupuser1", "pw1")
+		r.Expect(err).To(MatchError(ContainSubstring("connection refused")))
+		standing := r.login("cupuser2", "pw2")
+		defer standing.Close()
+		r.input.ClientDirectTLS = true
+		r.deliverConfig(t)
+		client, err := prosodytest.LoginDirect(engine.PortNumberC2STLS, domain, "cupuser1", "pw1")
+		r.Expect(err).NotTo(HaveOccurred())
+		defer client.Close()
+		r.Expect(client.PeerSerial()).To(Equal("A1"))
+		r.Expect(client.Ping(domain)).To(Succeed())
+		r.Expect(standing.Ping(domain)).To(Succeed())
+		_, err = prosodytest.LoginDirect(engine.PortNumberC2STLS, domain, "cupuser1", "wrong")
+		r.Expect(err).To(HaveOccurred())
 	})
 }

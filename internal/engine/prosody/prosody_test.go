@@ -52,7 +52,7 @@ func TestContainerMountsAllVolumesAndNamesAllPorts(t *testing.T) {
 	if want := []string{"config", "secret", "data", "run", "tmp"}; !slices.Equal(volumes, want) {
 		t.Errorf("volumes %q, want %q", volumes, want)
 	}
-	if want := []string{"s2s", "s2s-tls", "c2s", "http"}; !slices.Equal(ports, want) {
+	if want := []string{"s2s", "s2s-tls", "c2s", "c2s-tls", "http"}; !slices.Equal(ports, want) {
 		t.Errorf("ports %q, want %q", ports, want)
 	}
 	if want := []string{"prosody", "-F", "--config", "/etc/xmppfed/config/prosody.cfg.lua"}; !slices.Equal(c.Command, want) {

@@ -34,8 +34,9 @@ var configTemplate = template.Must(template.ParseFS(files, "files/prosody.cfg.lu
 type configValues struct {
 	Generation literal
 	TrustedCAs bool
-	DirectTLS  bool
-	Hosts      []hostValues
+	// DirectTLS is for servers, ClientDirectTLS for clients.
+	DirectTLS, ClientDirectTLS bool
+	Hosts                      []hostValues
 }
 
 type hostValues struct {
@@ -80,7 +81,10 @@ func render(in engine.Input) (engine.Config, error) {
 }
 
 func renderConfig(in engine.Input, generation string) (string, error) {
-	values := configValues{Generation: quote(generation), TrustedCAs: in.TrustedCAs != "", DirectTLS: in.DirectTLS}
+	values := configValues{
+		Generation: quote(generation), TrustedCAs: in.TrustedCAs != "",
+		DirectTLS: in.DirectTLS, ClientDirectTLS: in.ClientDirectTLS,
+	}
 	for _, domain := range in.Domains {
 		host := hostValues{Domain: quote(domain)}
 		if in.GroupChat != "" {

@@ -35,7 +35,7 @@ var goldens = map[string]engine.Input{
 	"group-chat-trusted-cas": {
 		Domains: []string{"cupdomain.com", "example.org"}, GroupChat: "conference", TrustedCAs: "PEM\n", PeerDefaults: strict,
 	},
-	"direct-tls": {Domains: []string{"cupdomain.com"}, TrustedCAs: "PEM\n", DirectTLS: true, PeerDefaults: strict},
+	"direct-tls": {Domains: []string{"cupdomain.com"}, TrustedCAs: "PEM\n", DirectTLS: true, ClientDirectTLS: true, PeerDefaults: strict},
 }
 
 func TestRenderedConfigurationIsTheGoldenOne(t *testing.T) {
@@ -86,6 +86,8 @@ func TestRenderGivesAllFilesAndAGenerationThatFollowsThem(t *testing.T) {
 	otherCAs.TrustedCAs = "other PEM"
 	withDirectTLS := base
 	withDirectTLS.DirectTLS = true
+	withClientDirectTLS := base
+	withClientDirectTLS.ClientDirectTLS = true
 	if got := mustRender(t, withCAs).Files[trustedCAsFile]; got != "PEM" {
 		t.Errorf("ca.crt holds %q", got)
 	}
@@ -97,7 +99,7 @@ func TestRenderGivesAllFilesAndAGenerationThatFollowsThem(t *testing.T) {
 	withRoute := base
 	withRoute.Peers = []engine.Peer{{Domain: "gmail.com", Policy: plain, Route: &engine.Route{Host: "::1", Port: 5269}}}
 	for _, in := range []engine.Input{
-		withCAs, otherCAs, withDirectTLS, otherDefaults, withPeer, withRoute,
+		withCAs, otherCAs, withDirectTLS, withClientDirectTLS, otherDefaults, withPeer, withRoute,
 		{Domains: []string{"cupdomain.com"}, PeerDefaults: strict},
 		{Domains: []string{"other.com"}, PeerDefaults: strict},
 	} {

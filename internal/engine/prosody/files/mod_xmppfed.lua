@@ -94,6 +94,7 @@ local function reload_modules(before, after)
 	before.xmppfed_generation = after.xmppfed_generation;
 	if deep_equal(before, after) then return; end
 	modulemanager.reload("*", "s2s");
+	if not deep_equal(before.c2s_direct_tls_ports, after.c2s_direct_tls_ports) then modulemanager.reload("*", "c2s"); end
 	for host in pairs(prosody.hosts) do
 		modulemanager.load_modules_for_host(host); -- loads only what is new
 		modulemanager.reload(host, "s2s");

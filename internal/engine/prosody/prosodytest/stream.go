@@ -116,9 +116,12 @@ func openDirect(port int32, header string, config *tls.Config) (*Stream, error) 
 
 // openClient opens a client's stream that is not authenticated yet.
 func openClient(port int32, domain string) (*Stream, error) {
-	header := "<stream:stream xmlns='jabber:client' " +
+	return open(port, clientHeader(domain), &tls.Config{InsecureSkipVerify: true})
+}
+
+func clientHeader(domain string) string {
+	return "<stream:stream xmlns='jabber:client' " +
 		"xmlns:stream='http://etherx.jabber.org/streams' version='1.0' to='" + domain + "'>"
-	return open(port, header, &tls.Config{InsecureSkipVerify: true})
 }
 
 // Login opens a client's stream with SASL PLAIN and binds a resource.
@@ -127,8 +130,22 @@ func Login(port int32, domain, localpart, password string) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.authenticate(localpart, password)
+}
+
+// LoginDirect is Login by direct TLS (XEP-0368).
+func LoginDirect(port int32, domain, localpart, password string) (*Stream, error) {
+	config := &tls.Config{InsecureSkipVerify: true, ServerName: domain, NextProtos: []string{"xmpp-client"}}
+	s, err := openDirect(port, clientHeader(domain), config)
+	if err != nil {
+		return nil, err
+	}
+	return s.authenticate(localpart, password)
+}
+
+func (s *Stream) authenticate(localpart, password string) (*Stream, error) {
 	secret := base64.StdEncoding.EncodeToString([]byte("\x00" + localpart + "\x00" + password))
-	err = s.exchange("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>"+secret+"</auth>", "<success")
+	err := s.exchange("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>"+secret+"</auth>", "<success")
 	if err == nil {
 		err = s.exchange(s.header, "</stream:features>")
 	}
