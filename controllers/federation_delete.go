@@ -30,6 +30,7 @@ const maxCacheWait = 5 * time.Minute
 // that somebody else may have got meanwhile. It returns true when the Federation is gone.
 func (r *FederationReconciler) reconcileDelete(ctx context.Context, s *scope) (gone bool, err error) {
 	for _, part := range []func(context.Context, *scope) error{
+		r.awaitTransfer,
 		r.withdrawServiceRecords,
 		r.awaitCaches,
 		r.withdrawAddresses,

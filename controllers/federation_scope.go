@@ -53,6 +53,8 @@ type finding struct {
 	err             *outcome.Error
 	// absent is set when the condition does not apply.
 	absent bool
+	// after is when to look again though the goal is reached; zero: no sooner than usual.
+	after time.Duration
 }
 
 func newScope(fed *v1alpha1.Federation) *scope {
@@ -73,8 +75,12 @@ func (s *scope) requeueAfter() time.Duration {
 		soonest = interval
 	}
 	for _, f := range s.findings {
-		if f.err != nil && f.err.After > 0 && (soonest == 0 || f.err.After < soonest) {
-			soonest = f.err.After
+		after := f.after
+		if f.err != nil {
+			after = f.err.After
+		}
+		if after > 0 && (soonest == 0 || after < soonest) {
+			soonest = after
 		}
 	}
 	return soonest

@@ -135,9 +135,10 @@ func policyOf(f finding) outcome.Policy {
 
 func equalStatus(a, b *v1alpha1.FederationStatus) bool { return equality.Semantic.DeepEqual(a, b) }
 
-// underway are the reasons that every Federation passes through while it starts; they are no cause for alarm.
+// underway are the reasons that a Federation passes through while it starts, or moves; they are no cause for alarm.
 var underway = []string{
 	v1alpha1.ReasonRollingOut, v1alpha1.ReasonAddressPending, v1alpha1.ReasonPropagationPending, v1alpha1.ReasonVolumePending,
+	v1alpha1.ReasonTransferred,
 }
 
 // maxNote is the longest note an event may have, in bytes.

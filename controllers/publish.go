@@ -27,7 +27,10 @@ type Verifier interface {
 
 // publish makes the DNS say what the Federation is: addresses for the host name, service records for every domain.
 func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, error) {
-	s.fed.Status.Hostname = desired.Hostname(s.fed)
+	s.fed.Status.Hostname, s.fed.Status.DNSOwner = desired.Hostname(s.fed), r.owner(s.fed).ID
+	if r.recipient(s.fed) != "" {
+		return r.handOver(ctx, s)
+	}
 	if len(s.addresses) == 0 {
 		return finding{}, outcome.Unknown(v1alpha1.ReasonWaitingForAddress,
 			"there is nothing to publish until there is a public address; see condition %s", v1alpha1.ConditionAddressAssigned)
@@ -36,7 +39,7 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 	for _, unit := range desired.Units(s.fed, s.apexes, s.addresses) {
 		apex := s.apexes[unit.Anchor]
 		if s.adoptable[apex] {
-			unit.Takeover = takeover(s.fed)
+			unit.Takeover, unit.Accept = takeover(s.fed), true
 		}
 		wanted[apex] = append(wanted[apex], unit)
 	}

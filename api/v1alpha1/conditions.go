@@ -40,10 +40,10 @@ const (
 	// ConditionDNSPublished is true when every record is served by every authoritative server of its zone. Always
 	// present once accepted. Unknown: WaitingForAddress, ZoneNotProbed.
 	//
-	// True: Published. False: OwnershipConflict, OwnershipLost, RecordExistsUnowned, CNAMEConflict, SecretNotFound,
-	// TSIGKeyUnknown, TSIGBadSignature, CredentialsRejected, ClockSkew, UnauthenticatedResponse, UpdateRefused, UpdateRejected,
-	// RateLimited, NotAuthoritative, NameOutsideZone, NotApplied, PropagationPending, ServerUnavailable, RecordsToCreate,
-	// RecordsToRemove, RemovalsPaused.
+	// True: Published, TransferOffered. False: OwnershipConflict, OwnershipLost, RecordExistsUnowned, CNAMEConflict,
+	// SecretNotFound, TSIGKeyUnknown, TSIGBadSignature, CredentialsRejected, ClockSkew, UnauthenticatedResponse, UpdateRefused,
+	// UpdateRejected, RateLimited, NotAuthoritative, NameOutsideZone, NotApplied, PropagationPending, ServerUnavailable,
+	// RecordsToCreate, RecordsToRemove, RemovalsPaused, Transferred, UnsupportedByProvider.
 	ConditionDNSPublished = "DNSPublished"
 
 	// ConditionInboundReachable is true when the way a partner takes works: public DNS, address, TCP, stream, STARTTLS,
@@ -231,6 +231,12 @@ const (
 	// ReasonRemovalsPaused: so many Federations lost records in the zone within ten minutes that its brake holds the others
 	// back.
 	ReasonRemovalsPaused = "RemovalsPaused"
+	// ReasonTransferOffered: the records stand, and wait for the owner that spec.dns.transferTo names to accept them.
+	ReasonTransferOffered = "TransferOffered"
+	// ReasonTransferred: the service records belong to the owner that spec.dns.transferTo names, or nothing was there to hand over.
+	ReasonTransferred = "Transferred"
+	// ReasonUnsupportedByProvider: a field of the Federation needs more than the zone's provider can guarantee.
+	ReasonUnsupportedByProvider = "UnsupportedByProvider"
 )
 
 // Reasons of InboundReachable.

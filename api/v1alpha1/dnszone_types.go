@@ -63,8 +63,9 @@ type DNSZoneSpec struct {
 	Namespaces *AllowedNamespaces `json:"namespaces,omitempty"`
 
 	// Takeover of records that the operator did not write: Deny, or Allow Federations to adopt those that they name in
-	// spec.dns.takeover. It lets whoever may publish in this zone replace any address or service record in it, save those
-	// that another owner or ExternalDNS looks after.
+	// spec.dns.takeover, and what a Federation of another cluster hands over to them (spec.dns.transferTo). It lets whoever may
+	// publish in this zone replace any address or service record in it, save those that another owner keeps or ExternalDNS
+	// looks after.
 	//
 	// +optional
 	// +kubebuilder:default=Deny

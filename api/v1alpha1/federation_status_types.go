@@ -29,6 +29,12 @@ type FederationStatus struct {
 	// +optional
 	Hostname string `json:"hostname,omitempty"`
 
+	// DNSOwner tells this Federation's records from every other's: a hash over cluster, namespace and name, which stands in
+	// its ownership records.
+	//
+	// +optional
+	DNSOwner string `json:"dnsOwner,omitempty"`
+
 	// Records that the Federation wants in the DNS, with their state; and, where people write, those that they still have to
 	// remove.
 	//

@@ -18,13 +18,16 @@ type Result struct {
 	Changed bool
 	// Dropped record sets were removed by this run; ownership records are not listed.
 	Dropped []Key
-	// Adopted record sets were somebody else's and were taken over by this run.
+	// Adopted record sets were somebody else's and were taken over, or accepted, by this run.
 	Adopted []Key
+	// Offered record sets are still this owner's, who offers them to Owner.TransferTo.
+	Offered []Key
 }
 
 // Converge makes the zone hold what units say, as far as owner is concerned, in one atomic update that leaves foreign
 // records alone; the protocol is described at the head of the package. Units are all that owner wants in this zone:
 // whatever else it holds is removed, so a call without units releases everything. When all is well, nothing is written.
+// An owner with TransferTo changes no records; it offers them until they are the other's.
 //
 // With a provider that does not write it compares the wanted records only, and tells people what to create.
 //
@@ -37,6 +40,12 @@ func Converge(ctx context.Context, p Provider, s Signer, owner Owner, units []Un
 	want, err := mergeUnits(p.Apex(), units)
 	if err != nil {
 		return Result{}, err
+	}
+	if owner.TransferTo != "" && !p.Capabilities().guarded() {
+		return Result{}, unsupportedError("spec.dns.transferTo", p.Apex())
+	}
+	if !p.Capabilities().guarded() {
+		want.accept = nil
 	}
 	run := run{provider: p, planner: planner{apex: p.Apex(), signer: s, owner: owner, want: want}}
 	switch c := p.Capabilities(); {
@@ -84,13 +93,14 @@ func (r *run) converge(ctx context.Context) (Result, error) {
 		if err := r.checkAdopted(ctx, next.adopted); err != nil {
 			return result, err
 		}
+		result.Offered = next.offered
 		if next.change.Empty() {
 			return result, nil
 		}
 		err := r.provider.Apply(ctx, next.change)
 		switch e, _ := AsError(err); {
 		case err == nil:
-			result = Result{Changed: true, Dropped: next.dropped, Adopted: next.adopted}
+			result = next.result()
 			return result, r.readBack(ctx, next.change)
 		case errors.Is(err, ErrPrerequisite):
 			r.strict = true
@@ -98,13 +108,20 @@ func (r *run) converge(ctx context.Context) (Result, error) {
 		case e != nil && e.Unsettled:
 			// The next reading shows whether the update was applied. If it was not, trying again is safe: should the
 			// first one still come, the prerequisites of one of the two fail.
-			result = Result{Changed: true, Dropped: next.dropped, Adopted: next.adopted}
+			result = next.result()
 			last = err
 		default:
 			return result, err
 		}
 	}
 	return result, last
+}
+
+// result of the plan once it is carried out.
+func (p plan) result() Result {
+	return Result{
+		Changed: true, Dropped: p.dropped, Adopted: append(p.adopted, p.accepted...), Offered: p.offered,
+	}
 }
 
 // readZone reads what the decision depends on: the index, and ownership records and records of what is wanted; then the

@@ -44,6 +44,12 @@
 // A record that somebody else wrote is adopted only when its unit names it, and only as it was read: the prerequisite is
 // then that it has exactly this data. What another owner or ExternalDNS looks after is not adopted.
 //
+// An owner hands over what it has by naming another in its ownership records (t=OWNER behind the epoch). From then on it
+// changes no record. The other, if it wants the anchor and its unit lets it accept, replaces ownership record, records and
+// index in one update, which depends on the offer standing as it was read; so withdrawing and accepting exclude each other,
+// and the names never stop answering. The signature of the offer is of no use to the other, who has another key. Hence it
+// removes, of what the offer lists, only what can't but belong to the anchor, and accepting needs the same consent as adopting.
+//
 // # Guarantees
 //
 // All this holds where the server checks prerequisites and changes are atomic. A Provider tells by its Capabilities when

@@ -31,6 +31,9 @@ type Owner struct {
 	// ID tells this owner from all others that may write to the zone, and nothing else, because the DNS is public: 8 to
 	// 40 characters of a-z and 0-9, for example a hash over cluster and UID.
 	ID string
+	// TransferTo is the ID of the owner that is to have everything this one has in the zone; empty: none. Until that owner
+	// has it nothing is changed but the ownership records, which offer it.
+	TransferTo string
 }
 
 // marker is the content of an ownership record. It says who owns the record sets in keys, and it is the only journal of
@@ -39,8 +42,12 @@ type Owner struct {
 // Its TXT record holds one string with the fields and one more string per key:
 //
 //	"v=xf1;o=9f86d081884c7d65;e=3;k=5a1c03ee;h=0c3f…" "_xmpp-server._tcp SRV"
+//
+// An offer to another owner stands behind the epoch: ";t=60303ae22b998861".
 type marker struct {
 	owner string
+	// transferTo is the owner that may have the anchor with all that is listed; empty: nobody.
+	transferTo string
 	// epoch counts the changes, so that no two contents of an owner are the same and an update that comes late, based
 	// on an earlier content, fails.
 	epoch uint64
@@ -76,14 +83,19 @@ func anchorOf(key Key) (string, bool) {
 
 // text is the marker in TXT form, names being relative to apex.
 func (m marker) text(apex string) TXT {
-	out := TXT{fmt.Sprintf("v=%s;o=%s;e=%d;k=%s;h=%s", markerVersion, m.owner, m.epoch, m.keyID, m.mac)}
+	offer := ""
+	if m.transferTo != "" {
+		offer = ";t=" + m.transferTo
+	}
+	out := TXT{fmt.Sprintf("v=%s;o=%s;e=%d%s;k=%s;h=%s", markerVersion, m.owner, m.epoch, offer, m.keyID, m.mac)}
 	for _, k := range m.keys {
 		out = append(out, relative(k.Name, apex)+" "+TypeName(k.Type))
 	}
 	return out
 }
 
-var markerFields = regexp.MustCompile(`^v=xf1;o=([a-z0-9]{8,40});e=([1-9][0-9]{0,18});k=([0-9a-f]{8});h=([0-9a-f]{32})$`)
+var markerFields = regexp.MustCompile(
+	`^v=xf1;o=([a-z0-9]{8,40});e=([1-9][0-9]{0,18})(?:;t=([a-z0-9]{8,40}))?;k=([0-9a-f]{8});h=([0-9a-f]{32})$`)
 
 // parseMarker reads a marker from a TXT record that anybody may have written. Only the exact form that text gives is
 // accepted, so there is one way to write each marker.
@@ -99,7 +111,7 @@ func parseMarker(text TXT, apex string) (marker, bool) {
 	if err != nil {
 		return marker{}, false
 	}
-	m := marker{owner: fields[1], epoch: epoch, keyID: fields[3], mac: fields[4]}
+	m := marker{owner: fields[1], epoch: epoch, transferTo: fields[3], keyID: fields[4], mac: fields[5]}
 	for _, s := range text[1:] {
 		key, ok := parseMarkerKey(s, apex)
 		if !ok || len(m.keys) > 0 && compareKeys(m.keys[len(m.keys)-1], key) >= 0 {
@@ -167,10 +179,13 @@ func (s Signer) verify(apex, name string, m marker) (valid, current bool) {
 }
 
 // mac covers the place too: a marker that is copied to another name or zone is worth nothing there. No field can hold
-// a line feed, so the lines are unambiguous.
+// a line feed, and only lines of keys a space, so the lines are unambiguous.
 func mac(key []byte, apex, name string, m marker) string {
 	h := hmac.New(sha256.New, key)
 	fmt.Fprintf(h, "%s\n%s\n%s\n%s\n%d\n%s\n", markerVersion, apex, name, m.owner, m.epoch, m.keyID)
+	if m.transferTo != "" {
+		fmt.Fprintf(h, "t=%s\n", m.transferTo)
+	}
 	for _, k := range m.keys {
 		fmt.Fprintf(h, "%s %d\n", k.Name, k.Type)
 	}

@@ -113,6 +113,9 @@ func TestOnlyTheExactFormOfAMarkerIsRead(t *testing.T) {
 		"an epoch that is too large":    {strings.Replace(head, "e=1", "e=9999999999999999999", 1)},
 		"a short signature":             {head[:len(head)-1]},
 		"more after the signature":      {head + ";x=1"},
+		"an offer to nobody":            {strings.Replace(head, ";k=", ";t=;k=", 1)},
+		"an offer with a short name":    {strings.Replace(head, ";k=", ";t=short;k=", 1)},
+		"an offer at the end":           {head + ";t=owner002"},
 		"a line feed at the end":        {head + "\n"},
 		"a key twice":                   {head, "cup1 A", "cup1 A"},
 		"a key without type":            {head, "cup1"},
@@ -139,6 +142,7 @@ func FuzzParseMarker(f *testing.F) {
 	signer := testSigner(f, keyToday)
 	m := signer.sign(testApex, "own._xmppfed.cupdomain.com.", testMarker())
 	f.Add(strings.Join(m.text(testApex), "\x00"), testApex)
+	f.Add("v=xf1;o=owner001;e=1;t=owner002;k=0123abcd;h=0123456789abcdef0123456789abcdef\x00www A", testApex)
 	f.Add("v=xf1;o=owner001;e=1;k=0123abcd;h=0123456789abcdef0123456789abcdef\x00www A", ".")
 	f.Fuzz(func(t *testing.T, joined, apex string) {
 		text := TXT(strings.Split(joined, "\x00"))

@@ -28,13 +28,37 @@ func removal(keys ...Key) string {
 // all is the ownership record with the records it lists.
 func (g guard) all() []Key { return append([]Key{g.key}, g.marker.keys...) }
 
-func conflictError(g guard, apex string) *Error {
+func conflictError(g guard, us Owner, apex string) *Error {
 	anchor, _ := anchorOf(g.key)
 	return &Error{
 		Reason: v1alpha1.ReasonOwnershipConflict,
 		Message: fmt.Sprintf("%s is published by another owner, %s, says the ownership record %s; delete the Federation of that "+
-			"owner, which may be in another cluster; if it is gone for good, the administrator of zone %s removes what it left "+
-			"(nsupdate: %s)", Display(anchor), g.marker.owner, g.key, Display(apex), removal(g.all()...)),
+			"owner, which may be in another cluster, or have it hand the name over without a gap by spec.dns.transferTo: %s; if it is "+
+			"gone for good, the administrator of zone %s removes what it left (nsupdate: %s)",
+			Display(anchor), g.marker.owner, g.key, us.ID, Display(apex), removal(g.all()...)),
+		Permanent: true,
+	}
+}
+
+// notAllowedError is about an offer that can't be accepted.
+func notAllowedError(g guard, apex string) *Error {
+	anchor, _ := anchorOf(g.key)
+	return &Error{
+		Reason: v1alpha1.ReasonOwnershipConflict,
+		Message: fmt.Sprintf("%s is offered to this Federation by its owner, %s, but the DNSZone for %s does not let records of others "+
+			"be taken over, or its provider can't do that without a gap; the platform team sets spec.takeover of the DNSZone to Allow "+
+			"for as long as it takes", Display(anchor), g.marker.owner, Display(apex)),
+		Permanent: true,
+	}
+}
+
+// unsupportedError is about a field that needs more than the zone's provider guarantees.
+func unsupportedError(field, apex string) *Error {
+	return &Error{
+		Reason: v1alpha1.ReasonUnsupportedByProvider,
+		Message: fmt.Sprintf("%s needs a provider that changes records as a whole and only as long as nobody else did (guarantee Atomic), "+
+			"which that of zone %s does not; take the field out of the Federation, or have the platform team write to the zone by rfc2136",
+			field, Display(apex)),
 		Permanent: true,
 	}
 }

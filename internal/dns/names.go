@@ -72,3 +72,16 @@ func validName(name string) bool {
 	}
 	return true
 }
+
+// belongs tells whether a record set can be nobody's but the anchor's: the addresses of the name itself, and records of its
+// services, whose names begin with an underscore (RFC 8552).
+func (k Key) belongs(anchor string) bool {
+	switch k.Type {
+	case TypeA, TypeAAAA:
+		return k.Name == anchor
+	case TypeTXT:
+		return false
+	default:
+		return strings.HasPrefix(k.Name, "_") && InZone(k.Name, anchor)
+	}
+}

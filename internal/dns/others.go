@@ -48,8 +48,8 @@ func (r *run) otherOwner(ctx context.Context, k Key) (*Error, error) {
 		return nil, err
 	}
 	for _, place := range places {
-		if g := r.guard(place); g.standing == standingOther && slices.Contains(g.marker.keys, k) {
-			return conflictError(g, r.apex), nil
+		if g := r.guard(place); g.others() && slices.Contains(g.marker.keys, k) {
+			return conflictError(g, r.owner, r.apex), nil
 		}
 	}
 	return nil, nil

@@ -20,6 +20,8 @@ import "slices"
 //	                 |        |                                                           | absent, or as read when taken
 //	                 |        |                                                           | over, no CNAME where written
 //	ours             | no     | release: drop it and all that it lists                    | record unchanged
+//	another owner's, | yes    | accept, where the unit lets us (else OwnershipConflict):  | record unchanged, new sets that
+//	who offers it    |        | write it and the records, drop what is not wanted         | it does not list absent, no CNAME
 //	another owner's  | yes    | OwnershipConflict                                         | -
 //	another owner's  | no     | nothing                                                   | -
 //	ours, but forged | any    | OwnershipLost                                             | -
@@ -34,6 +36,7 @@ const (
 	standingAbsent standing = iota
 	standingOurs
 	standingOther
+	standingOffered
 	standingForged
 	standingJunk
 )
@@ -44,7 +47,7 @@ type guard struct {
 	standing standing
 	// set as read; empty when absent.
 	set RRset
-	// marker, when ours or another's.
+	// marker, when ours, another's or offered by another.
 	marker marker
 	// current tells that today's key signed it, listed that our index has it.
 	current, listed bool
@@ -69,6 +72,10 @@ type plan struct {
 	change Change
 	// dropped and adopted are record sets other than ownership records.
 	dropped, adopted []Key
+	// accepted are record sets that another owner offered.
+	accepted []Key
+	// offered are the record sets that the owner holds and offers, see Owner.TransferTo.
+	offered []Key
 	// held tells that the owner holds an anchor already.
 	held bool
 }
@@ -89,6 +96,9 @@ func (p planner) guard(key Key) guard {
 		g.marker = m
 		if m.owner != p.owner.ID {
 			g.standing = standingOther
+			if m.transferTo == p.owner.ID && len(set.Data) == 1 {
+				g.standing = standingOffered
+			}
 			continue
 		}
 		var valid bool
@@ -104,6 +114,9 @@ func (p planner) guard(key Key) guard {
 }
 
 func (p planner) plan() (plan, *Error) {
+	if p.owner.TransferTo != "" {
+		return p.handOver()
+	}
 	index := p.guard(indexKey(p.owner, p.apex))
 	if err := p.checkGuard(index, len(p.want.anchors) > 0); err != nil {
 		return plan{}, err
@@ -119,10 +132,7 @@ func (p planner) plan() (plan, *Error) {
 			return plan{}, err
 		}
 		guards[a] = g
-		if g.standing == standingOurs {
-			b.plan.held = true
-			b.held = append(b.held, g.marker.keys...)
-		}
+		b.hold(a, g)
 	}
 	if !b.keep {
 		b.dropUnwanted()
@@ -132,7 +142,7 @@ func (p planner) plan() (plan, *Error) {
 			return plan{}, err
 		}
 	}
-	b.index(index)
+	b.index(index, p.want.anchors)
 	return b.plan, nil
 }
 
@@ -158,11 +168,14 @@ func (p planner) anchors(listed []string) []string {
 
 // checkGuard refuses what the table refuses on account of an ownership record alone.
 func (p planner) checkGuard(g guard, wanted bool) *Error {
+	anchor, _ := anchorOf(g.key)
 	switch {
 	case g.standing == standingForged:
 		return forgedError(g, p.apex)
 	case g.standing == standingOther && wanted:
-		return conflictError(g, p.apex)
+		return conflictError(g, p.owner, p.apex)
+	case g.standing == standingOffered && wanted && !p.want.accept[anchor]:
+		return notAllowedError(g, p.apex)
 	case g.standing == standingJunk && wanted && p.strict && g.listed:
 		return lostError(g.key, g.key, p.apex)
 	case g.standing == standingJunk && wanted && p.strict:
@@ -178,6 +191,23 @@ type builder struct {
 	// held are the record sets that our ownership records list.
 	held []Key
 	plan plan
+}
+
+// hold notes what an ownership record gives us: all that it lists, if it is ours. Of what another owner offers it is what
+// we want, and what can't but belong to the anchor: nobody but that owner can tell whether it signed the list.
+func (b *builder) hold(anchor string, g guard) {
+	switch {
+	case g.standing == standingOurs:
+		b.plan.held = true
+		b.held = append(b.held, g.marker.keys...)
+	case g.standing == standingOffered && len(b.want.keys[anchor]) > 0:
+		for _, k := range g.marker.keys {
+			if wanted := slices.Contains(b.want.keys[anchor], k); wanted || k.belongs(anchor) {
+				b.held = append(b.held, k)
+				b.plan.accepted = append(b.plan.accepted, k)
+			}
+		}
+	}
 }
 
 // dropUnwanted removes what is held under any anchor but wanted under none.
@@ -221,7 +251,7 @@ func (b *builder) anchor(anchor string, g guard) *Error {
 		touched = true
 	}
 	keys = b.kept(g, keys)
-	if g.standing == standingOurs && g.current && slices.Equal(g.marker.keys, keys) {
+	if b.upToDate(g, keys) {
 		if touched {
 			b.require(g)
 		}
@@ -243,7 +273,7 @@ func (b *builder) explain(k Key, g guard, isNew bool) *Error {
 	if _, exists := b.read[k]; !exists || !isNew || b.takesOver(k) {
 		return nil
 	}
-	if g.listed && g.standing != standingOurs {
+	if g.listed && g.standing != standingOurs && g.standing != standingOffered {
 		return lostError(g.key, k, b.apex)
 	}
 	return existsError(k, b.apex)
@@ -257,22 +287,34 @@ func (b *builder) takesOver(k Key) bool {
 }
 
 // index adds what the index needs: to be rewritten with every change.
-func (b *builder) index(g guard) {
-	keys := make([]Key, 0, len(b.want.anchors))
-	for _, a := range b.want.anchors {
+func (b *builder) index(g guard, anchors []string) {
+	keys := make([]Key, 0, len(anchors))
+	for _, a := range anchors {
 		keys = append(keys, markerKey(a))
 	}
 	slices.SortFunc(keys, compareKeys)
 	keys = b.kept(g, keys)
-	upToDate := g.standing == standingOurs && g.current && slices.Equal(g.marker.keys, keys)
 	switch {
-	case len(keys) > 0 && (!upToDate || !b.plan.change.Empty()):
+	case len(keys) > 0 && (!b.upToDate(g, keys) || !b.plan.change.Empty()):
 		b.require(g)
 		b.put(b.marker(g, keys))
 	case len(keys) == 0 && g.standing == standingOurs:
 		b.require(g)
 		b.plan.change.Drop = append(b.plan.change.Drop, g.key)
 	}
+}
+
+// upToDate tells whether an ownership record says what it should.
+func (b *builder) upToDate(g guard, keys []Key) bool {
+	return g.standing == standingOurs && g.current && g.marker.transferTo == b.offerOf(g) && slices.Equal(g.marker.keys, keys)
+}
+
+// offerOf is to whom an ownership record offers its anchor. An index offers nothing.
+func (b *builder) offerOf(g guard) string {
+	if _, index := Ownership(g.key); index {
+		return ""
+	}
+	return b.owner.TransferTo
 }
 
 // kept are the keys that an ownership record is to list: those wanted, and for now those that are to be removed later.
@@ -287,7 +329,7 @@ func (b *builder) kept(g guard, keys []Key) []Key {
 
 // require makes the change depend on the ownership record being as it was read.
 func (b *builder) require(g guard) {
-	if g.standing == standingOurs {
+	if g.standing == standingOurs || g.standing == standingOffered {
 		b.plan.change.Equal = append(b.plan.change.Equal, g.set)
 	} else {
 		b.plan.change.Absent = append(b.plan.change.Absent, g.key)
@@ -307,9 +349,9 @@ func (b *builder) put(set RRset) {
 // marker is the next content of an ownership record.
 func (b *builder) marker(g guard, keys []Key) RRset {
 	epoch := uint64(1)
-	if g.standing == standingOurs {
+	if g.standing == standingOurs || g.standing == standingOffered {
 		epoch = g.marker.epoch + 1
 	}
-	m := b.signer.sign(b.apex, g.key.Name, marker{owner: b.owner.ID, epoch: epoch, keys: keys})
+	m := b.signer.sign(b.apex, g.key.Name, marker{owner: b.owner.ID, epoch: epoch, transferTo: b.offerOf(g), keys: keys})
 	return RRset{Name: g.key.Name, Type: TypeTXT, TTL: markerTTL, Data: []Data{m.text(b.apex)}}
 }

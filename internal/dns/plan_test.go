@@ -67,7 +67,11 @@ func describe(c Change) []string {
 		line := "put " + set.Key().String() + " " + strings.Join(set.Strings(), " ")
 		if text, ok := set.Data[0].(TXT); ok {
 			m, _ := parseMarker(text, testApex)
-			line = fmt.Sprintf("put %s epoch %d %v", set.Key(), m.epoch, m.keys)
+			offer := ""
+			if m.transferTo != "" {
+				offer = " to " + m.transferTo
+			}
+			line = fmt.Sprintf("put %s epoch %d%s %v", set.Key(), m.epoch, offer, m.keys)
 		}
 		out = append(out, line)
 	}

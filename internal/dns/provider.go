@@ -45,8 +45,11 @@ type Capabilities struct {
 	Atomic bool
 }
 
+// guarded tells that nobody's change gets lost, however many write at once.
+func (c Capabilities) guarded() bool { return c.Writes && c.Prerequisites && c.Atomic }
+
 // BestEffort tells that ownership of records is respected but not guaranteed, should several write at once.
-func (c Capabilities) BestEffort() bool { return c.Writes && (!c.Prerequisites || !c.Atomic) }
+func (c Capabilities) BestEffort() bool { return c.Writes && !c.guarded() }
 
 // Zone is what the primary says of a zone.
 type Zone struct {

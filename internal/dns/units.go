@@ -3,6 +3,7 @@
 package dns
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -21,6 +22,8 @@ type Unit struct {
 	// data that is wanted. Records of another owner, or of ExternalDNS, are not taken over. To name what does not exist,
 	// or is owned already, does no harm.
 	Takeover []Key
+	// Accept lets the anchor be taken from another owner that offers it to this one, see Owner.TransferTo.
+	Accept bool
 }
 
 // wanted is what an owner wants in a zone, merged and checked.
@@ -32,6 +35,8 @@ type wanted struct {
 	sets map[Key]RRset
 	// takeover are the record sets that may be taken over.
 	takeover []Key
+	// accept are the anchors that may be taken from an owner that offers them.
+	accept map[string]bool
 }
 
 // allKeys of all anchors, sorted.
@@ -45,10 +50,11 @@ func (w wanted) allKeys() []Key {
 }
 
 func mergeUnits(apex string, units []Unit) (wanted, error) {
-	w := wanted{keys: map[string][]Key{}, sets: map[Key]RRset{}}
+	w := wanted{keys: map[string][]Key{}, sets: map[Key]RRset{}, accept: map[string]bool{}}
 	for _, u := range units {
 		w.takeover = append(w.takeover, u.Takeover...)
 		anchor := Canonical(u.Anchor)
+		w.accept[anchor] = w.accept[anchor] || u.Accept
 		if err := checkName(anchor, apex); err != nil {
 			return wanted{}, err
 		}
@@ -101,8 +107,10 @@ func checkName(name, apex string) error {
 var ownerID = regexp.MustCompile(`^[a-z0-9]{8,40}$`)
 
 func checkOwner(owner Owner) error {
-	if !ownerID.MatchString(owner.ID) {
-		return fmt.Errorf("checking owner %q: 8 to 40 characters of a-z and 0-9 are needed", owner.ID)
+	for _, id := range []string{owner.ID, cmp.Or(owner.TransferTo, owner.ID)} {
+		if !ownerID.MatchString(id) {
+			return fmt.Errorf("checking owner %q: 8 to 40 characters of a-z and 0-9 are needed", id)
+		}
 	}
 	return nil
 }

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dns
+
+// others tells that another owner has the anchor.
+func (g guard) others() bool { return g.standing == standingOther || g.standing == standingOffered }
+
+// handOver offers every anchor that is held to the owner that is to have it, and takes those that it has accepted off the
+// index. Records stay as they are: they change in the update by which the other accepts them.
+func (p planner) handOver() (plan, *Error) {
+	index := p.guard(indexKey(p.owner, p.apex))
+	if err := p.checkGuard(index, false); err != nil {
+		return plan{}, err
+	}
+	b := builder{planner: p}
+	var held []string
+	for _, anchor := range p.anchors(p.listed(index)) {
+		g := p.guard(markerKey(anchor))
+		if err := p.checkGuard(g, false); err != nil {
+			return plan{}, err
+		}
+		if g.standing == standingOurs {
+			b.offer(g)
+			held = append(held, anchor)
+		}
+	}
+	b.plan.held = len(held) > 0
+	b.index(index, held)
+	return b.plan, nil
+}
+
+// offer an anchor with all that its ownership record lists.
+func (b *builder) offer(g guard) {
+	b.plan.offered = append(b.plan.offered, g.marker.keys...)
+	if !b.upToDate(g, g.marker.keys) {
+		b.require(g)
+		b.put(b.marker(g, g.marker.keys))
+	}
+}
