@@ -5,6 +5,7 @@
 package checktest
 
 import (
+	"cmp"
 	"crypto/tls"
 	"encoding/xml"
 	"errors"
@@ -35,15 +36,17 @@ type Server struct {
 	AsksForCertificate bool
 	// Direct is set for a port that speaks TLS at once.
 	Direct bool
+	// Address to listen at (host:port); empty: any free port of loopback.
+	Address string
 
 	listener net.Listener
 	all      sync.WaitGroup
 }
 
-// Start listens on loopback and serves until Stop. It returns the address.
+// Start listens and serves until Stop. It returns the address.
 func (s *Server) Start() (string, error) {
 	var err error
-	if s.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+	if s.listener, err = net.Listen("tcp", cmp.Or(s.Address, "127.0.0.1:0")); err != nil {
 		return "", err
 	}
 	s.all.Go(func() {

@@ -20,6 +20,8 @@ type NamedOptions struct {
 	Grants string
 	// PrimaryPort makes it a secondary of the BIND at that port; NotifyPort makes it notify the one at that port.
 	PrimaryPort, NotifyPort int
+	// StatisticsPort serves BIND's statistics by HTTP at 127.0.0.1; zero: none.
+	StatisticsPort int
 }
 
 // StartNamed starts BIND.
@@ -45,6 +47,9 @@ func namedConfig(o NamedOptions, d *Daemon) string {
   allow-transfer { any; }; dnssec-validation no; notify explicit; notify-delay 0; session-keyfile none; };
 controls { };
 `, d.dir, d.port(), d.port(), listen6)
+	if o.StatisticsPort != 0 {
+		fmt.Fprintf(&b, "statistics-channels { inet 127.0.0.1 port %d; };\n", o.StatisticsPort)
+	}
 	for _, k := range keys() {
 		fmt.Fprintf(&b, "key %q { algorithm %s; secret %q; };\n", k.name, k.algorithm, k.secret)
 	}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command dns measures, side by side, how fast and how completely xmppfed and ExternalDNS bring changes of Kubernetes
+// objects into the DNS: the same API server, the same BIND, by dynamic update (RFC 2136), one after the other in turns. It
+// needs root, for a network of its own. It fails when xmppfed misses what is promised of it (see verdicts.go).
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+)
+
+// options are the flags.
+type options struct {
+	quick       bool
+	out         string
+	operator    string
+	externalDNS string
+	crd         string
+	names       int
+}
+
+func main() {
+	var o options
+	inside := flag.Bool("inside", false, "be in the namespaces already")
+	render := flag.String("render", "", "write the chart and the page of docs from this file of results, and measure nothing")
+	flag.BoolVar(&o.quick, "quick", false, "measure less, in under 10 minutes")
+	flag.StringVar(&o.out, "out", "bin/bench-dns", "directory for raw data, chart and page")
+	flag.StringVar(&o.operator, "operator", "bin/xmppfed-operator", "path of the operator")
+	flag.StringVar(&o.externalDNS, "external-dns", "bin/lab/external-dns", "path of ExternalDNS")
+	flag.StringVar(&o.crd, "crd", "", "path of ExternalDNS's CRD")
+	flag.IntVar(&o.names, "names", 0, "measure at this many names instead of those of the plan, to try the program itself")
+	flag.Parse()
+	var err error
+	switch {
+	case *render != "":
+		err = renderFile(*render, o.out)
+	case *inside:
+		err = inNamespaces(o)
+	default:
+		err = seclude()
+		var ended *exec.ExitError
+		if errors.As(err, &ended) {
+			os.Exit(ended.ExitCode()) // the one inside has told why
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench-dns:", err)
+		os.Exit(1)
+	}
+}
+
+// inNamespaces measures and judges.
+func inNamespaces(o options) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	dir, err := os.MkdirTemp("", "bench-dns")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // what is left lies in the machine's temporary directory
+	s := &stage{dir: dir}
+	defer s.end()
+	results, err := measure(ctx, s, o)
+	if err != nil {
+		return err
+	}
+	if err := results.write(o.out); err != nil {
+		return err
+	}
+	results.print(os.Stdout)
+	return results.failed()
+}
