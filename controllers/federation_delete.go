@@ -179,6 +179,11 @@ func (r *FederationReconciler) withdraw(ctx context.Context, s *scope, zone stri
 	if !provider.Capabilities().Writes {
 		return r.awaitRemoval(ctx, s.fed, provider, zone, gone)
 	}
+	end, err := r.Zones.Turn(ctx, zone)
+	if err != nil {
+		return err
+	}
+	defer end()
 	result, err := dns.Converge(ctx, provider, r.Signer, r.owner(s.fed), keep)
 	if err != nil {
 		return dnsOutcome(err)

@@ -30,14 +30,15 @@ type step struct {
 	gate bool
 }
 
-// steps in their order. Those that need an earlier one ask the scope; the others run whatever happened before them.
+// steps in their order. Those that need an earlier one ask the scope; the others run whatever happened before them. What
+// partners find in the DNS comes first, as it needs nothing that has to be read from the API server.
 func (r *FederationReconciler) steps() []step {
 	return []step{
 		{condition: v1alpha1.ConditionAccepted, run: r.accept, gate: true},
-		{condition: v1alpha1.ConditionCertificateReady, run: r.provideCertificate},
 		{condition: v1alpha1.ConditionAddressAssigned, run: r.expose},
 		{condition: v1alpha1.ConditionDNSPublished, run: r.publish}, // needs an address
-		{condition: v1alpha1.ConditionServerReady, run: r.serve},    // needs a certificate
+		{condition: v1alpha1.ConditionCertificateReady, run: r.provideCertificate},
+		{condition: v1alpha1.ConditionServerReady, run: r.serve}, // needs a certificate
 		{condition: v1alpha1.ConditionInboundReachable, run: r.checkInbound},
 		{condition: v1alpha1.ConditionPeersReachable, run: r.checkPeers}, // needs a server that can be reached
 	}

@@ -112,6 +112,11 @@ func (r *FederationReconciler) publishIn(ctx context.Context, s *scope, apex str
 		s.leftover = append(s.leftover, leftBehind(s.before, apex, want)...)
 		return verify.Report{}, err
 	}
+	end, err := r.Zones.Turn(ctx, apex)
+	if err != nil {
+		return verify.Report{}, err
+	}
+	defer end()
 	result, err := dns.Converge(ctx, provider, r.Signer, r.owner(s.fed), units)
 	if !provider.Capabilities().Writes {
 		return r.watch(ctx, s, provider, apex, want, err)

@@ -37,8 +37,12 @@ const (
 )
 
 const (
-	// workers reconcile Federations side by side; most of their time is spent waiting for servers.
-	workers = 64
+	// workers reconcile Federations side by side. All of their time is spent waiting, for servers and for their turn at the API
+	// server, so there are many: when a thousand Federations get addresses at once, none waits with its records until
+	// another has its status written.
+	workers = 1024
+	// zoneWorkers look at DNSZones side by side.
+	zoneWorkers = 64
 	// firstRetry and lastRetry bound the growing distance between tries after errors of the Kubernetes API.
 	firstRetry = 100 * time.Millisecond
 	lastRetry  = time.Minute
@@ -123,7 +127,7 @@ func (r *DNSZoneReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("dnszone").
 		For(&v1alpha1.DNSZone{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: zoneWorkers}).
 		Complete(r)
 }
 

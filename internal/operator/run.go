@@ -36,10 +36,11 @@ import (
 )
 
 // Requests to the API server that the operator may send in a second, and at once. Convergence of many Federations is
-// bound by them, idling sends none.
+// bound by them, idling sends none. At once there may be as many as it takes to note for a thousand Federations that
+// there are going to be records, which comes before the records.
 const (
 	requestsPerSecond = 200
-	requestsAtOnce    = 400
+	requestsAtOnce    = 1000
 )
 
 // resolvConf lists the operator's own resolvers.
