@@ -58,6 +58,10 @@ fuzz: ## Fuzz what parses and judges the words of strangers, each target for FUZ
 bench-check: ## Measure doctor's checks: one domain with a partner, and a thousand domains from one process
 	go run ./hack/bench/check
 
+.PHONY: bench-dns
+bench-dns: build ## Measure the DNS side by side with ExternalDNS (needs root); QUICK=1 for less, OUT for the directory of raw data
+	hack/bench/dns/run.sh
+
 .PHONY: build
 build: ## Build the operator and the kubectl plugin into bin/xmppfed-operator and bin/kubectl-xmppfed
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/xmppfed-operator ./cmd/operator

@@ -72,21 +72,24 @@ func (e *externalDNS) prepare(ctx context.Context, set nameSet) error {
 		return err
 	}
 	return inParallel(set.Count, func(i int) error {
-		service := &corev1.Service{
-			ObjectMeta: metav1.ObjectMeta{
-				Name: set.object(i), Namespace: set.Namespace,
-				Annotations: map[string]string{
-					"external-dns.alpha.kubernetes.io/hostname": set.host(i), "external-dns.alpha.kubernetes.io/ttl": strconv.Itoa(set.ttl()),
-				},
-			},
-			Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer, Ports: []corev1.ServicePort{{Name: "s2s", Port: standardPort}}},
-		}
 		endpoint := e.endpoint(set, i, standardPort)
-		if err := errors.Join(e.Client.Create(ctx, service), e.Client.Create(ctx, endpoint)); err != nil {
+		if err := errors.Join(e.Client.Create(ctx, e.service(set, i)), e.Client.Create(ctx, endpoint)); err != nil {
 			return err
 		}
 		return e.observed(ctx, endpoint)
 	})
+}
+
+func (e *externalDNS) service(set nameSet, i int) *corev1.Service {
+	return &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: set.object(i), Namespace: set.Namespace,
+			Annotations: map[string]string{
+				"external-dns.alpha.kubernetes.io/hostname": set.host(i), "external-dns.alpha.kubernetes.io/ttl": strconv.Itoa(set.ttl()),
+			},
+		},
+		Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeLoadBalancer, Ports: []corev1.ServicePort{{Name: "s2s", Port: standardPort}}},
+	}
 }
 
 // observed writes the status of a DNSEndpoint.
@@ -105,6 +108,24 @@ func (e *externalDNS) endpoint(set nameSet, i, port int) *unstructured.Unstructu
 			"targets": []any{fmt.Sprintf("0 0 %d %s", port, set.host(i))},
 		}}},
 	}}
+}
+
+// asItIs is ExternalDNS with nothing done in its stead: a name's DNSEndpoint is created when it gets its address, as the
+// operator then begins to publish both records, and ExternalDNS writes the status of all of them itself.
+type asItIs struct{ *externalDNS }
+
+func (e asItIs) prepare(ctx context.Context, set nameSet) error {
+	if err := e.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: set.Namespace}}); err != nil {
+		return err
+	}
+	return inParallel(set.Count, func(i int) error { return e.Client.Create(ctx, e.service(set, i)) })
+}
+
+func (e asItIs) assign(ctx context.Context, set nameSet, i int, address string) error {
+	if err := e.Client.Create(ctx, e.endpoint(set, i, standardPort)); err != nil {
+		return err
+	}
+	return e.externalDNS.assign(ctx, set, i, address)
 }
 
 func (e *externalDNS) assign(ctx context.Context, set nameSet, i int, address string) error {

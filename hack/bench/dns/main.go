@@ -23,6 +23,7 @@ type options struct {
 	operator    string
 	externalDNS string
 	crd         string
+	version     string
 	names       int
 }
 
@@ -35,6 +36,7 @@ func main() {
 	flag.StringVar(&o.operator, "operator", "bin/xmppfed-operator", "path of the operator")
 	flag.StringVar(&o.externalDNS, "external-dns", "bin/lab/external-dns", "path of ExternalDNS")
 	flag.StringVar(&o.crd, "crd", "", "path of ExternalDNS's CRD")
+	flag.StringVar(&o.version, "external-dns-version", "unknown", "version of ExternalDNS")
 	flag.IntVar(&o.names, "names", 0, "measure at this many names instead of those of the plan, to try the program itself")
 	flag.Parse()
 	var err error

@@ -12,8 +12,6 @@ import (
 	"time"
 
 	miekg "github.com/miekg/dns"
-
-	"github.com/xmppfed/xmppfed/api/v1alpha1"
 )
 
 // plan is how much is measured.
@@ -57,7 +55,9 @@ type bench struct {
 	ours      *xmppfed
 	asker     *asker
 	addresses addresses
-	running   map[string]process
+
+	mu      sync.Mutex
+	running map[string]process
 }
 
 // measure everything.
@@ -90,6 +90,9 @@ func measure(ctx context.Context, s *stage, o options) (*results, error) {
 	if err := b.run(ctx); err != nil {
 		return nil, errors.Join(err, keepLogs(s.dir, o.out))
 	}
+	if err := b.describe(o); err != nil {
+		return nil, err
+	}
 	b.Took = time.Since(b.Began).Seconds()
 	b.judge(p)
 	return b.results, nil
@@ -104,7 +107,7 @@ func (p plan) sets() []nameSet {
 		}
 		all = append(all, newSet(tool, p.few, p.foreign), p.serviceSet(tool))
 	}
-	return all
+	return append(all, p.freshSet())
 }
 
 func setOf(armName string, names, foreign int) nameSet {
@@ -145,7 +148,7 @@ func (b *bench) measureAt(ctx context.Context, n int) error {
 		}
 	}
 	if n == b.many {
-		if err := b.defaultChanges(ctx, setOf("E1", n, 0)); err != nil {
+		if err := b.slowOnes(ctx, n); err != nil {
 			return err
 		}
 		for _, name := range []string{"E3", "X1"} {
@@ -168,7 +171,9 @@ const patience = 10 * time.Minute
 // xmppfed is stopped where it stands and goes on, as starting is not what is measured.
 func (b *bench) turn(ctx context.Context, a arm, set nameSet, do func() error) error {
 	key := a.Name + set.Zone
+	b.mu.Lock()
 	p, found := b.running[key]
+	b.mu.Unlock()
 	if found {
 		if err := resume(p); err != nil {
 			return err
@@ -178,7 +183,7 @@ func (b *bench) turn(ctx context.Context, a arm, set nameSet, do func() error) e
 		if p, err = a.tool.start(ctx, set, a.Flags...); err != nil {
 			return err
 		}
-		b.running[key] = p
+		b.keep(key, p)
 	}
 	if err := do(); err != nil {
 		return err
@@ -186,9 +191,18 @@ func (b *bench) turn(ctx context.Context, a arm, set nameSet, do func() error) e
 	if a.Name == "X1" {
 		return pause(p)
 	}
+	b.keep(key, nil)
 	p.Kill()
-	delete(b.running, key)
 	return nil
+}
+
+// keep a process in mind, or none any more.
+func (b *bench) keep(key string, p process) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.running[key] = p; p == nil {
+		delete(b.running, key)
+	}
 }
 
 func (b *bench) killAll() {
@@ -199,7 +213,7 @@ func (b *bench) killAll() {
 
 // changed waits until BIND answers with a name's new address.
 func (b *bench) changed(asker *asker, set nameSet, i int, address string) (time.Time, error) {
-	return asker.wait(set.host(i), miekg.TypeA, patience, only(address))
+	return asker.wait(set.host(i), miekg.TypeA, only(address))
 }
 
 // change gives a name another address and returns how long it took until BIND answered with it, in milliseconds. The clock
@@ -224,14 +238,14 @@ func (b *bench) changes(ctx context.Context, a arm, set nameSet) error {
 		}
 		var all []float64
 		for range b.samples[a.Name] {
-			time.Sleep(rand.N(time.Second)) //nolint:gosec // chance, not secrecy
+			time.Sleep(rand.N(time.Second))                                //nolint:gosec // chance, not secrecy
 			took, err := b.change(ctx, b.asker, a, set, rand.N(set.Count)) //nolint:gosec // chance, not secrecy
 			if err != nil {
 				return err
 			}
 			all = append(all, took)
 		}
-		b.add(address, a.Name, set, "ms", all...)
+		b.add(address, a.Name, set, all...)
 		b.say("%s %d names, %d foreign: median %.1f ms of %d", a.Words, set.Count, set.Foreign, median(all), len(all))
 		return nil
 	})
@@ -258,68 +272,10 @@ func (b *bench) defaultChanges(ctx context.Context, set nameSet) error {
 			all[i] = took
 			return err
 		})
-		b.add(address, a.Name, set, "ms", all...)
+		b.add(address, a.Name, set, all...)
 		b.say("%s %d names: median %.1f ms of %d", a.Words, set.Count, median(all), len(all))
 		return err
 	})
-}
-
-// burst gives all names of a set their first address at once.
-func (b *bench) burst(ctx context.Context, a arm, set nameSet) error {
-	b.say("%s: preparing %d names", a.Words, set.Count)
-	if err := a.tool.prepare(ctx, set); err != nil {
-		return err
-	}
-	return b.turn(ctx, a, set, func() error {
-		if err := b.waiting(ctx, a, set); err != nil {
-			return err
-		}
-		given := make([]string, set.Count)
-		began := time.Now()
-		err := inParallel(set.Count, func(i int) error {
-			given[i] = b.addresses.new()
-			return a.tool.assign(ctx, set, i, given[i])
-		})
-		if err != nil {
-			return err
-		}
-		assigned := time.Now()
-		var last time.Time
-		for i := range set.Count {
-			if last, err = b.changed(b.asker, set, i, given[i]); err != nil {
-				return err
-			}
-			if _, err = b.asker.wait(set.service(i), miekg.TypeSRV, patience, func(d []string) bool { return len(d) == 1 }); err != nil {
-				return err
-			}
-		}
-		b.add(burst, a.Name, set, "ms", milliseconds(last.Sub(began)))
-		b.note(burst, a.Name, set, "milliseconds until all addresses were assigned", milliseconds(assigned.Sub(began)))
-		b.say("%s: burst of %d names took %s, of which assigning %s", a.Words, set.Count, last.Sub(began), assigned.Sub(began))
-		if a.Name == "X1" {
-			ctx, cancel := context.WithTimeout(ctx, patience)
-			defer cancel()
-			err = b.ours.settled(ctx, set, v1alpha1.ConditionReady)
-			b.say("all are ready")
-		}
-		return err
-	})
-}
-
-// waiting waits until nothing is missing but addresses: the servers of Federations run, and ExternalDNS, which needs no
-// address for service records, has published those.
-func (b *bench) waiting(ctx context.Context, a arm, set nameSet) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	if a.Name == "X1" {
-		return b.ours.settled(ctx, set, v1alpha1.ConditionServerReady)
-	}
-	for i := range set.Count {
-		if _, err := b.asker.wait(set.service(i), miekg.TypeSRV, patience, func(d []string) bool { return len(d) > 0 }); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // measureForeign measures changes in a zone with many names of others.

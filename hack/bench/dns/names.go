@@ -55,6 +55,9 @@ func (a *addresses) new() string {
 // pollInterval is how often BIND is asked; the error of a measured time is at most that.
 const pollInterval = 2 * time.Millisecond
 
+// lost is when a question without an answer counts as lost.
+const lost = 2 * time.Second
+
 // asker asks BIND.
 type asker struct{ conn *miekg.Conn }
 
@@ -70,7 +73,7 @@ func newAsker() (*asker, error) {
 func (a *asker) ask(name string, kind uint16) ([]string, error) {
 	question := new(miekg.Msg).SetQuestion(miekg.Fqdn(name), kind)
 	question.RecursionDesired = false
-	if err := a.conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := a.conn.SetDeadline(time.Now().Add(lost)); err != nil {
 		return nil, err
 	}
 	if err := a.conn.WriteMsg(question); err != nil {
@@ -92,19 +95,19 @@ func (a *asker) ask(name string, kind uint16) ([]string, error) {
 	}
 }
 
-// wait until the answer is as wanted, and return when that was. The error says that it took longer than the limit.
-func (a *asker) wait(name string, kind uint16, limit time.Duration, wanted func([]string) bool) (time.Time, error) {
-	deadline := time.Now().Add(limit)
+// wait until the answer is as wanted, and return when that was. It is an error when that takes too long.
+func (a *asker) wait(name string, kind uint16, wanted func([]string) bool) (time.Time, error) {
+	deadline := time.Now().Add(patience)
 	for {
 		data, err := a.ask(name, kind)
 		now := time.Now()
 		switch {
-		case err != nil:
-			return now, err
-		case wanted(data):
+		case err == nil && wanted(data):
 			return now, nil
+		case err != nil && now.After(deadline):
+			return now, err
 		case now.After(deadline):
-			return now, fmt.Errorf("waiting for %s %s: still %q after %s", name, miekg.TypeToString[kind], data, limit)
+			return now, fmt.Errorf("waiting for %s %s: still %q after %s", name, miekg.TypeToString[kind], data, patience)
 		}
 		time.Sleep(pollInterval)
 	}

@@ -35,10 +35,10 @@ type series struct {
 	Measure string `json:"measure"`
 	Arm     string `json:"arm"`
 	// Names is how many names the arm looks after, Foreign how many others there are in the zone.
-	Names   int       `json:"names"`
-	Foreign int       `json:"foreign"`
-	Unit    string    `json:"unit"`
-	Samples []float64 `json:"samples"`
+	Names   int `json:"names"`
+	Foreign int `json:"foreign"`
+	// Samples are in milliseconds.
+	Samples []float64 `json:"milliseconds"`
 }
 
 // fact is something that was seen, in numbers.
@@ -54,13 +54,14 @@ type fact struct {
 const (
 	address  = "address"  // a new address, until BIND answers with it
 	burst    = "burst"    // all names of a set get their first address at once, until BIND answers for the last
+	easy     = "easy"     // the same, but the service records are there already, and nothing has to be written to Kubernetes
 	port     = "port"     // a new port of a service record
 	deletion = "deletion" // a name is deleted
 	idle     = "idle"     // nothing happens
 )
 
 // add samples to the series they belong to.
-func (r *results) add(measure, arm string, set nameSet, unit string, samples ...float64) {
+func (r *results) add(measure, arm string, set nameSet, samples ...float64) {
 	for i := range r.Series {
 		s := &r.Series[i]
 		if s.Measure == measure && s.Arm == arm && s.Names == set.Count && s.Foreign == set.Foreign {
@@ -68,7 +69,7 @@ func (r *results) add(measure, arm string, set nameSet, unit string, samples ...
 			return
 		}
 	}
-	r.Series = append(r.Series, series{measure, arm, set.Count, set.Foreign, unit, samples})
+	r.Series = append(r.Series, series{measure, arm, set.Count, set.Foreign, samples})
 }
 
 func (r *results) note(measure, arm string, set nameSet, what string, value float64) {
@@ -106,7 +107,7 @@ func quantile(samples []float64, q float64) float64 {
 
 func median(samples []float64) float64 { return quantile(samples, 0.5) }
 
-const resultsFile = "results.json"
+const resultsFile = "dns-results.json"
 
 func (r *results) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -116,20 +117,23 @@ func (r *results) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, resultsFile), data, 0o644)
+	if err := os.WriteFile(filepath.Join(dir, resultsFile), append(data, '\n'), 0o644); err != nil {
+		return err
+	}
+	return r.render(dir)
 }
 
 // print what a person reads first.
 func (r *results) print(w io.Writer) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "measure\tarm\tnames\tforeign\tsamples\tmedian\tp95\tp99\tmax\tunit\t")
+	fmt.Fprintln(table, "measure\tarm\tnames\tforeign\tsamples\tmedian\tp95\tp99\tmax\t")
 	slices.SortStableFunc(r.Series, func(a, b series) int {
 		return cmp.Or(cmp.Compare(a.Measure, b.Measure), cmp.Compare(a.Names, b.Names), cmp.Compare(a.Foreign, b.Foreign),
 			cmp.Compare(a.Arm, b.Arm))
 	})
 	for _, s := range r.Series {
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t%s\t\n", s.Measure, s.Arm, s.Names, s.Foreign, len(s.Samples),
-			median(s.Samples), quantile(s.Samples, 0.95), quantile(s.Samples, 0.99), quantile(s.Samples, 1), s.Unit)
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%.1f\t%.1f\t%.1f\t%.1f\t\n", s.Measure, s.Arm, s.Names, s.Foreign, len(s.Samples),
+			median(s.Samples), quantile(s.Samples, 0.95), quantile(s.Samples, 0.99), quantile(s.Samples, 1))
 	}
 	_ = table.Flush()
 	for _, f := range r.Facts {

@@ -58,11 +58,11 @@ func (b *bench) ports(ctx context.Context, a arm, set nameSet) error {
 		if err := a.tool.setPort(ctx, set, i, otherPort); err != nil {
 			return err
 		}
-		when, err := b.asker.wait(set.service(i), miekg.TypeSRV, patience, func(d []string) bool { return slices.Contains(d, wanted) })
+		when, err := b.asker.wait(set.service(i), miekg.TypeSRV, func(d []string) bool { return slices.Contains(d, wanted) })
 		if err != nil {
 			return err
 		}
-		b.add(port, a.Name, set, "ms", milliseconds(when.Sub(began)))
+		b.add(port, a.Name, set, milliseconds(when.Sub(began)))
 	}
 	time.Sleep(afterwards)
 	stale := 0
@@ -86,11 +86,11 @@ func (b *bench) deletions(ctx context.Context, a arm, set nameSet) error {
 		return err
 	}
 	for i := range set.Count {
-		if _, err := b.asker.wait(set.host(i), miekg.TypeA, patience, func(d []string) bool { return len(d) == 0 }); err != nil {
+		if _, err := b.asker.wait(set.host(i), miekg.TypeA, func(d []string) bool { return len(d) == 0 }); err != nil {
 			return err
 		}
 	}
-	b.add(deletion, a.Name, set, "ms", milliseconds(time.Since(began)))
+	b.add(deletion, a.Name, set, milliseconds(time.Since(began)))
 	time.Sleep(afterwards)
 	records, markers := 0, 0
 	for _, line := range b.m.named.Dump(set.Zone) {

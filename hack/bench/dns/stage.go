@@ -73,7 +73,7 @@ func seclude() error {
 		return err
 	}
 	inside := append([]string{"--net", "--pid", "--fork", "--mount-proc", "--kill-child", "--", program, "-inside"}, os.Args[1:]...)
-	command := exec.Command("unshare", inside...)
+	command := exec.Command("unshare", inside...) //nolint:gosec // its own arguments
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
 	return command.Run()
 }

@@ -30,8 +30,10 @@ func (r *results) judge(p plan) {
 	}
 	many := p.many
 	ours := median(r.find(address, "X1", many, 0))
-	atMost(fmt.Sprintf("address change at %d names, median, xmppfed to ExternalDNS tuned", many), 1.0/20, ours/median(r.find(address, "E3", many, 0)))
-	atMost(fmt.Sprintf("address change at %d names, median, xmppfed to ExternalDNS by default", many), 1.0/1000, ours/median(r.find(address, "E1", many, 0)))
+	atMost(fmt.Sprintf("address change at %d names, median, xmppfed to ExternalDNS tuned", many), 1.0/20,
+		ours/median(r.find(address, "E3", many, 0)))
+	atMost(fmt.Sprintf("address change at %d names, median, xmppfed to ExternalDNS by default", many), 1.0/1000,
+		ours/median(r.find(address, "E1", many, 0)))
 	atMost(fmt.Sprintf("address change, median, xmppfed with %d foreign names in the zone to none", p.foreign), 1.2,
 		median(r.find(address, "X1", p.few, p.foreign))/median(r.find(address, "X1", p.few, 0)))
 	atMost(fmt.Sprintf("burst of %d names, xmppfed to ExternalDNS tuned", many), 1.0/5,

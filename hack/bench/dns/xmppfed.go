@@ -50,7 +50,8 @@ func (x *xmppfed) start(ctx context.Context, set nameSet, more ...string) (proce
 
 func (x *xmppfed) prepare(ctx context.Context, set nameSet) error {
 	key := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: tsigSecret, Namespace: cluster.Namespace}, StringData: map[string]string{tsigKey: dnstest.FedSecret},
+		ObjectMeta: metav1.ObjectMeta{Name: tsigSecret, Namespace: cluster.Namespace},
+		StringData: map[string]string{tsigKey: dnstest.FedSecret},
 	}
 	operators := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: cluster.Namespace}}
 	for _, shared := range []client.Object{operators, key} {
@@ -60,8 +61,13 @@ func (x *xmppfed) prepare(ctx context.Context, set nameSet) error {
 	}
 	for _, object := range []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: set.Namespace}},
-		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: tlsSecret, Namespace: set.Namespace}, Type: corev1.SecretTypeTLS, Data: x.servers.pair},
-		&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: rootsName, Namespace: set.Namespace}, Data: map[string]string{rootsKey: x.servers.roots}},
+		&corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Name: tlsSecret, Namespace: set.Namespace},
+			Type:       corev1.SecretTypeTLS, Data: x.servers.pair,
+		},
+		&corev1.ConfigMap{
+			ObjectMeta: metav1.ObjectMeta{Name: rootsName, Namespace: set.Namespace}, Data: map[string]string{rootsKey: x.servers.roots},
+		},
 		x.zone(set),
 	} {
 		if err := x.Client.Create(ctx, object); err != nil {
@@ -94,7 +100,7 @@ func (x *xmppfed) federation(set nameSet, i int) *v1alpha1.Federation {
 		Spec: v1alpha1.FederationSpec{
 			Domains: []v1alpha1.DomainName{v1alpha1.DomainName(set.domain(i))},
 			Server:  v1alpha1.ServerSpec{Engine: v1alpha1.EngineProsody, Replicas: 1},
-			DNS: v1alpha1.DNSSpec{TTL: int32(set.ttl())},
+			DNS:     v1alpha1.DNSSpec{TTL: int32(set.ttl())},
 			TLS: &v1alpha1.TLSSpec{
 				SecretRef:  &v1alpha1.SecretName{Name: tlsSecret},
 				TrustedCAs: []v1alpha1.TrustedCA{{ConfigMapRef: v1alpha1.ConfigMapKey{Name: rootsName, Key: rootsKey}}},

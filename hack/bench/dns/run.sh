@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Builds what the benchmark compares, and runs it, for make bench-dns. QUICK=1 measures less; OUT is the directory for raw
+# data, chart and page.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
+
+hack/lab/lab build kube externaldns
+version() { awk -v module="$1" '$1 == module { print $2; exit }' "$2"; }
+kube=$(version k8s.io/kubernetes hack/lab/kube/go.mod)
+KUBEBUILDER_ASSETS=$PWD/bin/kube-${kube#v}
+export KUBEBUILDER_ASSETS
+module=$(cd hack/lab/externaldns && go list -m -f '{{.Dir}}' sigs.k8s.io/external-dns)
+version=$(cd hack/lab/externaldns && go list -m -f '{{.Version}}' sigs.k8s.io/external-dns)
+go build -o bin/bench-dns-program ./hack/bench/dns
+exec bin/bench-dns-program ${QUICK:+-quick} -out "${OUT:-bin/bench-dns}" -crd "$module/config/crd/standard" -external-dns-version "$version"
