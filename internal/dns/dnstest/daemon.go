@@ -4,6 +4,7 @@ package dnstest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -238,6 +239,13 @@ func (d *Daemon) Dump(zone string) []string {
 // Edit changes a zone as somebody else would: without prerequisites.
 func (d *Daemon) Edit(zone string, c dns.Change) {
 	d.t.Helper()
+	if err := d.TryEdit(zone, c); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// TryEdit is Edit for goroutines of their own.
+func (d *Daemon) TryEdit(zone string, c dns.Change) error {
 	m := new(miekg.Msg)
 	m.SetUpdate(dns.Canonical(zone))
 	for _, k := range c.Drop {
@@ -248,11 +256,15 @@ func (d *Daemon) Edit(zone string, c dns.Change) {
 		m.Insert(wire.Records(set))
 	}
 	m.SetTsig(ForeignKey+".", miekg.HmacSHA256, 300, time.Now().Unix())
-	client := miekg.Client{Net: "tcp", TsigSecret: map[string]string{ForeignKey + ".": ForeignSecret}}
+	client := miekg.Client{Net: "tcp", TsigSecret: map[string]string{ForeignKey + ".": ForeignSecret}, Timeout: startTimeout}
 	answer, _, err := client.Exchange(m, d.Address)
-	if err != nil || answer.Rcode != miekg.RcodeSuccess {
-		d.t.Fatalf("editing zone %s: %v %v", zone, answer, err)
+	if err == nil && answer.Rcode != miekg.RcodeSuccess {
+		err = errors.New(miekg.RcodeToString[answer.Rcode])
 	}
+	if err != nil {
+		return fmt.Errorf("editing zone %s: %w", zone, err)
+	}
+	return nil
 }
 
 // find a program, or skip the test.

@@ -44,7 +44,8 @@ func namedConfig(o NamedOptions, d *Daemon) string {
 		listen6 = loopback6 + ";"
 	}
 	fmt.Fprintf(&b, `options { directory %q; listen-on port %s { 127.0.0.1; }; listen-on-v6 port %s { %s }; pid-file none; recursion no;
-  allow-transfer { any; }; dnssec-validation no; notify explicit; notify-delay 0; session-keyfile none; };
+  allow-transfer { any; }; dnssec-validation no; notify explicit; notify-delay 0; session-keyfile none;
+  max-journal-size unlimited; max-ixfr-ratio unlimited; };
 controls { };
 `, d.dir, d.port(), d.port(), listen6)
 	if o.StatisticsPort != 0 {

@@ -48,8 +48,10 @@ func Start(dir string) (*Cluster, error) {
 	c := &Cluster{dir: dir, Kubeconfig: filepath.Join(dir, "kubeconfig")}
 	c.environment.CRDDirectoryPaths = []string{filepath.Join(root, "config/crd/bases")}
 	c.environment.ErrorIfCRDPathMissing = true
-	// By default there are addresses for 254 Services, and ports for 2,768 of type LoadBalancer.
+	// By default there are addresses for 254 Services, and ports for 2,768 of type LoadBalancer. Of its own it advertises the
+	// address of the default route, and does not start where there is none; nobody goes to what it advertises.
 	c.environment.ControlPlane.GetAPIServer().Configure().
+		Set("advertise-address", "198.51.100.1").
 		Set("service-cluster-ip-range", "10.64.0.0/12").
 		Set("service-node-port-range", "10000-60000")
 	if c.Config, err = c.environment.Start(); err != nil {
