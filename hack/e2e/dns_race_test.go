@@ -97,9 +97,10 @@ func startRace(t *testing.T) *race {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &race{T: t, WithT: NewWithT(t), ctx: ctx, kills: make([]int, 2), owners: map[string]ownerOf{}, released: map[string]bool{}}
-	r.named = startRivalBIND(t, foreignRecords())
+	r.named = dnstest.StartNamed(t, dnstest.NamedOptions{Port: 53, Zones: map[string]string{rivalZone: foreignRecords()}})
+	program := buildOperator(t)
 	for i, name := range []string{"A", "B"} {
-		r.rivals = append(r.rivals, newRival(t, name, fmt.Sprintf("198.51.100.%d", i+1), int32(15269+i)))
+		r.rivals = append(r.rivals, newRival(t, program, name, fmt.Sprintf("198.51.100.%d", i+1), int32(15269+i)))
 	}
 	for i, rival := range r.rivals {
 		for _, name := range append(contestedNames(), blockedNames()...) {
