@@ -50,6 +50,7 @@ type DNSZoneReconciler struct {
 	Recorder    events.EventRecorder
 	Zones       *Zones
 	NewProvider NewZoneProvider
+	Serials     SerialReader
 	// Namespace of the Secrets that DNSZones name: the operator's own.
 	Namespace string
 	// Now is the clock.
@@ -61,6 +62,8 @@ type DNSZoneReconciler struct {
 	built map[string]builtProvider
 	// apexes of the zones that were looked at, by name of the DNSZone.
 	apexes map[string]string
+	// looks at the name servers, by name of the DNSZone.
+	looks map[string]serverLook
 }
 
 // builtProvider is a provider and what it was made from.
@@ -98,6 +101,9 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	}
 	if err != nil {
 		return ctrl.Result{}, err
+	}
+	if trouble == nil {
+		r.lookAtServers(ctx, zone, provider)
 	}
 	updateZoneStatus(zone, provider, trouble, r.Now())
 	if trouble == nil || trouble.Reason != v1alpha1.ReasonDomainClaimed {
@@ -217,4 +223,5 @@ func (r *DNSZoneReconciler) forget(name string) {
 	r.Zones.remove(r.apexes[name])
 	delete(r.apexes, name)
 	delete(r.built, name)
+	delete(r.looks, name)
 }

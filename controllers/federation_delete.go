@@ -45,13 +45,11 @@ func (r *FederationReconciler) reconcileDelete(ctx context.Context, s *scope) (g
 	if err := r.Patch(ctx, s.fed, locked(before)); client.IgnoreNotFound(err) != nil {
 		return true, fmt.Errorf("removing the finalizer: %w", err)
 	}
+	r.tellAbandoned(s.fed)
 	r.verdicts.forget(s.fed.UID)
 	r.Applier.Forget(s.fed.Namespace, desired.Names(s.fed)...)
 	return true, nil
 }
-
-// wayOut ends a deletion that the DNS holds up.
-const wayOut = "; to leave the records where they are and end the deletion, set spec.dns.deletionPolicy to Retain"
 
 // noteDeletion notes what deletion waits for. It returns the errors that are not outcomes.
 func noteDeletion(s *scope, err error) error {
@@ -60,8 +58,8 @@ func noteDeletion(s *scope, err error) error {
 		s.findings[v1alpha1.ConditionReady] = finding{err: &failed}
 		return err
 	}
-	if failed.Reason != v1alpha1.ReasonDeleting {
-		failed.Message += wayOut
+	if s.stuckIn != "" {
+		failed.Message += wayOut(s.stuckIn)
 	}
 	s.findings[v1alpha1.ConditionReady] = finding{err: &failed}
 	return nil
@@ -75,10 +73,11 @@ func keepsRecords(fed *v1alpha1.Federation) bool {
 // withdrawServiceRecords removes the service records and sees to it that no server has them any more. The addresses stay
 // as they were published: deletion publishes nothing new.
 func (r *FederationReconciler) withdrawServiceRecords(ctx context.Context, s *scope) error {
-	if keepsRecords(s.fed) || s.fed.Status.ServiceRecordsWithdrawn != nil || len(s.fed.Status.Zones) == 0 {
+	zones := zonesToClear(s.fed)
+	if keepsRecords(s.fed) || s.fed.Status.ServiceRecordsWithdrawn != nil || len(zones) == 0 {
 		return nil
 	}
-	for _, zone := range s.fed.Status.Zones {
+	for _, zone := range zones {
 		gone := recordKeys(s.fed, zone, dns.TypeSRV)
 		err := r.withdraw(ctx, s, zone, publishedAddresses(s.fed, zone), gone)
 		if conflict(err) {
@@ -142,7 +141,7 @@ func conflict(err error) bool {
 // awaitCaches waits until resolvers have forgotten the service records.
 func (r *FederationReconciler) awaitCaches(_ context.Context, s *scope) error {
 	since := s.fed.Status.ServiceRecordsWithdrawn
-	if keepsRecords(s.fed) || since == nil {
+	if keepsRecords(s.fed) || since == nil || len(zonesToClear(s.fed)) == 0 {
 		return nil
 	}
 	ttl := int32(0)
@@ -162,7 +161,7 @@ func (r *FederationReconciler) withdrawAddresses(ctx context.Context, s *scope) 
 	if keepsRecords(s.fed) {
 		return nil
 	}
-	for _, zone := range s.fed.Status.Zones {
+	for _, zone := range zonesToClear(s.fed) {
 		if err := r.withdraw(ctx, s, zone, nil, recordKeys(s.fed, zone, dns.TypeSRV, dns.TypeA, dns.TypeAAAA)); err != nil {
 			return err
 		}
@@ -171,7 +170,15 @@ func (r *FederationReconciler) withdrawAddresses(ctx context.Context, s *scope) 
 }
 
 // withdraw leaves only the given units in a zone, and sees to it that no server has what should be gone.
-func (r *FederationReconciler) withdraw(ctx context.Context, s *scope, zone string, keep []dns.Unit, gone []dns.Key) error {
+func (r *FederationReconciler) withdraw(
+	ctx context.Context, s *scope, zone string, keep []dns.Unit, gone []dns.Key,
+) (err error) {
+	defer func() {
+		s.stuckIn = ""
+		if err != nil {
+			s.stuckIn = zone
+		}
+	}()
 	provider, err := r.Zones.Provider(zone)
 	if err != nil {
 		return err

@@ -28,6 +28,8 @@ type scope struct {
 	adoptable map[string]bool
 	// leftover are records in zones that people write to which are no longer wanted but may still stand.
 	leftover []dns.RRset
+	// stuckIn is the zone that holds up deletion.
+	stuckIn string
 	// mounted is the Secret that the server mounts, as it stands in the cluster; empty before it exists.
 	mounted corev1.Secret
 	// mountedConfig is the ConfigMap that the server mounts, as it stands in the cluster; empty before it exists.

@@ -100,7 +100,8 @@ func (r *FederationReconciler) SetupWithManager(
 	})
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("federation").
-		For(&v1alpha1.Federation{}, specChanged).
+		For(&v1alpha1.Federation{}, builder.WithPredicates(
+			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		Owns(&appsv1.StatefulSet{}).
 		Owns(&corev1.Service{}).
 		Owns(&corev1.ConfigMap{}, builder.OnlyMetadata).

@@ -96,17 +96,17 @@ func newWorld(t *testing.T) *world {
 	zones := controllers.NewZones(func() time.Time { return w.now })
 	signer, err := dns.NewSigner([]byte("a signing key of these tests only"))
 	w.Expect(err).NotTo(gomega.HaveOccurred())
-	clock := func() time.Time { return w.now }
+	clock, verifier := func() time.Time { return w.now }, w.serveZone()
 	w.zones = &controllers.DNSZoneReconciler{
 		Client: noting, Reader: live, Recorder: w.events, Zones: zones, Namespace: "xmppfed-system", Now: clock, Changed: w.news,
-		NewProvider: w.newProvider,
+		NewProvider: w.newProvider, Serials: verifier,
 	}
 	w.feds = &controllers.FederationReconciler{
 		Client: noting, Reader: live, Applier: apply.New(noting, live), Recorder: w.events, Zones: zones,
 		Servers: map[v1alpha1.EngineName]controllers.Server{
 			v1alpha1.EngineProsody: {Engine: prosody.Engine{}, Image: "registry.example/prosody:13.0"},
 		},
-		Verifier: w.serveZone(), Signer: signer, Inbound: inbound{w}, Live: w.server.status, Peers: w.guard,
+		Verifier: verifier, Signer: signer, Inbound: inbound{w}, Live: w.server.status, Peers: w.guard,
 		Cluster: "test", Namespace: "xmppfed-system", Now: clock,
 	}
 	t.Cleanup(w.clean)

@@ -239,6 +239,13 @@ const (
 	ReasonUnsupportedByProvider = "UnsupportedByProvider"
 )
 
+// Reasons of events only.
+const (
+	// ReasonRecordsAbandoned: a Federation was deleted while the annotation xmppfed.io/abandon-records-in gave up a zone; the
+	// note lists the records that are left there.
+	ReasonRecordsAbandoned = "RecordsAbandoned"
+)
+
 // Reasons of InboundReachable.
 const (
 	// ReasonReachable: the way a partner takes works.

@@ -15,6 +15,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Guarantee",type=string,JSONPath=`.status.guarantee`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].status`
 // +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].reason`
+// +kubebuilder:printcolumn:name="In Step",type=string,JSONPath=`.status.inStep`
 // +kubebuilder:printcolumn:name="Federations",type=integer,JSONPath=`.status.federations`
 // +kubebuilder:printcolumn:name="Records",type=integer,JSONPath=`.status.records`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
@@ -270,6 +271,17 @@ type DNSZoneStatus struct {
 	// +kubebuilder:default=0
 	Records int32 `json:"records"`
 
+	// InStep tells how many of the zone's name servers serve its newest version, for example 2/2.
+	//
+	// +optional
+	InStep string `json:"inStep,omitempty"`
+
+	// NameServers of the zone's NS records, looked at once a minute.
+	//
+	// +optional
+	// +listType=atomic
+	NameServers []NameServerStatus `json:"nameServers,omitempty"`
+
 	// Conditions of the zone: Ready, Reconciling or Stalled while it is not, and RemovalsPaused while its brake holds
 	// something back.
 	//
@@ -278,6 +290,44 @@ type DNSZoneStatus struct {
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
+
+// NameServerStatus is how a name server of the zone is.
+type NameServerStatus struct {
+	// Name of the server.
+	//
+	// +required
+	Name string `json:"name"`
+
+	// Address that was asked; empty when none was found.
+	//
+	// +optional
+	Address string `json:"address,omitempty"`
+
+	// State of the server: InStep; Behind when it has an older version of the zone than the primary had when it was looked at before;
+	// NotAuthoritative when it does not have the zone; Unreachable when it does not answer.
+	//
+	// +required
+	State NameServerState `json:"state"`
+
+	// Serial number of the zone there (RFC 1035 section 3.3.13).
+	//
+	// +optional
+	Serial int64 `json:"serial,omitempty"`
+}
+
+// NameServerState tells how a name server is.
+type NameServerState string
+
+const (
+	// NameServerInStep serves the newest version.
+	NameServerInStep NameServerState = "InStep"
+	// NameServerBehind serves an older version.
+	NameServerBehind NameServerState = "Behind"
+	// NameServerNotAuthoritative answers, but not for the zone.
+	NameServerNotAuthoritative NameServerState = "NotAuthoritative"
+	// NameServerUnreachable does not answer, or has no address.
+	NameServerUnreachable NameServerState = "Unreachable"
+)
 
 // DNSProviderName names a member of spec.provider.
 type DNSProviderName string

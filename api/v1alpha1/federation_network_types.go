@@ -128,6 +128,10 @@ type LoadBalancerSpec struct {
 	ExternalTrafficPolicy corev1.ServiceExternalTrafficPolicy `json:"externalTrafficPolicy,omitempty"`
 }
 
+// AnnotationAbandonRecordsIn on a Federation lists zones, separated by commas, in which deletion leaves the records where
+// they are: for zones or credentials that are gone for good.
+const AnnotationAbandonRecordsIn = "xmppfed.io/abandon-records-in"
+
 // DNSSpec shapes the records that are published.
 type DNSSpec struct {
 	// Hostname is the target of the service records and the owner of the address records. Defaults to xmpp.<first

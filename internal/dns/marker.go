@@ -75,6 +75,25 @@ func Ownership(k Key) (ownership, index bool) {
 	return ownership, ownership && label != "own"
 }
 
+// WithOwnership are record sets that an owner has in a zone, together with the ownership records that say so. It asks
+// nobody: the anchor of a record set is its name without the labels that begin with an underscore.
+func WithOwnership(owner Owner, apex string, records []Key) []Key {
+	if len(records) == 0 {
+		return nil
+	}
+	all := slices.Clone(records)
+	for _, k := range records {
+		anchor := k.Name
+		for strings.HasPrefix(anchor, "_") {
+			_, anchor, _ = strings.Cut(anchor, ".")
+		}
+		if guard := markerKey(anchor); !slices.Contains(all, guard) {
+			all = append(all, guard)
+		}
+	}
+	return append(all, indexKey(owner, Canonical(apex)))
+}
+
 // anchorOf is the inverse of markerKey.
 func anchorOf(key Key) (string, bool) {
 	anchor, ok := strings.CutPrefix(key.Name, "own._xmppfed.")

@@ -20,10 +20,13 @@ func removal(keys ...Key) string {
 			lines = append(lines, "...")
 			break
 		}
-		lines = append(lines, fmt.Sprintf("update delete %s %s", k.Name, TypeName(k.Type)))
+		lines = append(lines, Removal(k))
 	}
 	return strings.Join(lines, "; ")
 }
+
+// Removal is what to type into nsupdate(1) to remove a record set.
+func Removal(k Key) string { return fmt.Sprintf("update delete %s %s", k.Name, TypeName(k.Type)) }
 
 // all is the ownership record with the records it lists.
 func (g guard) all() []Key { return append([]Key{g.key}, g.marker.keys...) }

@@ -159,6 +159,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options) erro
 	zoneReconciler := &controllers.DNSZoneReconciler{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder, Zones: zones,
 		NewProvider: newZoneProvider(resolvers), Namespace: options.Namespace, Now: time.Now, Changed: changed,
+		Serials: verify.Verifier{Resolvers: resolvers},
 	}
 	if err := zoneReconciler.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("adding the DNSZone controller: %w", err)

@@ -55,3 +55,19 @@ func Authoritative(answer *miekg.Msg) bool {
 
 // Failing tells whether the server has the zone but can't answer, for example because it could not transfer it.
 func Failing(answer *miekg.Msg) bool { return answer.Rcode == miekg.RcodeServerFailure }
+
+// Serial asks for the start of authority of a zone, and returns its serial number and whether the server speaks for the
+// zone.
+func Serial(ctx context.Context, q Question) (serial uint32, authoritative bool, err error) {
+	q.Key.Type = miekg.TypeSOA
+	answer, err := Ask(ctx, q)
+	if err != nil {
+		return 0, false, err
+	}
+	for _, rr := range answer.Answer {
+		if soa, ok := rr.(*miekg.SOA); ok && Authoritative(answer) {
+			return soa.Serial, true, nil
+		}
+	}
+	return 0, false, nil
+}

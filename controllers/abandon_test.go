@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build envtest
+
+package controllers_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+)
+
+// left are the commands of nsupdate in the events about records that were left behind.
+func (w *world) left() []string {
+	var commands []string
+	for {
+		select {
+		case event := <-w.events.Events:
+			_, list, found := strings.Cut(event, "RecordsAbandoned left in zone cupdomain.com; its administrator removes them (nsupdate): ")
+			if found {
+				commands = append(commands, strings.Split(list, "; ")...)
+			}
+		default:
+			return commands
+		}
+	}
+}
+
+func abandon(zones string) func(*v1alpha1.Federation) {
+	return func(fed *v1alpha1.Federation) {
+		fed.Annotations = map[string]string{v1alpha1.AnnotationAbandonRecordsIn: zones}
+	}
+}
+
+func TestADeletionThatAZoneHoldsUpEndsWhenTheZoneIsGivenUp(t *testing.T) {
+	w := newWorldWithZone(t)
+	w.createReady("cup")
+	records := w.zone.Dump()
+	w.Expect(w.api.DeleteAllOf(t.Context(), &v1alpha1.DNSZone{})).To(gomega.Succeed())
+	w.reconcileZone("cupdomain-com")
+	w.startDeletion("cup")
+	w.reconcile("cup")
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonZoneNotProbed,
+		"annotate the Federation with xmppfed.io/abandon-records-in=cupdomain.com")
+
+	w.change("cup", abandon("example.org"))
+	w.reconcile("cup")
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonZoneNotProbed)
+	w.Expect(w.left()).To(gomega.BeEmpty(), "another zone was given up")
+
+	w.change("cup", abandon("example.org, cupdomain.com"))
+	w.reconcile("cup")
+	w.reconcile("cup")
+	w.Expect(w.exists(&v1alpha1.Federation{}, "cup")).To(gomega.BeFalse())
+	w.Expect(w.zone.Dump()).To(gomega.Equal(records))
+
+	left := w.left()
+	for _, record := range records {
+		name, rest, _ := strings.Cut(record, " ")
+		if name == "ns1.cupdomain.com." {
+			continue
+		}
+		w.Expect(left).To(gomega.ContainElement("update delete "+name+" "+strings.Fields(rest)[1]), "all that is left is listed")
+	}
+}
+
+func TestGivingAZoneUpChangesNothingWhileTheFederationLives(t *testing.T) {
+	w := newWorldWithZone(t)
+	w.createReady("cup", abandon("cupdomain.com"))
+	w.assignAddress("cup", "203.0.113.131")
+	w.reconcile("cup")
+	w.Expect(w.records()).To(gomega.ContainElement("cup1.cupdomain.com. 300 A 203.0.113.131"))
+	w.Expect(w.left()).To(gomega.BeEmpty())
+}
+
+func TestALongListOfWhatIsLeftIsSpreadOverSeveralEvents(t *testing.T) {
+	w := newWorldWithZone(t)
+	w.createReady("cup", abandon("cupdomain.com"), func(fed *v1alpha1.Federation) {
+		fed.Spec.Server.GroupChat = nil
+		for _, label := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
+			fed.Spec.Domains = append(fed.Spec.Domains, v1alpha1.DomainName(strings.Repeat(label, 60)+".cupdomain.com"))
+		}
+	})
+	lines := len(w.zone.Dump()) - 1 // without the name server's address
+	w.startDeletion("cup")
+	w.reconcile("cup")
+	w.reconcile("cup")
+	w.Expect(w.left()).To(gomega.HaveLen(lines))
+}

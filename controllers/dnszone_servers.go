@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/dns"
+)
+
+// serverInterval is how often a zone's name servers are asked for its serial number. It also bounds how often status changes
+// on account of a zone that others keep changing.
+const serverInterval = time.Minute
+
+// SerialReader asks the authoritative servers of a zone which version of it they serve.
+type SerialReader interface {
+	Serials(ctx context.Context, p dns.Provider, since uint32) (newest uint32, states []v1alpha1.NameServerStatus, err error)
+}
+
+// serverLook is when a zone's name servers were looked at last, and the serial number that the primary had then.
+type serverLook struct {
+	at     time.Time
+	serial uint32
+	// again tells to look again soon: a server may only have been about to follow.
+	again bool
+}
+
+// lookAtServers notes how the zone's name servers are, if it is time to. What is wrong with the primary the probe tells.
+func (r *DNSZoneReconciler) lookAtServers(ctx context.Context, zone *v1alpha1.DNSZone, provider dns.Provider) {
+	r.mu.Lock()
+	last := r.looks[zone.Name]
+	r.mu.Unlock()
+	if !last.again && r.Now().Sub(last.at) < serverInterval {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	newest, states, err := r.Serials.Serials(ctx, provider, last.serial)
+	if err != nil {
+		return
+	}
+	behind, inStep := false, 0
+	for _, s := range states {
+		switch {
+		case s.State == v1alpha1.NameServerInStep:
+			inStep++
+			behind = behind || uint32(s.Serial) != newest
+		case s.State == v1alpha1.NameServerBehind:
+			behind = true
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.looks == nil {
+		r.looks = map[string]serverLook{}
+	}
+	r.looks[zone.Name] = serverLook{r.Now(), newest, behind && !last.again}
+	if behind && !last.again && len(zone.Status.NameServers) > 0 {
+		return
+	}
+	zone.Status.NameServers, zone.Status.InStep = states, fmt.Sprintf("%d/%d", inStep, len(states))
+}
