@@ -132,9 +132,9 @@ func encryptionFaults() []oneFault {
 			inject: faults.Switch("faulty", "no-proof"), want: check.DialbackOffer, side: at, protocols: true,
 		},
 		{
-			name:   "partner's service hosts the domain too",
-			inject: faults.Switch("gmail", "hosts-us", faulty), want: check.HostedThere, side: "gmail.com",
-			args: []string{"--peer", "gmail.com"},
+			name:   "partner's service hosts the domain too", // a partner that the other ward does not touch
+			inject: faults.Switch("cup8", "hosts-us", faulty), want: check.HostedThere, side: "cup8.example",
+			args: []string{"--peer", "cup8.example", "--ca", lab.Dir + "/pki/cup8.crt"},
 		},
 	}
 }

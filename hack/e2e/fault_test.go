@@ -179,12 +179,13 @@ func (s *site) look(f oneFault, target faults.Target, known map[string]complaint
 
 // sight is what a tool makes of a fault. What becomes of the tool is no matter of this test.
 func (s *site) sight(ctx context.Context, tool faults.Tool, target faults.Target, known complaints) faults.Sight {
+	if !known.ended {
+		return faults.Unjudged
+	}
 	found, err := tool.Findings(ctx, target)
 	switch {
 	case errors.Is(err, faults.ErrNotApplicable):
 		return faults.NotGiven
-	case !known.ended:
-		return faults.Unjudged
 	case errors.Is(err, faults.ErrHangs):
 		return faults.Hangs
 	case err != nil:
@@ -272,9 +273,9 @@ func (w *ward) healthyComplaints(s *site, target faults.Target, f oneFault) map[
 			key += " protocols"
 		}
 		known, ok := w.complaints[key]
-		if !ok || !known.ended {
+		for tries := 0; !known.ended && !ok && tries < 2; tries++ {
 			found, err := tool.Findings(s.ctx, target)
-			known = complaints{list: found, ended: err == nil}
+			known = complaints{list: found, ended: err == nil || errors.Is(err, faults.ErrNotApplicable)}
 			s.Logf("%s says when nothing is wrong: %q %v", key, found, err)
 			w.complaints[key] = known
 		}
