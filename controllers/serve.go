@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/check"
 	"github.com/xmppfed/xmppfed/internal/check/phrase"
 	"github.com/xmppfed/xmppfed/internal/desired"
 	"github.com/xmppfed/xmppfed/internal/engine"
@@ -232,6 +233,14 @@ func (r *FederationReconciler) nudge(ctx context.Context, pod *corev1.Pod, want 
 	return nil
 }
 
+// serial is the serial number of the certificate that the server is given; empty when it is not known.
+func (s *scope) serial() string {
+	if s.fed.Status.Certificate == nil {
+		return ""
+	}
+	return s.fed.Status.Certificate.Serial
+}
+
 // askPods asks each server what it runs.
 func (r *FederationReconciler) askPods(
 	ctx context.Context, s *scope, pods []corev1.Pod, want rollout,
@@ -247,16 +256,21 @@ func (r *FederationReconciler) askPods(
 		case err != nil:
 			return finding{}, outcome.Waiting(v1alpha1.ReasonRollingOut, recheckPending,
 				"the server in pod %s does not tell the operator which configuration it runs; if this lasts, look for "+
-					"network policies between the operator and port %d of the pod", pod.Name, engine.PortNumberHTTP)
+					"network policies between the operator and port %d of the pod [%s]", pod.Name, engine.PortNumberHTTP, check.Drift)
 		case live.ConfigError != "":
 			refused := outcome.Stalled(v1alpha1.ReasonConfigRejected,
-				"the server in pod %s goes on with its previous configuration, because it refused the new one: %s",
-				pod.Name, firstLine(live.ConfigError))
+				"the server in pod %s goes on with its previous configuration, because it refused the new one: %s [%s]",
+				pod.Name, firstLine(live.ConfigError), check.Drift)
 			refused.After = recheckPending
 			return finding{}, refused
 		case live.Generation != want.config || live.SecretGeneration != want.secret:
 			return finding{}, outcome.Waiting(v1alpha1.ReasonRollingOut, recheckRollout,
-				"pod %s has not taken up the newest configuration yet; it does within seconds of the kubelet's delivery", pod.Name)
+				"pod %s has not taken up the newest configuration yet; it does within seconds of the kubelet's delivery [%s]",
+				pod.Name, check.Drift)
+		case check.Outdated(live.Certificate, s.serial()):
+			return finding{}, outcome.Waiting(v1alpha1.ReasonRollingOut, recheckPending,
+				"pod %s serves another certificate than it was given; it takes the new one up within seconds, else see its log [%s]",
+				pod.Name, check.Drift)
 		}
 		status.Version = phrase.Clean(live.Version, maxVersion)
 		s.podIP, s.token = pod.Status.PodIP, want.token

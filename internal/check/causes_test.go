@@ -3,7 +3,9 @@
 package check
 
 import (
+	"crypto/x509"
 	"errors"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -131,6 +133,22 @@ func TestAPingIsTheChecksThatItPassed(t *testing.T) {
 	}
 }
 
+// shows is a port with a certificate of a serial number, in hexadecimal.
+func shows(serial string) *Wire {
+	number, _ := new(big.Int).SetString(serial, 16)
+	w := &Wire{probe: probe{trial: trial{leaf: &x509.Certificate{SerialNumber: number}}, right: "valid", wrong: "invalid"}}
+	w.keys = Subject{DialbackSecret: "secret"}.judgeKeys(w.probe)
+	return w
+}
+
+// doubts is a port whose server has another dialback secret.
+func doubts() *Wire {
+	w := shows("beef")
+	w.probe.right = "invalid"
+	w.keys = Subject{DialbackSecret: "secret"}.judgeKeys(w.probe)
+	return w
+}
+
 func TestADeploymentIsComparedWithWhatItWasGiven(t *testing.T) {
 	live := func() *engine.LiveStatus {
 		return &engine.LiveStatus{
@@ -147,7 +165,7 @@ func TestADeploymentIsComparedWithWhatItWasGiven(t *testing.T) {
 		"no address":     {func(d *Deployment) { d.Addresses, d.AddressMessage = nil, "the pool is empty" }, []ID{LoadBalancer}, "no address yet"},
 		"no ready pod":   {func(d *Deployment) { d.Ready = 0 }, []ID{LoadBalancer}, "no pod behind"},
 		"no pod at all":  {func(d *Deployment) { d.Replicas = nil }, []ID{ServerAnswers}, "no pod of the server runs"},
-		"a silent port":  {func(d *Deployment) { d.Replicas[0].Stream = errors.New("refused") }, []ID{ServerAnswers}, "opens no stream"},
+		"a silent port":  {func(d *Deployment) { d.Replicas[0].Unreached = errors.New("refused") }, []ID{ServerAnswers}, "opens no stream"},
 		"a silent pod":   {func(d *Deployment) { d.Replicas[0].Live, d.Replicas[0].Err = nil, errors.New("timeout") }, []ID{Drift}, "says nothing"},
 		"old config":     {func(d *Deployment) { d.Generation = "c2" }, []ID{Drift}, "an older configuration"},
 		"old secret":     {func(d *Deployment) { d.SecretGeneration = "s2" }, []ID{Drift}, "older accounts, certificate or dialback secret"},

@@ -40,16 +40,6 @@ type Deployment struct {
 	Left string
 }
 
-// Replica is one pod of the server.
-type Replica struct {
-	Pod string
-	// Live is what the server says of itself, Err why it says nothing.
-	Live *engine.LiveStatus
-	Err  error
-	// Stream is why its own port opens no stream; nil when it does, or was not tried.
-	Stream error
-}
-
 // Judge makes the checks of a deployment.
 func (d Deployment) Judge() []Result {
 	results := []Result{d.judgeLoadBalancer()}
@@ -94,11 +84,11 @@ func (d Deployment) judgePods() []Result {
 	var results []Result
 	for _, pod := range d.Replicas {
 		r := passed(ServerAnswers, pod.Pod, "the server answers in its pod")
-		if pod.Stream != nil {
-			r.Mark, r.Words = Fail, "its port opens no stream ("+explain(pod.Stream)+")"
+		if failure := pod.failure(); failure != nil {
+			r.Mark, r.Words = Fail, "its port opens no stream ("+explain(failure)+")"
 			r.Fix = "See the server's log: kubectl logs " + pod.Pod + " -n " + strings.Split(d.Name, "/")[0]
 		}
-		results = append(results, r)
+		results = append(append(results, r), pod.judgeKeys()...)
 	}
 	if len(results) == 0 {
 		return []Result{{
@@ -164,21 +154,13 @@ func breaks(session engine.Session, policy v1alpha1.PeerPolicy) string {
 func (d Deployment) judgeDrift() Result {
 	var wrong, evidence []string
 	for _, pod := range d.Replicas {
-		switch live := pod.Live; {
-		case live == nil:
-			wrong = append(wrong, fmt.Sprintf("%s says nothing of itself (%v)", pod.Pod, pod.Err))
-		case live.ConfigError != "":
-			wrong = append(wrong, pod.Pod+" refuses its configuration: "+phrase.Clean(live.ConfigError, maxRecord))
-		case d.Generation != "" && live.Generation != d.Generation:
-			wrong = append(wrong, pod.Pod+" runs an older configuration")
-		case d.SecretGeneration != "" && live.SecretGeneration != d.SecretGeneration:
-			wrong = append(wrong, pod.Pod+" has older accounts, certificate or dialback secret")
-		case d.Serial != "" && !strings.EqualFold(live.Certificate.Serial, strings.TrimLeft(d.Serial, "0")):
-			wrong = append(wrong, pod.Pod+" serves an older certificate")
-		default:
-			evidence = append(evidence, fmt.Sprintf("%s: %s %s, configuration %s, certificate %s", pod.Pod, live.Engine, live.Version,
-				live.Generation, live.Certificate.Serial))
+		if drift := d.drift(pod); drift != "" {
+			wrong = append(wrong, drift)
+			continue
 		}
+		live := pod.Live
+		evidence = append(evidence, fmt.Sprintf("%s: %s %s, configuration %s, certificate %s", pod.Pod, live.Engine, live.Version,
+			live.Generation, live.Certificate.Serial))
 	}
 	if len(wrong) > 0 {
 		return Result{

@@ -238,7 +238,7 @@ func TestInboundMentionsAnotherCertificateThanTheGivenOne(t *testing.T) {
 	}
 	tgt.Serial = "beef"
 	got := run(t, checker(network{publicAddress: server}), tgt)
-	if got.Reason != v1alpha1.ReasonReachable || !strings.HasSuffix(got.Message, "not yet the given one, beef") {
+	if got.Reason != v1alpha1.ReasonReachable || !strings.HasSuffix(got.Message, "not yet the given one, beef [D34]") {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -41,8 +41,8 @@ func judgeTrials(t InboundTarget, trials []trial, now time.Time) (findings []Res
 			f.Subject = tr.address.String()
 			findings = append(findings, f)
 		} else if t.Serial != "" && pki.Serial(tr.leaf) != t.Serial {
-			notes = append(notes, fmt.Sprintf("%s serves the certificate with serial number %s, not yet the given one, %s",
-				tr.address, phrase.Clean(pki.Serial(tr.leaf), maxRecord), phrase.Clean(t.Serial, maxRecord)))
+			notes = append(notes, fmt.Sprintf("%s serves the certificate with serial number %s, not yet the given one, %s%s",
+				tr.address, phrase.Clean(pki.Serial(tr.leaf), maxRecord), phrase.Clean(t.Serial, maxRecord), tag(Drift)))
 		}
 	}
 	return findings, slices.Compact(notes)

@@ -27,14 +27,14 @@ import (
 	"github.com/xmppfed/xmppfed/internal/cli/records"
 	"github.com/xmppfed/xmppfed/internal/desired"
 	"github.com/xmppfed/xmppfed/internal/engine"
-	"github.com/xmppfed/xmppfed/internal/xmpp"
 )
 
 const (
 	// lookUpTimeout is how long a domain is held up by the question whether a Federation has its name.
 	lookUpTimeout = time.Second
-	// askTimeout bounds what one pod is asked.
+	// askTimeout bounds what one pod is asked about itself, tryTimeout what is tried at its port.
 	askTimeout = 5 * time.Second
+	tryTimeout = 20 * time.Second
 	// maxPeers is how many partners are tried unless they are named: each may take as long as a ping.
 	maxPeers = 20
 )
@@ -205,39 +205,35 @@ func (p patient) askPods(ctx context.Context) []check.Replica {
 	var wg sync.WaitGroup
 	for i, pod := range p.servers.pods {
 		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, askTimeout)
-			defer cancel()
 			r := &replicas[i]
 			r.Pod = pod.Name
-			if live, err := p.cluster.ask(ctx, pod, p.servers.token()); err != nil {
+			asking, cancel := context.WithTimeout(ctx, askTimeout)
+			defer cancel()
+			if live, err := p.cluster.ask(asking, pod, p.servers.token()); err != nil {
 				r.Err = err
 			} else {
 				r.Live = &live
 			}
-			r.Stream = p.openStream(ctx, pod)
+			r.Wire, r.Unreached = p.tryPort(ctx, pod)
 		})
 	}
 	wg.Wait()
 	return replicas
 }
 
-// openStream opens a stream at a pod's own port.
-func (p patient) openStream(ctx context.Context, pod *corev1.Pod) error {
-	ctx, cancel := context.WithCancel(ctx)
+// tryPort tries a pod's own port.
+func (p patient) tryPort(ctx context.Context, pod *corev1.Pod) (*check.Wire, error) {
+	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
-	address, err := p.cluster.reach(ctx, pod, engine.PortNumberS2S)
+	text, err := p.cluster.reach(ctx, pod, engine.PortNumberS2S)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	address, err := netip.ParseAddrPort(text)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	stream, err := xmpp.Open(ctx, conn, xmpp.Names{To: p.domains()[0]})
-	if err == nil {
-		stream.Close()
-	}
-	return err
+	return check.New().TryReplica(ctx, address, p.domains()[0], p.dialbackSecret), nil
 }
 
 // askClock reads the API server's clock.
