@@ -41,6 +41,9 @@ func secretFields(provider v1alpha1.DNSProvider) []secretField {
 		add("route53.accessKeyIDSecretRef", "the ID of the access key", p.AccessKeyIDSecretRef)
 		add("route53.secretAccessKeySecretRef", "the secret access key", p.SecretAccessKeySecretRef)
 	}
+	if p := provider.Cloudflare; p != nil {
+		add("cloudflare.apiTokenSecretRef", "the API token", &p.APITokenSecretRef)
+	}
 	return fields
 }
 

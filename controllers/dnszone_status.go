@@ -114,6 +114,9 @@ func usable(zone *v1alpha1.DNSZone) string {
 			"names that Federations publish"
 	case v1alpha1.DNSProviderRoute53:
 		return "Route 53 has the public hosted zone " + apex + " and accepts the credentials"
+	case v1alpha1.DNSProviderCloudflare:
+		return "Cloudflare serves " + apex + " and accepts the API token; as its API knows no conditional changes, nobody else may write " +
+			"the names that Federations publish"
 	case v1alpha1.DNSProviderRFC2136:
 	}
 	if zone.Status.Guarantee == v1alpha1.GuaranteeBestEffort {

@@ -41,3 +41,19 @@ type Route53Provider struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|[[][0-9a-f:.]+[]])(:[0-9]{1,5})?/?$') && isURL(self) && (url(self).getPort() == '' || int(url(self).getPort()) <= 65535)",message="must be an http or https address of a host, in lower case; write for example https://route53.us-east-1.amazonaws.com"
 	Endpoint string `json:"endpoint,omitempty"`
 }
+
+// CloudflareProvider writes to a zone at Cloudflare.
+type CloudflareProvider struct {
+	// ZoneID is the ID of the zone. Absent: the only zone of that name that the token leads to.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9a-f]{32}$')",message="must be the ID of a zone as its overview page at Cloudflare shows it: 32 digits and letters from a to f"
+	ZoneID string `json:"zoneID,omitempty"`
+
+	// APITokenSecretRef names the key of a Secret in the operator's namespace that holds an API token with the permissions
+	// Zone.DNS Edit and Zone.Zone Read for the zone. Not the global API key.
+	//
+	// +required
+	APITokenSecretRef SecretKey `json:"apiTokenSecretRef"`
+}

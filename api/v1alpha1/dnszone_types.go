@@ -115,7 +115,7 @@ const (
 
 // DNSProvider is how records are written. Exactly one member is set.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.rfc2136), has(self.route53), has(self.webhook), has(self.manual)].exists_one(set, set)",message="spec.provider must have exactly one member; set one of rfc2136, route53, webhook and manual, and remove the others"
+// +kubebuilder:validation:XValidation:rule="[has(self.rfc2136), has(self.route53), has(self.cloudflare), has(self.webhook), has(self.manual)].exists_one(set, set)",message="spec.provider must have exactly one member; set one of rfc2136, route53, cloudflare, webhook and manual, and remove the others"
 type DNSProvider struct {
 	// RFC2136 writes by dynamic update (RFC 2136) signed with a transaction signature (RFC 8945); understood by BIND,
 	// Knot, PowerDNS, Technitium, FreeIPA and others. No zone transfer right is needed.
@@ -127,6 +127,12 @@ type DNSProvider struct {
 	//
 	// +optional
 	Route53 *Route53Provider `json:"route53,omitempty"`
+
+	// Cloudflare writes to a zone at Cloudflare. Ownership of records is best effort, because its API knows no conditional
+	// changes.
+	//
+	// +optional
+	Cloudflare *CloudflareProvider `json:"cloudflare,omitempty"`
 
 	// Webhook writes through a webhook provider of ExternalDNS, which exist for many DNS services; ExternalDNS itself is
 	// not needed. Ownership of records is best effort, because that protocol knows no conditional changes.
@@ -247,7 +253,7 @@ type DNSZoneStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Provider that spec.provider names: RFC2136, Route53, Webhook or Manual.
+	// Provider that spec.provider names: RFC2136, Route53, Cloudflare, Webhook or Manual.
 	//
 	// +optional
 	Provider DNSProviderName `json:"provider,omitempty"`
@@ -337,6 +343,8 @@ const (
 	DNSProviderRFC2136 DNSProviderName = "RFC2136"
 	// DNSProviderRoute53 is spec.provider.route53.
 	DNSProviderRoute53 DNSProviderName = "Route53"
+	// DNSProviderCloudflare is spec.provider.cloudflare.
+	DNSProviderCloudflare DNSProviderName = "Cloudflare"
 	// DNSProviderWebhook is spec.provider.webhook.
 	DNSProviderWebhook DNSProviderName = "Webhook"
 	// DNSProviderManual is spec.provider.manual.
@@ -350,6 +358,8 @@ func (p DNSProvider) Name() DNSProviderName {
 		return DNSProviderManual
 	case p.Route53 != nil:
 		return DNSProviderRoute53
+	case p.Cloudflare != nil:
+		return DNSProviderCloudflare
 	case p.Webhook != nil:
 		return DNSProviderWebhook
 	default:

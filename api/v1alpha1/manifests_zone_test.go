@@ -26,7 +26,10 @@ func badZones() []badManifest {
 			message: message,
 		}
 	}
-	const oneMember = "spec.provider must have exactly one member; set one of rfc2136, route53, webhook and manual, and remove the others"
+	cloudflare := func(name, member, field, message string) badManifest {
+		return badManifest{name: name, spec: "provider: {cloudflare: " + member + "}", field: "spec.provider.cloudflare." + field, message: message}
+	}
+	const oneMember = "spec.provider must have exactly one member; set one of rfc2136, route53, cloudflare, webhook and manual, and remove the others"
 	const notURL = "must be an http or https address without user, password, query or fragment"
 	all := []badManifest{
 		{name: "a zone with a trailing dot", spec: "zone: cupdomain.com.", field: "spec.zone", message: notDNSName},
@@ -47,6 +50,10 @@ func badZones() []badManifest {
 		route53("an endpoint that is no web address", "endpoint: route53.amazonaws.com", "endpoint", "must be an http or https address of a host"),
 		route53("an endpoint with a password", `endpoint: "https://a:b@route53.amazonaws.com"`, "endpoint",
 			"must be an http or https address of a host"),
+		cloudflare("no API token", "{}", "apiTokenSecretRef", "Required value"),
+		cloudflare("an API token in plain view", "{apiToken: abc, apiTokenSecretRef: {name: cloudflare, key: token}}", "apiToken", "unknown field"),
+		cloudflare("a zone's name in place of its ID", "{zoneID: cupdomain.com, apiTokenSecretRef: {name: cloudflare, key: token}}", "zoneID",
+			"must be the ID of a zone as its overview page at Cloudflare shows it"),
 		{name: "an option of provider manual", spec: "provider: {manual: {a: b}}", field: "spec.provider.manual", message: `a`},
 		webhook("no URL", "srvTargets: Bare", "url", "Required value"),
 		webhook("a URL without scheme", "url: localhost:8888", "url", notURL),
@@ -151,6 +158,8 @@ func goodManifests() map[string]struct{ kind, spec string } {
 		"a zone at Route 53 with an access key": {"DNSZone", `provider: {route53: {hostedZoneID: Z0123456789ABCDEFGHIJ, region: cn-northwest-1,
 			accessKeyIDSecretRef: {name: aws, key: access-key-id}, secretAccessKeySecretRef: {name: aws, key: secret-access-key},
 			endpoint: "https://vpce-1.route53.vpce.amazonaws.com:443/"}}`},
+		"a zone at Cloudflare": {"DNSZone", `provider: {cloudflare: {zoneID: 023e105f4ecef8ad9ca31a8372d0c353,
+			apiTokenSecretRef: {name: cloudflare, key: token}}}`},
 		"a zone with a brake on removals":        {"DNSZone", "brake: {}"},
 		"a zone whose records may be taken over": {"DNSZone", "takeover: Allow"},
 		"records to take over, of which some exist": {"Federation", `dns: {takeover: [{name: cup1.cupdomain.com, type: A},

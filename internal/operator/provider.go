@@ -7,6 +7,7 @@ import (
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/controllers"
+	"github.com/xmppfed/xmppfed/internal/dns/cloudflare"
 	"github.com/xmppfed/xmppfed/internal/dns/manual"
 	"github.com/xmppfed/xmppfed/internal/dns/public"
 	"github.com/xmppfed/xmppfed/internal/dns/rfc2136"
@@ -30,6 +31,10 @@ func newZoneProvider(resolvers []string) controllers.NewZoneProvider {
 			return manual.New(reader), nil
 		case p.Route53 != nil:
 			return newRoute53(*p.Route53, reader, secrets)
+		case p.Cloudflare != nil:
+			return cloudflare.New(cloudflare.Config{
+				Reader: reader, ZoneID: p.Cloudflare.ZoneID, APIToken: strings.TrimSpace(secrets[p.Cloudflare.APITokenSecretRef]),
+			})
 		default:
 			return webhook.New(webhook.Config{
 				URL: p.Webhook.URL, Reader: reader, BareTargets: p.Webhook.SRVTargets == v1alpha1.SRVTargetsBare,

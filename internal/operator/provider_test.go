@@ -17,7 +17,9 @@ func TestEachProviderIsMadeAsTheSpecTells(t *testing.T) {
 	key := v1alpha1.TSIGKey{KeyName: "fed-key", Algorithm: "hmac-sha256", SecretRef: secretRef("fed-tsig", "secret")}
 	aws := dnstest.ServeRoute53(t, zone)
 	accessKey, secretKey := secretRef("aws", "id"), secretRef("aws", "secret")
+	token := secretRef("cloudflare", "token")
 	secrets := controllers.ZoneSecrets{
+		token:         dnstest.CloudflareToken + "\n",
 		key.SecretRef: "c2VjcmV0IG9mIGF0IGxlYXN0IDE2IGJ5dGVz",
 		accessKey:     dnstest.Route53KeyID + "\n", secretKey: dnstest.Route53Secret + "\n",
 	}
@@ -34,6 +36,10 @@ func TestEachProviderIsMadeAsTheSpecTells(t *testing.T) {
 				Region: dnstest.Route53Region, Endpoint: aws.URL, AccessKeyIDSecretRef: &accessKey, SecretAccessKeySecretRef: &secretKey,
 			}},
 			dns.Capabilities{Writes: true, Prerequisites: true, Atomic: true},
+		},
+		"Cloudflare is best effort": {
+			v1alpha1.DNSProvider{Cloudflare: &v1alpha1.CloudflareProvider{APITokenSecretRef: token}},
+			dns.Capabilities{Writes: true, Atomic: true},
 		},
 		"A webhook is best effort": {
 			v1alpha1.DNSProvider{Webhook: &v1alpha1.WebhookProvider{URL: hook.URL, SRVTargets: v1alpha1.SRVTargetsBare}},

@@ -132,7 +132,7 @@ func (r *Route53) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	r.requests = append(r.requests, operation)
 	body, err := io.ReadAll(request.Body)
 	if err != nil {
-		r.t.Errorf("%s: reading the body: %v", operation, err)
+		return // whoever asks has given up
 	}
 	if failed := r.checkSignature(request, body); failed != nil {
 		failed.write(w)

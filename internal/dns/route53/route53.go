@@ -18,6 +18,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
 
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/dns/public"
 )
@@ -76,7 +77,12 @@ func New(cfg Config) (*Provider, error) {
 	}
 	settings, err := settings(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("credentials: %w", err)
+		return nil, &dns.Error{
+			Reason: v1alpha1.ReasonCredentialsRejected,
+			Message: fmt.Sprintf("the AWS configuration in the operator's environment, needed for zone %s, can't be read; the platform team "+
+				"corrects it, or names a Secret with an access key in the DNSZone", dns.Display(cfg.Reader.Apex())),
+			Permanent: true, Err: err,
+		}
 	}
 	settings.Credentials = taggedCredentials{settings.Credentials}
 	settings.HTTPClient = awshttp.NewBuildableClient().WithTimeout(cfg.Timeout)

@@ -3,7 +3,6 @@
 package webhook
 
 import (
-	"fmt"
 	"strings"
 
 	miekg "github.com/miekg/dns"
@@ -54,25 +53,8 @@ func toSet(k dns.Key, endpoints []endpoint) dns.RRset {
 	for _, e := range endpoints {
 		set.TTL = uint32(e.RecordTTL)
 		for _, target := range e.Targets {
-			set.Data = append(set.Data, toData(k, target))
+			set.Data = append(set.Data, wire.Data(k, target))
 		}
 	}
 	return set
-}
-
-// toData reads data in presentation form. Providers write text with or without quotes. What can't be read becomes text of
-// the same type, which equals nothing that is wanted.
-func toData(k dns.Key, target string) dns.Data {
-	if k.Type == dns.TypeTXT && !strings.HasPrefix(target, `"`) {
-		return dns.TXT{target}
-	}
-	rr, err := miekg.NewRR(fmt.Sprintf("%s 0 IN %s %s", k.Name, dns.TypeName(k.Type), target))
-	if err != nil || rr == nil {
-		return dns.TXT{target}
-	}
-	set, ok := wire.Set([]miekg.RR{rr}, k)
-	if !ok {
-		return dns.TXT{target}
-	}
-	return set.Data[0]
 }

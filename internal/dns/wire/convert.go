@@ -5,6 +5,7 @@
 package wire
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 
@@ -67,6 +68,23 @@ func Set(answers []miekg.RR, key dns.Key) (dns.RRset, bool) {
 		}
 	}
 	return dns.RRset{}, false
+}
+
+// Data reads data in presentation form. Text may lack its quotes, as providers write it with or without. What can't be read
+// becomes text of the same type, which equals nothing that is wanted.
+func Data(k dns.Key, text string) dns.Data {
+	if k.Type == dns.TypeTXT && !strings.HasPrefix(text, `"`) {
+		return dns.TXT{text}
+	}
+	rr, err := miekg.NewRR(fmt.Sprintf("%s 0 IN %s %s", k.Name, dns.TypeName(k.Type), text))
+	if err != nil || rr == nil {
+		return dns.TXT{text}
+	}
+	set, ok := Set([]miekg.RR{rr}, k)
+	if !ok {
+		return dns.TXT{text}
+	}
+	return set.Data[0]
 }
 
 func data(rr miekg.RR) (dns.Data, bool) {

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cloudflare
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	sdk "github.com/cloudflare/cloudflare-go/v7/dns"
+	"github.com/cloudflare/cloudflare-go/v7/option"
+	"github.com/cloudflare/cloudflare-go/v7/zones"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/dns"
+	"github.com/xmppfed/xmppfed/internal/dns/public"
+)
+
+const (
+	defaultEndpoint = "https://api.cloudflare.com/client/v4/"
+	defaultTimeout  = 10 * time.Second
+	// pageSize is how many records are listed at a time.
+	pageSize = 1000
+)
+
+// Config of a Provider.
+type Config struct {
+	// Reader of the zone as the world sees it.
+	Reader *public.Reader
+	// ZoneID of the zone; empty to look for the only zone of that name that the token leads to.
+	ZoneID string
+	// APIToken with the permissions Zone.DNS Edit and Zone.Zone Read.
+	APIToken string
+	// Endpoint of the API; empty for Cloudflare's.
+	Endpoint string
+	// Timeout of a request; zero means 10 seconds.
+	Timeout time.Duration
+}
+
+// Provider writes to one zone. Several goroutines may use it at once.
+type Provider struct {
+	reader  *public.Reader
+	records *sdk.RecordService
+	zones   *zones.ZoneService
+
+	mu sync.Mutex
+	// id of the zone, as soon as it is known.
+	id string
+}
+
+// New checks the configuration. It contacts nobody.
+func New(cfg Config) (*Provider, error) {
+	if cfg.APIToken == "" || strings.ContainsAny(cfg.APIToken, " \t\r\n") {
+		return nil, &dns.Error{
+			Reason: v1alpha1.ReasonCredentialsRejected,
+			Message: fmt.Sprintf("what the Secret holds is no API token of Cloudflare for zone %s; the platform team puts one there, without "+
+				"anything around it", dns.Display(cfg.Reader.Apex())),
+			Permanent: true,
+		}
+	}
+	if cfg.Endpoint == "" {
+		cfg.Endpoint = defaultEndpoint
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = defaultTimeout
+	}
+	options := []option.RequestOption{
+		option.WithBaseURL(cfg.Endpoint), option.WithAPIToken(cfg.APIToken),
+		option.WithHTTPClient(&http.Client{
+			Timeout: cfg.Timeout,
+			// A redirect would turn a request that writes into one that reads.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}),
+		// What is throttled may have to wait for minutes, and what changes something must not be sent twice blindly.
+		option.WithMaxRetries(0),
+	}
+	return &Provider{
+		reader: cfg.Reader, records: sdk.NewRecordService(options...), zones: zones.NewZoneService(options...), id: cfg.ZoneID,
+	}, nil
+}
+
+// Apex of the zone.
+func (p *Provider) Apex() string { return p.reader.Apex() }
+
+// Capabilities are those of batches.
+func (p *Provider) Capabilities() dns.Capabilities {
+	return dns.Capabilities{Writes: true, Atomic: true}
+}
+
+// Zone is what the world sees of it.
+func (p *Provider) Zone(ctx context.Context) (dns.Zone, error) { return p.reader.Zone(ctx) }
+
+// Probe finds out whether the token leads to the zone, and whether Cloudflare serves it.
+func (p *Provider) Probe(ctx context.Context) error {
+	id, err := p.zoneID(ctx)
+	if err != nil {
+		return err
+	}
+	params := zones.ZoneGetParams{}
+	params.ZoneID.Value = id
+	var status *http.Response
+	zone, err := p.zones.Get(ctx, params, option.WithResponseInto(&status))
+	if err != nil {
+		return p.failure(err, status)
+	}
+	return p.checkZone(zone)
+}
+
+// checkZone refuses a zone that is another one, or that partners don't see.
+func (p *Provider) checkZone(zone *zones.Zone) error {
+	switch {
+	case dns.Canonical(zone.Name) != p.Apex():
+		return p.wrongZone(fmt.Sprintf("the zone with the ID given is %s and not %s", zone.Name, p.zoneName()))
+	case zone.Type == zones.TypePartial || zone.Type == zones.TypeSecondary:
+		return p.wrongZone(fmt.Sprintf("Cloudflare has zone %s as a %s zone, whose records are kept elsewhere", p.zoneName(), zone.Type))
+	case zone.Status != zones.ZoneStatusActive:
+		return p.notActive(zone)
+	}
+	return nil
+}
+
+// zoneID looks the zone up by its name, once.
+func (p *Provider) zoneID(ctx context.Context) (string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.id != "" {
+		return p.id, nil
+	}
+	params := zones.ZoneListParams{}
+	params.Name.Value, params.Name.Present = p.zoneName(), true
+	var status *http.Response
+	page, err := p.zones.List(ctx, params, option.WithResponseInto(&status))
+	if err != nil {
+		return "", p.failure(err, status)
+	}
+	var ids []string
+	for _, zone := range page.Result {
+		if dns.Canonical(zone.Name) == p.Apex() {
+			ids = append(ids, zone.ID)
+		}
+	}
+	switch len(ids) {
+	case 0:
+		return "", p.wrongZone(fmt.Sprintf("the Cloudflare API token leads to no zone %s", p.zoneName()))
+	case 1:
+		p.id = ids[0]
+		return p.id, nil
+	default:
+		return "", p.wrongZone(fmt.Sprintf("the Cloudflare API token leads to several zones %s: %s", p.zoneName(), strings.Join(ids, ", ")))
+	}
+}
+
+// Get picks record sets from the list of all.
+func (p *Provider) Get(ctx context.Context, keys ...dns.Key) ([]dns.RRset, error) {
+	list, err := p.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var sets []dns.RRset
+	for _, k := range keys {
+		if set, ok := list.get(k); ok {
+			sets = append(sets, set)
+		}
+	}
+	return sets, nil
+}
+
+// list all records, page by page.
+func (p *Provider) list(ctx context.Context) (listing, error) {
+	id, err := p.zoneID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	params := sdk.RecordListParams{}
+	params.ZoneID.Value = id
+	params.PerPage.Value, params.PerPage.Present = pageSize, true
+	found := listing{}
+	for number := 1; ; number++ {
+		var answer struct {
+			Result     []record `json:"result"`
+			ResultInfo struct {
+				TotalPages int `json:"total_pages"`
+			} `json:"result_info"`
+		}
+		var status *http.Response
+		_, err := p.records.List(ctx, params, option.WithQuery("page", strconv.Itoa(number)),
+			option.WithResponseBodyInto(&answer), option.WithResponseInto(&status))
+		if err != nil {
+			return nil, p.failure(err, status)
+		}
+		for _, r := range answer.Result {
+			found.add(r)
+		}
+		if number >= answer.ResultInfo.TotalPages {
+			return found, nil
+		}
+	}
+}
+
+// Apply sends the change as one batch. Prerequisites are looked at right before.
+func (p *Provider) Apply(ctx context.Context, change dns.Change) error {
+	if err := p.checkPut(change.Put); err != nil {
+		return err
+	}
+	list, err := p.list(ctx)
+	if err != nil {
+		return err
+	}
+	if !change.Holds(list.at(change.Conditions())) {
+		return dns.ErrPrerequisite
+	}
+	b := newBatch(change, list)
+	if b.empty() {
+		return nil
+	}
+	body, err := json.Marshal(b)
+	if err != nil {
+		return fmt.Errorf("encoding a batch: %w", err)
+	}
+	id, err := p.zoneID(ctx)
+	if err != nil {
+		return err
+	}
+	params := sdk.RecordBatchParams{}
+	params.ZoneID.Value = id
+	var status *http.Response
+	_, err = p.records.Batch(ctx, params, option.WithRequestBody("application/json", body), option.WithResponseInto(&status))
+	if err != nil {
+		return unsettled(p.failure(err, status))
+	}
+	return nil
+}
+
+var _ dns.Provider = (*Provider)(nil)

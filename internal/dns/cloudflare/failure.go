@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cloudflare
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	sdk "github.com/cloudflare/cloudflare-go/v7/dns"
+	"github.com/cloudflare/cloudflare-go/v7/zones"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/dns"
+	"github.com/xmppfed/xmppfed/internal/dns/wire"
+)
+
+// Error codes of the API. There is no list of them; these are the ones that its messages, forums and clients name.
+const (
+	codeBadHeaders      = 6003
+	codeBadToken        = 9109
+	codeCantIdentify    = 10001
+	codeNoRoute         = 7003
+	codeNoZone          = 1001
+	codeTTL             = 9021
+	codeGone            = 81044
+	codeHostExists      = 81053
+	codeAliasExists     = 81054
+	codeExists          = 81057
+	codeIdenticalExists = 81058
+)
+
+// maxText is how many characters a text record has at most
+// (https://developers.cloudflare.com/dns/manage-dns-records/reference/dns-record-types/#txt).
+const maxText = 2048
+
+// apiErrors are the errors of an answer, with what caused them.
+type apiErrors []struct {
+	Code       int       `json:"code"`
+	Message    string    `json:"message"`
+	ErrorChain apiErrors `json:"error_chain"`
+}
+
+func parseErrors(err *sdk.Error) apiErrors {
+	var answer struct {
+		Errors apiErrors `json:"errors"`
+	}
+	if json.Unmarshal([]byte(err.JSON.RawJSON()), &answer) != nil {
+		return nil
+	}
+	return answer.Errors
+}
+
+func (e apiErrors) has(codes ...int) bool {
+	for _, one := range e {
+		if slices.Contains(codes, one.Code) || one.ErrorChain.has(codes...) {
+			return true
+		}
+	}
+	return false
+}
+
+func (e apiErrors) String() string {
+	var out []string
+	for _, one := range e {
+		out = append(out, fmt.Sprintf("%s (%d)", one.Message, one.Code))
+		if chain := one.ErrorChain.String(); chain != "" {
+			out = append(out, chain)
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// failure of a request. There may be no response.
+func (p *Provider) failure(err error, response *http.Response) error {
+	var api *sdk.Error
+	switch isAPI := errors.As(err, &api); {
+	case isAPI:
+		return p.refusal(api.StatusCode, parseErrors(api), err)
+	case response != nil && response.StatusCode >= http.StatusBadRequest:
+		return p.refusal(response.StatusCode, nil, err)
+	default:
+		return p.unavailable(wire.Trouble(err), err)
+	}
+}
+
+// refusal turns status and codes into the reason they stand for.
+func (p *Provider) refusal(status int, codes apiErrors, err error) error {
+	switch {
+	case codes.has(codeGone, codeHostExists, codeAliasExists, codeExists, codeIdenticalExists):
+		return dns.ErrPrerequisite
+	case status == http.StatusTooManyRequests:
+		return &dns.Error{
+			Reason: v1alpha1.ReasonRateLimited,
+			Message: fmt.Sprintf("Cloudflare refuses requests about zone %s because there were too many: a user has 1,200 in five minutes; "+
+				"the operator tries again, and whoever runs the account finds out what else uses them up", p.zoneName()),
+			Err: err,
+		}
+	case status >= http.StatusInternalServerError:
+		return p.unavailable("answers with an internal error", err)
+	case status == http.StatusUnauthorized || codes.has(codeBadToken, codeBadHeaders, codeCantIdentify):
+		return &dns.Error{
+			Reason: v1alpha1.ReasonCredentialsRejected,
+			Message: fmt.Sprintf("Cloudflare does not accept the API token for zone %s; the platform team puts a valid one into the Secret "+
+				"that the DNSZone names", p.zoneName()),
+			Permanent: true, Err: err,
+		}
+	case status == http.StatusForbidden:
+		return &dns.Error{
+			Reason: v1alpha1.ReasonUpdateRefused,
+			Message: fmt.Sprintf("the Cloudflare API token may not change zone %s; whoever runs the account gives it the permissions "+
+				"Zone.DNS Edit and Zone.Zone Read for this zone, and lets the operator's address use it", p.zoneName()),
+			Permanent: true, Err: err,
+		}
+	case status == http.StatusNotFound || codes.has(codeNoRoute, codeNoZone):
+		return p.wrongZone(fmt.Sprintf("Cloudflare has no zone with the ID given for %s, or the API token does not lead to it", p.zoneName()))
+	case codes.has(codeTTL):
+		return p.rejected("it takes no TTL below 60 seconds, or 30 in an Enterprise zone; the application team sets spec.dns.ttl of the " +
+			"Federation to at least that")
+	default:
+		return p.rejected(codes.String() + "; the application team changes what it names, or spreads the domains over several Federations")
+	}
+}
+
+func (p *Provider) rejected(what string) *dns.Error {
+	return &dns.Error{
+		Reason:    v1alpha1.ReasonUpdateRejected,
+		Message:   fmt.Sprintf("Cloudflare can't take the change of zone %s: %s", p.zoneName(), what),
+		Permanent: true,
+	}
+}
+
+func (p *Provider) wrongZone(what string) *dns.Error {
+	return &dns.Error{
+		Reason:    v1alpha1.ReasonNotAuthoritative,
+		Message:   what + "; the platform team puts the ID of the right zone, or a token for it, into the DNSZone",
+		Permanent: true,
+	}
+}
+
+// notActive is a zone that Cloudflare has but the world does not ask it for.
+func (p *Provider) notActive(zone *zones.Zone) *dns.Error {
+	return &dns.Error{
+		Reason: v1alpha1.ReasonNotAuthoritative,
+		Message: fmt.Sprintf("zone %s is %s at Cloudflare and not active; whoever registered the domain has it delegated to %s",
+			p.zoneName(), zone.Status, strings.Join(zone.NameServers, " and ")),
+		Permanent: true,
+	}
+}
+
+func (p *Provider) unavailable(what string, cause error) *dns.Error {
+	return &dns.Error{
+		Reason: v1alpha1.ReasonServerUnavailable,
+		Message: fmt.Sprintf("Cloudflare's API, needed for zone %s, %s; whoever runs the network lets the operator reach it, or wait until "+
+			"it is back", p.zoneName(), what),
+		Err: cause,
+	}
+}
+
+// checkPut refuses what Cloudflare would misunderstand or not take.
+func (p *Provider) checkPut(sets []dns.RRset) error {
+	for _, set := range sets {
+		if !dns.InZone(set.Name, p.Apex()) {
+			return &dns.Error{
+				Reason:    v1alpha1.ReasonNameOutsideZone,
+				Message:   fmt.Sprintf("%s does not lie in zone %s", dns.Display(set.Name), p.zoneName()),
+				Permanent: true,
+			}
+		}
+		tooLong := func(d dns.Data) bool { return len(d.String()) > maxText }
+		if set.Type == dns.TypeTXT && slices.ContainsFunc(set.Data, tooLong) {
+			return p.rejected(fmt.Sprintf("%s would have more than %d characters; the application team spreads the domains over several "+
+				"Federations", set.Key(), maxText))
+		}
+	}
+	return nil
+}
+
+// unsettled marks an error after which the change may have been made all the same.
+func unsettled(err error) error {
+	e, ok := dns.AsError(err)
+	if !ok || e.Reason != v1alpha1.ReasonServerUnavailable {
+		return err
+	}
+	out := *e
+	out.Unsettled = true
+	return &out
+}
+
+func (p *Provider) zoneName() string { return dns.Display(p.Apex()) }
