@@ -59,7 +59,8 @@ func (r *DNSZoneReconciler) readSecrets(ctx context.Context, zone *v1alpha1.DNSZ
 		value := secret.Data[field.ref.Key]
 		if len(bytes.TrimSpace(value)) == 0 {
 			return nil, outcome.Stalled(v1alpha1.ReasonSecretNotFound,
-				"Secret %s, named by spec.provider.%s of DNSZone %s, has no key %s or nothing in it, or does not exist; the platform team has to put %s there",
+				"Secret %s, named by spec.provider.%s of DNSZone %s, has no key %s or nothing in it, or does not exist; "+
+					"the platform team has to put %s there",
 				key, field.path, zone.Name, field.ref.Key, field.value), nil
 		}
 		secrets[field.ref] = string(value)

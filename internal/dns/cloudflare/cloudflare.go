@@ -58,8 +58,8 @@ func New(cfg Config) (*Provider, error) {
 	if cfg.APIToken == "" || strings.ContainsAny(cfg.APIToken, " \t\r\n") {
 		return nil, &dns.Error{
 			Reason: v1alpha1.ReasonCredentialsRejected,
-			Message: fmt.Sprintf("what the Secret holds is no API token of Cloudflare for zone %s; the platform team puts one there, without "+
-				"anything around it", dns.Display(cfg.Reader.Apex())),
+			Message: fmt.Sprintf("what the Secret holds is no API token of Cloudflare for zone %s; the platform team puts one there, "+
+				"without anything around it", dns.Display(cfg.Reader.Apex())),
 			Permanent: true,
 		}
 	}

@@ -95,8 +95,8 @@ func (p *Provider) refusal(status int, codes apiErrors, err error) error {
 	case status == http.StatusTooManyRequests:
 		return &dns.Error{
 			Reason: v1alpha1.ReasonRateLimited,
-			Message: fmt.Sprintf("Cloudflare refuses requests about zone %s because there were too many: a user has 1,200 in five minutes; "+
-				"the operator tries again, and whoever runs the account finds out what else uses them up", p.zoneName()),
+			Message: fmt.Sprintf("Cloudflare refuses requests about zone %s because there were too many: a user has 1,200 in five "+
+				"minutes; the operator tries again, and whoever runs the account finds out what else uses them up", p.zoneName()),
 			Err: err,
 		}
 	case status >= http.StatusInternalServerError:
@@ -104,8 +104,8 @@ func (p *Provider) refusal(status int, codes apiErrors, err error) error {
 	case status == http.StatusUnauthorized || codes.has(codeBadToken, codeBadHeaders, codeCantIdentify):
 		return &dns.Error{
 			Reason: v1alpha1.ReasonCredentialsRejected,
-			Message: fmt.Sprintf("Cloudflare does not accept the API token for zone %s; the platform team puts a valid one into the Secret "+
-				"that the DNSZone names", p.zoneName()),
+			Message: fmt.Sprintf("Cloudflare does not accept the API token for zone %s; the platform team puts a valid one into the "+
+				"Secret that the DNSZone names", p.zoneName()),
 			Permanent: true, Err: err,
 		}
 	case status == http.StatusForbidden:
@@ -116,7 +116,7 @@ func (p *Provider) refusal(status int, codes apiErrors, err error) error {
 			Permanent: true, Err: err,
 		}
 	case status == http.StatusNotFound || codes.has(codeNoRoute, codeNoZone):
-		return p.wrongZone(fmt.Sprintf("Cloudflare has no zone with the ID given for %s, or the API token does not lead to it", p.zoneName()))
+		return p.wrongZone("Cloudflare has no zone with the ID given for " + p.zoneName() + ", or the API token does not lead to it")
 	case codes.has(codeTTL):
 		return p.rejected("it takes no TTL below 60 seconds, or 30 in an Enterprise zone; the application team sets spec.dns.ttl of the " +
 			"Federation to at least that")
@@ -154,8 +154,8 @@ func (p *Provider) notActive(zone *zones.Zone) *dns.Error {
 func (p *Provider) unavailable(what string, cause error) *dns.Error {
 	return &dns.Error{
 		Reason: v1alpha1.ReasonServerUnavailable,
-		Message: fmt.Sprintf("Cloudflare's API, needed for zone %s, %s; whoever runs the network lets the operator reach it, or wait until "+
-			"it is back", p.zoneName(), what),
+		Message: fmt.Sprintf("Cloudflare's API, needed for zone %s, %s; whoever runs the network lets the operator reach it, or wait "+
+			"until it is back", p.zoneName(), what),
 		Err: cause,
 	}
 }

@@ -155,7 +155,8 @@ func (c *Cloudflare) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case operation == "POST "+zone+"/dns_records/batch":
 		c.batch(w, r)
 	case strings.HasPrefix(r.URL.Path, "/client/v4/zones/"):
-		CloudflareFailure{Status: 404, Code: 7003, Message: "Could not route to " + r.URL.Path + ", perhaps your object identifier is invalid?"}.write(w)
+		message := "Could not route to " + r.URL.Path + ", perhaps your object identifier is invalid?"
+		CloudflareFailure{Status: 404, Code: 7003, Message: message}.write(w)
 	default:
 		c.t.Errorf("%s is no request of the API", operation)
 		w.WriteHeader(http.StatusNotFound)
@@ -269,7 +270,8 @@ func (c *Cloudflare) admit(r CloudflareRecord, others []CloudflareRecord) *Cloud
 		c.t.Errorf("%s would become %s.%s", r.Name, r.Name, c.zone.Apex())
 	}
 	if r.TTL != 1 && (r.TTL < c.MinTTL || r.TTL > 86400) {
-		return &CloudflareFailure{Status: 400, Code: 9021, Message: "Invalid TTL. Must be between 60 and 86400 seconds, or 1 for Automatic."}
+		message := "Invalid TTL. Must be between 60 and 86400 seconds, or 1 for Automatic."
+		return &CloudflareFailure{Status: 400, Code: 9021, Message: message}
 	}
 	if (r.Type == "SRV") != (r.Content == "" && len(r.Data) > 0) {
 		return &CloudflareFailure{Status: 400, Code: 9101, Message: "data is a required data field."}

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/xml"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -309,12 +308,11 @@ func (r *Route53) run(changes []route53Change) ([]Route53Set, error) {
 		}
 		switch {
 		case c.Action == "CREATE" && at >= 0:
-			return nil, fmt.Errorf("Tried to create %s but it already exists", what) //nolint:staticcheck // Route 53's own words
+			return nil, refuse("Tried to create %s but it already exists", what)
 		case c.Action == "DELETE" && at < 0:
-			return nil, fmt.Errorf("Tried to delete %s but it was not found", what) //nolint:staticcheck // Route 53's own words
+			return nil, refuse("Tried to delete %s but it was not found", what)
 		case c.Action == "DELETE" && !c.Set.same(sets[at]):
-			//nolint:staticcheck // Route 53's own words
-			return nil, fmt.Errorf("Tried to delete %s but the values provided do not match the current values", what)
+			return nil, refuse("Tried to delete %s but the values provided do not match the current values", what)
 		case c.Action == "DELETE":
 			sets = slices.Delete(sets, at, at+1)
 		case c.Action == "CREATE":
@@ -327,7 +325,7 @@ func (r *Route53) run(changes []route53Change) ([]Route53Set, error) {
 		}
 	}
 	if records > 1000 || characters > 32000 {
-		return nil, errors.New("Number of records limit of 1000 or of characters of 32000 exceeded") //nolint:staticcheck // Route 53's own words
+		return nil, refuse("Number of records limit of 1000 or of characters of 32000 exceeded")
 	}
 	return sets, nil
 }

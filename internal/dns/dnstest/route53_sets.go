@@ -15,6 +15,13 @@ import (
 	"github.com/xmppfed/xmppfed/internal/dns/wire"
 )
 
+// refusal is an error in Route 53's own words.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+func refuse(format string, args ...any) error { return refusal(fmt.Sprintf(format, args...)) }
+
 // sets of the zone, in the order of lists.
 func (r *Route53) sets() []Route53Set {
 	out := slices.Clone(r.Others)
@@ -65,11 +72,11 @@ func (s Route53Set) sorted() []string {
 // admit a record set that is to be created beside the others.
 func (r *Route53) admit(s Route53Set, others []Route53Set) error {
 	if !dns.InZone(s.Name, r.zone.Apex()) {
-		return fmt.Errorf("RRSet with DNS name %s is not permitted in zone %s", s.Name, r.zone.Apex())
+		return refuse("RRSet with DNS name %s is not permitted in zone %s", s.Name, r.zone.Apex())
 	}
 	for _, other := range others {
 		if other.Name == s.Name && (other.Type == "CNAME") != (s.Type == "CNAME") {
-			return fmt.Errorf("RRSet of type %s with DNS name %s is not permitted because a conflicting RRSet of type %s with the same "+
+			return refuse("RRSet of type %s with DNS name %s is not permitted because a conflicting RRSet of type %s with the same "+
 				"DNS name already exists in zone %s", s.Type, s.Name, other.Type, r.zone.Apex())
 		}
 	}
@@ -77,19 +84,19 @@ func (r *Route53) admit(s Route53Set, others []Route53Set) error {
 		return nil
 	}
 	if s.TTL == nil || len(s.Records) == 0 {
-		return fmt.Errorf("Invalid request: Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords]] in Change with "+ //nolint:staticcheck // Route 53's own words
+		return refuse("Invalid request: Expected exactly one of [AliasTarget, all of [TTL, and ResourceRecords]] in Change with "+
 			"[Action=CREATE, Name=%s, Type=%s]", s.Name, s.Type)
 	}
 	for _, v := range s.sorted() {
 		if s.Type == "TXT" && len(v) > 4000 {
-			return fmt.Errorf("Invalid Resource Record: 'FATAL problem: TXTRDATATooLong encountered with %s'", v) //nolint:staticcheck // Route 53's own words
+			return refuse("Invalid Resource Record: 'FATAL problem: TXTRDATATooLong encountered with %s'", v)
 		}
 		if s.Type == "TXT" && !strings.HasPrefix(v, `"`) {
-			return fmt.Errorf("Invalid Resource Record: 'FATAL problem: InvalidCharacterString encountered with %s'", v) //nolint:staticcheck // Route 53's own words
+			return refuse("Invalid Resource Record: 'FATAL problem: InvalidCharacterString encountered with %s'", v)
 		}
 	}
 	if parsed, err := s.parse(); err != nil || len(parsed.Strings()) != len(s.Records) {
-		return fmt.Errorf("Invalid Resource Record: FATAL problem or duplicate in %v", s.sorted()) //nolint:staticcheck // Route 53's own words
+		return refuse("Invalid Resource Record: FATAL problem or duplicate in %v", s.sorted())
 	}
 	return nil
 }

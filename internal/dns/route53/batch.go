@@ -60,7 +60,8 @@ func tooLarge(changes []types.Change) string {
 		for _, r := range c.ResourceRecordSet.ResourceRecords {
 			length := len(aws.ToString(r.Value))
 			if c.ResourceRecordSet.Type == types.RRTypeTxt && length > maxText {
-				return fmt.Sprintf("TXT %s would have more than %d characters", dns.Display(aws.ToString(c.ResourceRecordSet.Name)), maxText)
+				name := dns.Display(aws.ToString(c.ResourceRecordSet.Name))
+				return fmt.Sprintf("TXT %s would have more than %d characters", name, maxText)
 			}
 			records++
 			characters += length

@@ -74,8 +74,8 @@ func (p *Provider) refusal(api smithy.APIError, err error, action string) error 
 	case "AccessDenied", "AccessDeniedException":
 		return &dns.Error{
 			Reason: v1alpha1.ReasonUpdateRefused,
-			Message: fmt.Sprintf("the AWS credentials for zone %s may not do %s; whoever runs the AWS account allows it in their policy, of "+
-				"which docs/guides/dns.md has an example", p.zoneName(), action),
+			Message: fmt.Sprintf("the AWS credentials for zone %s may not do %s; whoever runs the AWS account allows it in their policy, "+
+				"of which docs/guides/dns.md has an example", p.zoneName(), action),
 			Permanent: true, Err: err,
 		}
 	case "RequestExpired", "RequestTimeTooSkewed", "RequestInTheFuture":

@@ -79,8 +79,8 @@ func New(cfg Config) (*Provider, error) {
 	if err != nil {
 		return nil, &dns.Error{
 			Reason: v1alpha1.ReasonCredentialsRejected,
-			Message: fmt.Sprintf("the AWS configuration in the operator's environment, needed for zone %s, can't be read; the platform team "+
-				"corrects it, or names a Secret with an access key in the DNSZone", dns.Display(cfg.Reader.Apex())),
+			Message: fmt.Sprintf("the AWS configuration in the operator's environment, needed for zone %s, can't be read; the platform "+
+				"team corrects it, or names a Secret with an access key in the DNSZone", dns.Display(cfg.Reader.Apex())),
 			Permanent: true, Err: err,
 		}
 	}
