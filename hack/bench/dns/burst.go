@@ -13,8 +13,26 @@ import (
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 )
 
-// burst gives all names of a set their first address at once.
-func (b *bench) burst(ctx context.Context, a arm, set nameSet) error {
+// bursts measures those of n names. What takes minutes because it waits for nothing but a clock is measured while the
+// Federations are made, which takes minutes too.
+func (b *bench) bursts(ctx context.Context, n int) error {
+	if err := b.burst(ctx, b.arms["E3"], setOf("E3", n, 0), nothing); err != nil {
+		return err
+	}
+	meanwhile := make(chan error, 1)
+	if n == b.many {
+		go func() { meanwhile <- b.slowOnes(ctx, n) }()
+	} else {
+		meanwhile <- nil
+	}
+	return b.burst(ctx, b.arms["X1"], setOf("X1", n, 0), func() error { return <-meanwhile })
+}
+
+// nothing else has to be done first.
+func nothing() error { return nil }
+
+// burst gives all names of a set their first address at once, when nothing else is missing and first is done.
+func (b *bench) burst(ctx context.Context, a arm, set nameSet, first func() error) error {
 	b.say("%s: preparing %d names", a.Words, set.Count)
 	if err := a.tool.prepare(ctx, set); err != nil {
 		return err
@@ -24,12 +42,16 @@ func (b *bench) burst(ctx context.Context, a arm, set nameSet) error {
 		measure = easy
 	}
 	return b.turn(ctx, a, set, func() error {
-		if err := b.waiting(ctx, a, set); err != nil {
+		if err := errors.Join(b.waiting(ctx, a, set), first()); err != nil {
+			return err
+		}
+		before, err := b.usage(a, set)
+		if err != nil {
 			return err
 		}
 		given := make([]string, set.Count)
 		began := time.Now()
-		err := inParallel(set.Count, func(i int) error {
+		err = inParallel(set.Count, func(i int) error {
 			given[i] = b.addresses.new()
 			return a.tool.assign(ctx, set, i, given[i])
 		})
@@ -42,6 +64,11 @@ func (b *bench) burst(ctx context.Context, a arm, set nameSet) error {
 			return err
 		}
 		b.add(measure, a.Name, set, milliseconds(last.Sub(began)))
+		after, err := b.usage(a, set)
+		if err != nil {
+			return err
+		}
+		b.note(measure, a.Name, set, "CPU seconds", after.CPU-before.CPU)
 		b.note(measure, a.Name, set, untilAssigned, milliseconds(assigned.Sub(began)))
 		b.say("%s: %s of %d names took %s, of which assigning %s", a.Words, measure, set.Count, last.Sub(began), assigned.Sub(began))
 		if a.Name == "X1" {
@@ -102,7 +129,7 @@ func (b *bench) slowOnes(ctx context.Context, n int) error {
 	fresh.tool = asItIs{b.arms["E3"].tool.(*externalDNS)}
 	var all sync.WaitGroup
 	var burstErr, changesErr error
-	all.Go(func() { burstErr = b.burst(ctx, fresh, b.freshSet()) })
+	all.Go(func() { burstErr = b.burst(ctx, fresh, b.freshSet(), nothing) })
 	all.Go(func() { changesErr = b.defaultChanges(ctx, setOf("E1", n, 0)) })
 	all.Wait()
 	return errors.Join(burstErr, changesErr)

@@ -26,12 +26,11 @@ func (b *bench) idleness(ctx context.Context, a arm, set nameSet) error {
 }
 
 func (b *bench) count(a arm, set nameSet) error {
-	process := b.running[a.Name+set.Zone]
 	before, err := b.m.traffic()
 	if err != nil {
 		return err
 	}
-	used, err := usageOf(process)
+	used, err := b.usage(a, set)
 	if err != nil {
 		return err
 	}
@@ -40,7 +39,7 @@ func (b *bench) count(a arm, set nameSet) error {
 	if err != nil {
 		return err
 	}
-	usedThen, err := usageOf(process)
+	usedThen, err := b.usage(a, set)
 	if err != nil {
 		return err
 	}
@@ -56,6 +55,13 @@ func (b *bench) count(a arm, set nameSet) error {
 	}
 	b.say("%s, idle: %+v in %s", a.Words, t, b.idle)
 	return nil
+}
+
+// usage of the process of an arm that looks after a set.
+func (b *bench) usage(a arm, set nameSet) (usage, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return usageOf(b.running[a.Name+set.Zone])
 }
 
 // statedQueries are those that the documentation tells of: one for the zone every 3 seconds for each DNSZone, and those of

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"text/tabwriter"
 	"time"
 )
@@ -28,6 +29,8 @@ type results struct {
 	Series      []series `json:"series"`
 	Facts       []fact   `json:"facts"`
 	Verdicts    []rule   `json:"verdicts"`
+
+	mu sync.Mutex
 }
 
 // series is one measure of one arm: all samples, in the order in which they were taken.
@@ -62,6 +65,8 @@ const (
 
 // add samples to the series they belong to.
 func (r *results) add(measure, arm string, set nameSet, samples ...float64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for i := range r.Series {
 		s := &r.Series[i]
 		if s.Measure == measure && s.Arm == arm && s.Names == set.Count && s.Foreign == set.Foreign {
@@ -73,6 +78,8 @@ func (r *results) add(measure, arm string, set nameSet, samples ...float64) {
 }
 
 func (r *results) note(measure, arm string, set nameSet, what string, value float64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.Facts = append(r.Facts, fact{measure, arm, set.Count, what, value})
 }
 

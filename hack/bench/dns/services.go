@@ -24,7 +24,7 @@ const (
 	// shortTTL of the names that are deleted: xmppfed takes addresses away when service records are forgotten.
 	shortTTL = 5
 	// afterwards is how long to wait for what may still be cleaned up: several cycles of ExternalDNS.
-	afterwards = 20 * time.Second
+	afterwards = 10 * time.Second
 )
 
 // serviceSet is the set whose ports change and which is then deleted.
@@ -38,7 +38,7 @@ func (p plan) serviceSet(tool string) nameSet {
 func (b *bench) measureServices(ctx context.Context) error {
 	for _, name := range []string{"E3", "X1"} {
 		a, set := b.arms[name], b.serviceSet(map[bool]string{true: "x", false: "e"}[name == "X1"])
-		if err := b.burst(ctx, a, set); err != nil {
+		if err := b.burst(ctx, a, set, nothing); err != nil {
 			return fmt.Errorf("preparing services, %s: %w", name, err)
 		}
 		if err := b.turn(ctx, a, set, func() error { return b.ports(ctx, a, set) }); err != nil {
