@@ -6,31 +6,13 @@ package e2e
 
 import (
 	"strings"
-	"time"
 
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/hack/e2e/referee"
 )
-
-// eventually waits until all is as it should be in both clusters.
-func (r *race) eventually(what string, check func(g Gomega, federations []map[string]*v1alpha1.Federation)) {
-	r.Helper()
-	began := time.Now()
-	r.Eventually(func(g Gomega) {
-		var federations []map[string]*v1alpha1.Federation
-		for _, rival := range r.rivals {
-			found, err := rival.federations(r.ctx)
-			g.Expect(err).NotTo(HaveOccurred())
-			federations = append(federations, found)
-		}
-		check(g, federations)
-	}, settleTime, time.Second).Should(Succeed(), what)
-	r.Logf("it took %s for %s", time.Since(began).Round(time.Second), what)
-}
 
 // settle waits until every name has exactly one winner, and the loser's Federation says so.
 func (r *race) settle() {
@@ -48,14 +30,6 @@ func (r *race) settle() {
 			}
 		}
 	})
-}
-
-// judge ends the test if the referee saw a rule broken.
-func (r *race) judge() {
-	r.Helper()
-	r.must(r.watch.CaughtUp(r.ctx))
-	violations := r.referee.Violations()
-	r.Expect(violations[:min(len(violations), 20)]).To(BeEmpty(), "of %d violations", len(violations))
 }
 
 // winners of the names, as the zone says; the Federation of each loser tells whose it is.
@@ -114,12 +88,6 @@ func (r *race) deleteWinners() map[string]int {
 		r.delete(r.rivals[winner], name)
 	}
 	return winners
-}
-
-func (r *race) delete(rival *rival, name string) {
-	r.Helper()
-	r.tell(rival.owner(name), true)
-	r.must(client.IgnoreNotFound(rival.Client.Delete(r.ctx, rival.federation(name))))
 }
 
 // deleteAll deletes what is left.

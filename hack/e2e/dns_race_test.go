@@ -21,7 +21,6 @@ import (
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/hack/e2e/referee"
 	"github.com/xmppfed/xmppfed/internal/dns"
-	"github.com/xmppfed/xmppfed/internal/dns/dnstest"
 	dnswire "github.com/xmppfed/xmppfed/internal/dns/wire"
 )
 
@@ -45,7 +44,7 @@ const (
 // theirs. A referee sees every version of the zone. Whoever gets a name keeps it until it is told to let go; then the
 // other gets it.
 func TestDNSRace(t *testing.T) {
-	r := startRace(t)
+	r := &race{contest: startContest(t, foreignRecords(), append(contestedNames(), blockedNames()...)), kills: make([]int, 2)}
 	before := r.referee.Foreign()
 	r.run()
 	r.settle()
@@ -68,56 +67,13 @@ func TestDNSRace(t *testing.T) {
 	r.Expect(without(before, r.referee.Foreign())).To(BeEmpty(), "records of others that never changed")
 }
 
-// race is a zone with two rivals, somebody else who writes to it, and a referee.
+// race is a contest in which operators are killed, Federations come and go, and somebody else writes to the zone.
 type race struct {
-	*testing.T
-	*WithT
-	ctx     context.Context
-	named   *dnstest.Daemon
-	rivals  []*rival
-	watch   *referee.Watch
-	referee *referee.Referee
-	kills   []int
+	*contest
+	// kills of each operator.
+	kills []int
 	// loser is what the Federation of one says.
 	loser string
-
-	mu sync.Mutex
-	// wanted federations by owner, and whether that one was told to let go.
-	owners   map[string]ownerOf
-	released map[string]bool
-}
-
-// ownerOf an ownership record.
-type ownerOf struct {
-	rival int
-	name  string
-}
-
-func startRace(t *testing.T) *race {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	r := &race{T: t, WithT: NewWithT(t), ctx: ctx, kills: make([]int, 2), owners: map[string]ownerOf{}, released: map[string]bool{}}
-	r.named = dnstest.StartNamed(t, dnstest.NamedOptions{Port: 53, Zones: map[string]string{rivalZone: foreignRecords()}})
-	program := buildOperator(t)
-	for i, name := range []string{"A", "B"} {
-		r.rivals = append(r.rivals, newRival(t, program, name, fmt.Sprintf("198.51.100.%d", i+1), int32(15269+i)))
-	}
-	for i, rival := range r.rivals {
-		for _, name := range append(contestedNames(), blockedNames()...) {
-			r.owners[rival.owner(name)] = ownerOf{i, name}
-		}
-	}
-	watch, records, err := referee.Read(rivalZone, r.named.Address)
-	r.Expect(err).NotTo(HaveOccurred())
-	r.watch = watch
-	r.referee = referee.New(referee.Rules{Apex: rivalZone + ".", Fits: r.fits, MayRelease: r.mayRelease}, records)
-	watched := make(chan error, 1)
-	go func() { watched <- watch.Run(ctx, r.referee.Observe) }()
-	t.Cleanup(func() {
-		cancel()
-		NewWithT(t).Expect(<-watched).To(Succeed(), "watching the zone")
-	})
-	return r
 }
 
 func contestedNames() []string { return names("cup", contested) }
@@ -144,36 +100,6 @@ func foreignRecords() string {
 	return text
 }
 
-// fits tells whether a record is one that the owner's Federation asks for.
-func (r *race) fits(owner string, record miekg.RR) bool {
-	of, known := r.owners[owner]
-	if !known {
-		return false
-	}
-	rival, domain := r.rivals[of.rival], of.name+"."+rivalZone+"."
-	switch record := record.(type) {
-	case *miekg.SRV:
-		return record.Hdr.Name == "_xmpp-server._tcp."+domain && record.Target == "xmpp."+domain && int32(record.Port) == rival.port
-	case *miekg.A:
-		return record.Hdr.Name == "xmpp."+domain && record.A.String() == rival.address
-	default:
-		return false
-	}
-}
-
-func (r *race) mayRelease(owner, _ string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.released[owner]
-}
-
-// tell an owner to let go, or to hold on.
-func (r *race) tell(owner string, release bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.released[owner] = release
-}
-
 // run lets everybody loose, and ends with two operators that work and all Federations in both clusters.
 func (r *race) run() {
 	r.Helper()
@@ -191,14 +117,6 @@ func (r *race) run() {
 		for _, name := range append(contestedNames(), blockedNames()...) {
 			r.must(r.ensure(i, name))
 		}
-	}
-}
-
-// must fails the test, from any goroutine.
-func (r *race) must(err error) {
-	r.Helper()
-	if err != nil {
-		r.Error(err)
 	}
 }
 

@@ -35,8 +35,9 @@ type Rules struct {
 // Counts are of what happened in the zone.
 type Counts struct {
 	// Updates by operators; Claims are ownership records that were new, and Handovers those whose name had another owner
-	// before. Releases are ownership records that went away.
-	Updates, Claims, Handovers, Releases int
+	// before. Transfers are those that went to another owner at once, to which they had been offered. Releases are ownership
+	// records that went away.
+	Updates, Claims, Handovers, Transfers, Releases int
 	// Foreign are the updates of others.
 	Foreign int
 }
@@ -132,7 +133,8 @@ func (r *Referee) apply(d Delta) {
 	}
 }
 
-// judgeOwner of an anchor: only from nobody to somebody, and from somebody to nobody when told so.
+// judgeOwner of an anchor: only from nobody to somebody, from somebody to nobody when told so, and from somebody to whom it
+// was offered.
 func (r *Referee) judgeOwner(d Delta, anchor string, was, now marker) {
 	switch {
 	case was.owner == now.owner:
@@ -141,6 +143,9 @@ func (r *Referee) judgeOwner(d Delta, anchor string, was, now marker) {
 		if last := r.last[anchor]; last != "" && last != now.owner {
 			r.counts.Handovers++
 		}
+		r.last[anchor] = now.owner
+	case was.offered == now.owner && now.owner != "":
+		r.counts.Transfers++
 		r.last[anchor] = now.owner
 	case now.owner == "":
 		r.counts.Releases++
@@ -255,10 +260,15 @@ func isIndex(key string) bool {
 // marker is what an ownership record says; the zero value says that there is none.
 type marker struct {
 	owner string
-	keys  []string
+	// offered is the owner that it is offered to; empty: none.
+	offered string
+	keys    []string
 }
 
-var ownerField = regexp.MustCompile(`;o=([a-z0-9]+);`)
+var (
+	ownerField = regexp.MustCompile(`;o=([a-z0-9]+);`)
+	offerField = regexp.MustCompile(`;t=([a-z0-9]+);`)
+)
 
 // marker at a key, of which there may be only one.
 func (r *Referee) marker(d Delta, key string) marker {
@@ -276,6 +286,9 @@ func (r *Referee) marker(d Delta, key string) marker {
 		return marker{}
 	}
 	m := marker{owner: owner[1]}
+	if offered := offerField.FindStringSubmatch(text[0]); offered != nil {
+		m.offered = offered[1]
+	}
 	for _, relative := range text[1:] {
 		name, recordType, _ := strings.Cut(relative, " ")
 		m.keys = append(m.keys, name+"."+r.rules.Apex+" "+recordType)

@@ -14,6 +14,7 @@ const (
 	srv     = "_xmpp-server._tcp.cup.race.example. 300 IN SRV 0 0 5269 xmpp.cup.race.example."
 	alice   = `own._xmppfed.cup.race.example. 300 IN TXT "v=xf1;o=alice;e=1;k=1;h=2" "_xmpp-server._tcp.cup SRV"`
 	bob     = `own._xmppfed.cup.race.example. 300 IN TXT "v=xf1;o=bob;e=1;k=1;h=2" "_xmpp-server._tcp.cup SRV"`
+	offered = `own._xmppfed.cup.race.example. 300 IN TXT "v=xf1;o=alice;e=2;t=bob;k=1;h=2" "_xmpp-server._tcp.cup SRV"`
 	index   = `alice._xmppfed.race.example. 300 IN TXT "v=xf1;o=alice;e=1;k=1;h=2" "own._xmppfed.cup TXT"`
 	above   = `own._xmppfed.race.example. 300 IN TXT "v=xf1;o=bob;e=1;k=1;h=2" "_xmpp-server._tcp.cup SRV"`
 	foreign = `_xmpp-server._tcp.cup.race.example. 300 IN TXT "somebody else's"`
@@ -50,6 +51,7 @@ func TestTheRefereeSeesEveryFoul(t *testing.T) {
 		"an owner changes its record":    {[]step{add(alice, srv), {[]string{alice}, []string{strings.Replace(alice, "e=1", "e=2", 1)}}}, ""},
 		"a name is released unasked":     {[]step{add(bob, srv), remove(bob, srv)}, "released although nobody told its owner bob"},
 		"a name flips":                   {[]step{add(alice, srv), {[]string{alice}, []string{bob}}}, "went from owner alice to bob"},
+		"a name is handed over":          {[]step{add(offered, srv), {[]string{offered, srv}, []string{bob, srv}}}, ""},
 		"a record has two owners":        {[]step{add(alice, srv), add(above)}, "SRV has 2 owners: alice, bob"},
 		"a record has no owner":          {[]step{add(srv)}, "has no owner"},
 		"an owner has no record":         {[]step{add(alice)}, "does not exist"},
