@@ -101,7 +101,9 @@ func inboundChecks() []Check {
 	return []Check{
 		{ServiceRecord, "service record", "SRV `_xmpp-server._tcp.DOMAIN` at every authoritative name server and resolver",
 			"at least one record (RFC 6120 section 3.2.1); with a Federation, exactly the one that it publishes", here, ""},
-		{SameEverywhere, "same answers everywhere", "every authoritative name server, its serial number, and every resolver",
+		{SameEverywhere, "same answers everywhere",
+			"every authoritative name server, its serial number, and every resolver: those of --resolver or spec.verification.resolvers, " +
+				"else those of this machine; name two or more to see split horizon",
 			"all answer, and say the same", here, ""},
 		{TargetResolves, "target of the service record", "A and AAAA of the target of each service record",
 			"addresses; the target is neither an alias nor an address (RFC 2782)", here, ""},
@@ -142,8 +144,8 @@ func inboundChecks() []Check {
 			"those of the Federation, the same in every pod", cluster, ""},
 		{ID: IdleTimeout, Title: "idle streams", Tries: "the load balancer's limit for quiet connections",
 			Expects: "longer than the server's keepalive",
-			Unbuilt: "no API tells the limit of a load balancer or of a partner's firewall; the server's TCP keepalive and pings " +
-				"keep streams alive"},
+			Unbuilt: "no API tells the limit of a load balancer or of a partner's firewall, and waiting for it takes up to an hour; " +
+				"the server's TCP keepalive and pings keep streams alive"},
 		{ID: Capacity, Title: "capacity", Tries: "limits of connections and rates", Expects: "room for more",
 			Unbuilt: "filling a server to see when it refuses would harm it; a partner that refuses for load is told by D30 " +
 				"(`resource-constraint`)"},
@@ -155,12 +157,14 @@ func inboundChecks() []Check {
 func outboundChecks() []Check {
 	return []Check{
 		{PartnerRecords, "partner in the DNS", "SRV, A and AAAA of the partner, from here and from the server's own position",
-			"an address of a server", both, ""},
+			"an address of a server from both; where the DNS of the pod leads to another server than that of the world, D15 to D20 " +
+				"differ between here and cluster", both, ""},
 		{PartnerTCP, "connection to the partner", "a connection to each of the partner's addresses, IPv4 and IPv6 apart",
 			"it is open", both, ""},
 		{ID: EgressAddress, Title: "address seen outside", Tries: "which of our addresses the partner sees",
 			Expects: "the one that its allow list has",
-			Unbuilt: "only the partner can say; its log shows it when D15 passes and D17 does not"},
+			Unbuilt: "only the partner can say, for XMPP between servers has no question for it; the partner's log shows it when D15 " +
+				"passes and D17 does not"},
 		{AsksForOurs, "partner wants certificates", "whether the partner's server asks for a certificate, and accepts ours",
 			"it does, or dialback is allowed", both, ""},
 		{External, "SASL EXTERNAL", "the server proves our domain by certificate (XEP-0178)", "success", cluster, ""},
