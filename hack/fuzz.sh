@@ -8,6 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 targets=(
 	"./internal/xmpp FuzzReader"
 	"./internal/xmpp FuzzStream"
+	"./internal/dns/route53 FuzzText"
 	"./internal/check FuzzCertificate"
 	"./internal/check FuzzDNSAnswer"
 	"./internal/check FuzzJudgePing"
