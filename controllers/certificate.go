@@ -120,6 +120,12 @@ func (r *FederationReconciler) issueCertificate(ctx context.Context, s *scope, n
 	if pki.IssuedBy(s.cert, caCert) && !pki.NeedsRenewal(s.cert, names, r.Now()) {
 		return nil
 	}
+	if wantsTLSA(s.fed) { // with the same key there is nothing to roll
+		if cert, err := pki.Renew(caCert, caKey, s.cert, s.key, names, r.Now()); err == nil {
+			s.cert = cert
+			return nil
+		}
+	}
 	cert, privateKey, err := pki.Issue(caCert, caKey, names, r.Now())
 	if err != nil {
 		return outcome.Stalled(v1alpha1.ReasonKeyPairInvalid,

@@ -162,7 +162,7 @@ func (r *FederationReconciler) withdrawAddresses(ctx context.Context, s *scope) 
 		return nil
 	}
 	for _, zone := range zonesToClear(s.fed) {
-		if err := r.withdraw(ctx, s, zone, nil, recordKeys(s.fed, zone, dns.TypeSRV, dns.TypeA, dns.TypeAAAA)); err != nil {
+		if err := r.withdraw(ctx, s, zone, nil, recordKeys(s.fed, zone, dns.TypeSRV, dns.TypeTLSA, dns.TypeA, dns.TypeAAAA)); err != nil {
 			return err
 		}
 	}

@@ -36,6 +36,8 @@ type scope struct {
 	mountedConfig corev1.ConfigMap
 	// cert and key are the pair to serve: the newest good one. Empty: there is none yet.
 	cert, key []byte
+	// tlsa is what is published of the certificate's key, and why not.
+	tlsa tlsaPlan
 	// trustedCAs is the bundle of spec.tls.trustedCAs.
 	trustedCAs string
 	// addresses to publish.
@@ -75,6 +77,9 @@ func (s *scope) requeueAfter() time.Duration {
 	soonest := s.recheck
 	if interval := s.fed.Spec.Verification.Interval.Duration; soonest == 0 && !s.fed.Spec.Suspend {
 		soonest = interval
+	}
+	if s.tlsa.after > 0 && (soonest == 0 || s.tlsa.after < soonest) {
+		soonest = s.tlsa.after
 	}
 	for _, f := range s.findings {
 		after := f.after

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 
@@ -23,11 +24,14 @@ import (
 // Verifier asks the authoritative servers of a zone what they serve.
 type Verifier interface {
 	Check(ctx context.Context, p dns.Provider, want []dns.RRset, gone []dns.Key) (verify.Report, error)
+	// Signed tells why partners can't trust what the zone says; empty when they can.
+	Signed(ctx context.Context, p dns.Provider, resolvers []string, now time.Time) (unsigned string, err error)
 }
 
 // publish makes the DNS say what the Federation is: addresses for the host name, service records for every domain.
 func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, error) {
 	s.fed.Status.Hostname, s.fed.Status.DNSOwner = desired.Hostname(s.fed), r.owner(s.fed).ID
+	r.planTLSA(ctx, s)
 	if r.recipient(s.fed) != "" {
 		return r.handOver(ctx, s)
 	}
@@ -36,7 +40,7 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 			"there is nothing to publish until there is a public address; see condition %s", v1alpha1.ConditionAddressAssigned)
 	}
 	wanted := map[string][]dns.Unit{}
-	for _, unit := range desired.Units(s.fed, s.apexes, s.addresses) {
+	for _, unit := range desired.Units(s.fed, s.apexes, s.addresses, s.tlsa.keys...) {
 		apex := s.apexes[unit.Anchor]
 		if s.adoptable[apex] {
 			unit.Takeover, unit.Accept = takeover(s.fed), true
@@ -60,13 +64,18 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 	}
 	s.fed.Status.Records = recordStatuses(wanted, reports, s.before.Status.Records)
 	s.fed.Status.Records = append(s.fed.Status.Records, leftoverStatuses(s.leftover)...)
+	r.noteTLSA(s, reports[s.apexes[desired.Hostname(s.fed)]])
 	if first != nil {
 		return finding{}, first
 	}
 	s.fed.Status.Zones = slices.Sorted(maps.Keys(wanted))
+	reason := v1alpha1.ReasonPublished
+	if s.tlsa.unsigned {
+		reason = v1alpha1.ReasonDANEUnsigned
+	}
 	return finding{
-		reason:  v1alpha1.ReasonPublished,
-		message: fmt.Sprintf("%d record sets are served by every authoritative server", len(s.fed.Status.Records)),
+		reason:  reason,
+		message: fmt.Sprintf("%d record sets are served by every authoritative server%s", len(s.fed.Status.Records), s.tlsa.remark()),
 	}, nil
 }
 

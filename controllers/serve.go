@@ -54,6 +54,7 @@ func (r *FederationReconciler) serve(ctx context.Context, s *scope) (finding, er
 	if err != nil {
 		return found, err
 	}
+	confirmTLSA(s)
 	return found, accountsErr
 }
 

@@ -14,7 +14,7 @@ import (
 // takeover names the records of others that the Federation wants to have.
 func takeover(fed *v1alpha1.Federation) []dns.Key {
 	types := map[string]uint16{}
-	for _, recordType := range []uint16{dns.TypeSRV, dns.TypeA, dns.TypeAAAA} {
+	for _, recordType := range []uint16{dns.TypeSRV, dns.TypeA, dns.TypeAAAA, dns.TypeTLSA} {
 		types[dns.TypeName(recordType)] = recordType
 	}
 	var keys []dns.Key

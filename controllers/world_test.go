@@ -68,8 +68,11 @@ type world struct {
 	now     time.Time
 	verdict check.Verdict
 	checks  []check.InboundTarget
-	server  *server
-	guard   *guard
+	// unsigned is why the zone is not signed, signedUnknown why that can't be found out.
+	unsigned      string
+	signedUnknown error
+	server        *server
+	guard         *guard
 }
 
 func newWorld(t *testing.T) *world {
@@ -106,7 +109,7 @@ func newWorld(t *testing.T) *world {
 		Servers: map[v1alpha1.EngineName]controllers.Server{
 			v1alpha1.EngineProsody: {Engine: prosody.Engine{}, Image: "registry.example/prosody:13.0"},
 		},
-		Verifier: verifier, Signer: signer, Inbound: inbound{w}, Live: w.server.status, Peers: w.guard,
+		Verifier: signing{verifier, w}, Signer: signer, Inbound: inbound{w}, Live: w.server.status, Peers: w.guard,
 		Cluster: "test", Namespace: "xmppfed-system", Now: clock,
 	}
 	t.Cleanup(w.clean)
@@ -212,6 +215,16 @@ func (w *world) createReady(name string, edits ...func(*v1alpha1.Federation)) *v
 	fed := w.get(name)
 	w.expectCondition(fed, v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady, "cupdomain.com federates")
 	return fed
+}
+
+// signing plays that the zone is signed, or why not.
+type signing struct {
+	verify.Verifier
+	world *world
+}
+
+func (s signing) Signed(context.Context, dns.Provider, []string, time.Time) (string, error) {
+	return s.world.unsigned, s.world.signedUnknown
 }
 
 // inbound plays the checks from the wire: the verdict is the world's.

@@ -129,7 +129,7 @@ func TestAdmissionFillsInDefaults(t *testing.T) {
 domains: [cupdomain.com]
 server: {engine: Prosody, replicas: 1, storage: {size: 1Gi}}
 exposure: {port: 5269, loadBalancer: {externalTrafficPolicy: Cluster}}
-dns: {ttl: 300, priority: 0, weight: 0, deletionPolicy: Delete}
+dns: {ttl: 300, priority: 0, weight: 0, deletionPolicy: Delete, tlsa: Disabled}
 peerDefaults: {access: Allow, tls: Required, authentication: Certificate}
 verification: {interval: 5m}`), &want)).To(gomega.Succeed())
 	got, err := yaml.Marshal(fed.Object["spec"])

@@ -40,8 +40,8 @@ const (
 	// ConditionDNSPublished is true when every record is served by every authoritative server of its zone. Always
 	// present once accepted. Unknown: WaitingForAddress, ZoneNotProbed.
 	//
-	// True: Published, TransferOffered. False: OwnershipConflict, OwnershipLost, RecordExistsUnowned, CNAMEConflict,
-	// SecretNotFound, TSIGKeyUnknown, TSIGBadSignature, CredentialsRejected, ClockSkew, UnauthenticatedResponse, UpdateRefused,
+	// True: Published, TransferOffered, DANEUnsigned. False: OwnershipConflict, OwnershipLost, RecordExistsUnowned,
+	// CNAMEConflict, SecretNotFound, TSIGKeyUnknown, TSIGBadSignature, CredentialsRejected, ClockSkew, UnauthenticatedResponse, UpdateRefused,
 	// UpdateRejected, RateLimited, NotAuthoritative, NameOutsideZone, NotApplied, PropagationPending, ServerUnavailable,
 	// RecordsToCreate, RecordsToRemove, RemovalsPaused, Transferred, UnsupportedByProvider.
 	ConditionDNSPublished = "DNSPublished"
@@ -184,6 +184,9 @@ const (
 const (
 	// ReasonPublished: every authoritative server serves every record.
 	ReasonPublished = "Published"
+	// ReasonDANEUnsigned: every authoritative server serves every record but the TLSA records that spec.dns.tlsa asks for;
+	// these are not published, because nobody would heed them: the zone is not signed, or its parent does not say so.
+	ReasonDANEUnsigned = "DANEUnsigned"
 	// ReasonWaitingForAddress: there is nothing to publish before there is an address.
 	ReasonWaitingForAddress = "WaitingForAddress"
 	// ReasonOwnershipConflict: the ownership record of another owner stands at the name.

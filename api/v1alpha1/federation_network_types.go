@@ -164,6 +164,15 @@ type DNSSpec struct {
 	// +kubebuilder:validation:Maximum=65535
 	Weight int32 `json:"weight"`
 
+	// TLSA publishes the key of the server's certificate for every public port of servers (DANE, RFC 7673): TLSA 3 1 1 at
+	// _5269._tcp.HOSTNAME. That happens only while the zone of the host name is signed (DNSSEC) and its parent says so. A
+	// certificate with another key is handed to the server only after its record could reach every resolver.
+	//
+	// +optional
+	// +kubebuilder:default=Disabled
+	// +kubebuilder:validation:Enum=Enabled;Disabled
+	TLSA TLSAPolicy `json:"tlsa,omitempty"`
+
 	// DeletionPolicy says what happens to the records when the Federation is deleted: Delete removes them, first the
 	// service records, then the addresses; Retain leaves them.
 	//
@@ -207,9 +216,19 @@ type RecordKey struct {
 	// Type of the records.
 	//
 	// +required
-	// +kubebuilder:validation:Enum=SRV;A;AAAA
+	// +kubebuilder:validation:Enum=SRV;A;AAAA;TLSA
 	Type string `json:"type"`
 }
+
+// TLSAPolicy says whether TLSA records are published.
+type TLSAPolicy string
+
+const (
+	// TLSAEnabled publishes them while the zone is signed.
+	TLSAEnabled TLSAPolicy = "Enabled"
+	// TLSADisabled publishes none.
+	TLSADisabled TLSAPolicy = "Disabled"
+)
 
 // DeletionPolicy says what happens to DNS records when their Federation is deleted.
 type DeletionPolicy string

@@ -54,6 +54,11 @@ type FederationStatus struct {
 	// +optional
 	Certificate *CertificateStatus `json:"certificate,omitempty"`
 
+	// TLSA remembers the keys that TLSA records are published for. Absent: none are.
+	//
+	// +optional
+	TLSA *TLSAStatus `json:"tlsa,omitempty"`
+
 	// Server that runs.
 	//
 	// +optional
@@ -77,6 +82,24 @@ type FederationStatus struct {
 	//
 	// +optional
 	ServiceRecordsWithdrawn *metav1.Time `json:"serviceRecordsWithdrawn,omitempty"`
+}
+
+// TLSAStatus remembers the keys that TLSA records are published for, as SHA-256 of the public key in hexadecimal.
+type TLSAStatus struct {
+	// ServedKey is that of the certificate which the server was last known to serve. Its record stays.
+	//
+	// +optional
+	ServedKey string `json:"servedKey,omitempty"`
+
+	// NextKey is that of a certificate which waits until resolvers can know its record.
+	//
+	// +optional
+	NextKey string `json:"nextKey,omitempty"`
+
+	// NextKeyPublished is when every authoritative server was seen to serve the record of NextKey.
+	//
+	// +optional
+	NextKeyPublished *metav1.Time `json:"nextKeyPublished,omitempty"`
 }
 
 // RecordStatus is one DNS record set.

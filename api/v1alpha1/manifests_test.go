@@ -164,6 +164,8 @@ func badRecords() []badManifest {
 	return []badManifest{
 		dns("a wildcard as host name", `hostname: "*.cupdomain.com"`, "hostname", notDNSName),
 		dns("an address as host name", `hostname: "203.0.113.5"`, "hostname", "must be a DNS name, not an IP address"),
+		dns("a boolean for TLSA", "tlsa: true", "tlsa", "must be of type string"),
+		dns("another word for TLSA", `tlsa: "On"`, "tlsa", `supported values: "Enabled", "Disabled"`),
 		dns("a TTL of 0", "ttl: 0", "ttl", "should be greater than or equal to 1"),
 		dns("a TTL of more than a day", "ttl: 86401", "ttl", "should be less than or equal to 86400"),
 		dns("a negative priority", "priority: -1", "priority", "should be greater than or equal to 0"),

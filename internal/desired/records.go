@@ -11,11 +11,11 @@ import (
 
 // Units are what a Federation publishes: one for the host, one for each domain with its group chat. Each name's zone,
 // given by apexes, is that of its anchor, so a group chat domain in a zone of its own gets a unit of its own. Without
-// addresses the host has no records.
-func Units(fed *v1alpha1.Federation, apexes map[string]string, addresses []netip.Addr) []dns.Unit {
+// addresses the host has no records. The keys are those to publish as TLSA records of the host.
+func Units(fed *v1alpha1.Federation, apexes map[string]string, addresses []netip.Addr, keys ...string) []dns.Unit {
 	ttl := uint32(fed.Spec.DNS.TTL)
 	host := Hostname(fed)
-	all := []dns.Unit{{Anchor: host, Records: dns.AddressRecords(host, ttl, addresses)}}
+	all := []dns.Unit{{Anchor: host, Records: append(dns.AddressRecords(host, ttl, addresses), TLSARecords(fed, keys...)...)}}
 	for _, domain := range domains(fed) {
 		unit := dns.Unit{Anchor: domain, Records: clientRecords(fed, domain)}
 		for _, service := range services(fed, domain) {
@@ -29,6 +29,19 @@ func Units(fed *v1alpha1.Federation, apexes map[string]string, addresses []netip
 		all = append(all, unit)
 	}
 	return all
+}
+
+// TLSARecords are those of the host for the ports of servers (RFC 7673 section 3); none without keys.
+func TLSARecords(fed *v1alpha1.Federation, keys ...string) []dns.RRset {
+	if len(keys) == 0 {
+		return nil
+	}
+	exposure, ttl := fed.Spec.Exposure, uint32(fed.Spec.DNS.TTL)
+	records := []dns.RRset{dns.TLSARecord(Hostname(fed), uint16(exposure.Port), ttl, keys...)}
+	if exposure.DirectTLS != nil {
+		records = append(records, dns.TLSARecord(Hostname(fed), uint16(exposure.DirectTLS.Port), ttl, keys...))
+	}
+	return records
 }
 
 // serviceRecords are the records by which a domain's server is found.

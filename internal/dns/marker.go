@@ -153,7 +153,7 @@ func parseMarkerKey(s, apex string) (Key, bool) {
 
 // publishable tells whether the operator ever writes records of the type.
 func publishable(t uint16) bool {
-	return t == TypeA || t == TypeAAAA || t == TypeSRV || t == TypeTXT
+	return t == TypeA || t == TypeAAAA || t == TypeSRV || t == TypeTXT || t == TypeTLSA
 }
 
 func compareKeys(a, b Key) int {

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Record types that the operator reads or writes (RFC 1035 section 3.2.2, RFC 3596, RFC 2782).
+// Record types that the operator reads or writes (RFC 1035 section 3.2.2, RFC 3596, RFC 2782, RFC 6698).
 const (
 	TypeA     uint16 = 1
 	TypeNS    uint16 = 2
@@ -19,6 +19,7 @@ const (
 	TypeTXT   uint16 = 16
 	TypeAAAA  uint16 = 28
 	TypeSRV   uint16 = 33
+	TypeTLSA  uint16 = 52
 )
 
 // Service label pairs of SRV records.
@@ -82,7 +83,7 @@ func (r RRset) Equal(other RRset) bool {
 	return r.TTL == other.TTL && r.SameData(other)
 }
 
-// Data of one record. It is one of Address, SRV, TXT and Alias.
+// Data of one record. It is one of Address, SRV, TXT, TLSA and Alias.
 type Data interface {
 	// String is the presentation form (RFC 1035 section 5.1).
 	String() string
@@ -116,6 +117,18 @@ func (t TXT) String() string {
 	return strings.Join(quoted, " ")
 }
 
+// TLSA is the data of a certificate association (RFC 6698 section 2.1).
+type TLSA struct {
+	Usage, Selector, Matching uint8
+	// Data is the association in lower-case hexadecimal.
+	Data string
+}
+
+// String is the presentation form.
+func (t TLSA) String() string {
+	return fmt.Sprintf("%d %d %d %s", t.Usage, t.Selector, t.Matching, t.Data)
+}
+
 // Alias is the data of a CNAME record: the name it points to. It is only ever read.
 type Alias string
 
@@ -125,6 +138,7 @@ func (a Alias) String() string { return string(a) }
 func (Address) isData() {}
 func (SRV) isData()     {}
 func (TXT) isData()     {}
+func (TLSA) isData()    {}
 func (Alias) isData()   {}
 
 // SRVRecord is the service record set of service (such as ServiceXMPPServer) at domain. Names may lack the trailing
@@ -134,6 +148,16 @@ func SRVRecord(service, domain string, ttl uint32, servers ...SRV) RRset {
 	for _, s := range servers {
 		s.Target = Canonical(s.Target)
 		set.Data = append(set.Data, s)
+	}
+	return set
+}
+
+// TLSARecord is the set of certificate associations of the server at a host's TCP port: DANE-EE(3), of public keys(1), by
+// SHA-256(1), the one that RFC 7671 section 5.1 recommends. The keys are hashes in hexadecimal.
+func TLSARecord(host string, port uint16, ttl uint32, keys ...string) RRset {
+	set := RRset{Name: Canonical(fmt.Sprintf("_%d._tcp.%s", port, host)), Type: TypeTLSA, TTL: ttl}
+	for _, key := range keys {
+		set.Data = append(set.Data, TLSA{Usage: 3, Selector: 1, Matching: 1, Data: key})
 	}
 	return set
 }
@@ -153,7 +177,7 @@ func AddressRecords(name string, ttl uint32, addresses []netip.Addr) []RRset {
 	return slices.DeleteFunc([]RRset{v4, v6}, func(r RRset) bool { return len(r.Data) == 0 })
 }
 
-// ParseRRset reads back a service or address record set from name, type and data as RRset.Strings gives them.
+// ParseRRset reads back a service, address or TLSA record set from name, type and data as RRset.Strings gives them.
 func ParseRRset(name, typeName string, ttl uint32, data []string) (RRset, error) {
 	set := RRset{Name: Canonical(name), TTL: ttl}
 	set.Type, _ = parseType(typeName)
@@ -176,8 +200,12 @@ func parseData(t uint16, text string) (Data, error) {
 		var s SRV
 		_, err := fmt.Sscanf(text, "%d %d %d %s", &s.Priority, &s.Weight, &s.Port, &s.Target)
 		return s, err
+	case TypeTLSA:
+		var t TLSA
+		_, err := fmt.Sscanf(text, "%d %d %d %s", &t.Usage, &t.Selector, &t.Matching, &t.Data)
+		return t, err
 	default:
-		return nil, errors.New("neither a service nor an address record")
+		return nil, errors.New("neither a service nor an address nor a TLSA record")
 	}
 }
 
@@ -206,9 +234,10 @@ type typeMnemonic struct {
 	name string
 }
 
-func typeNames() [6]typeMnemonic {
+func typeNames() [7]typeMnemonic {
 	return [...]typeMnemonic{
 		{TypeA, "A"}, {TypeNS, "NS"}, {TypeCNAME, "CNAME"}, {TypeTXT, "TXT"}, {TypeAAAA, "AAAA"}, {TypeSRV, "SRV"},
+		{TypeTLSA, "TLSA"},
 	}
 }
 

@@ -50,23 +50,39 @@ func NewCA(commonName string, now time.Time) (certPEM, keyPEM []byte, err error)
 // Issue makes a certificate of 90 days for the DNS names, signed by the CA, for both ends of a server-to-server stream
 // (RFC 6120 section 13.7.1): the certificate and its new key in PEM form.
 func Issue(caCertPEM, caKeyPEM []byte, names []string, now time.Time) (certPEM, keyPEM []byte, err error) {
-	if len(names) == 0 {
-		return nil, nil, errors.New("issuing certificate: no names given")
-	}
-	ca, err := tls.X509KeyPair(caCertPEM, caKeyPEM)
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading CA: %w", err)
-	}
-	if !ca.Leaf.IsCA || now.After(ca.Leaf.NotAfter) {
-		return nil, nil, errors.New("reading CA: the certificate is not a CA's, or expired")
-	}
-	signer, ok := ca.PrivateKey.(crypto.Signer)
-	if !ok {
-		return nil, nil, errors.New("reading CA: the key can't sign")
-	}
 	key, keyPEM, err := newKey()
 	if err != nil {
 		return nil, nil, err
+	}
+	if certPEM, err = issueFor(key.Public(), caCertPEM, caKeyPEM, names, now); err != nil {
+		return nil, nil, err
+	}
+	return certPEM, keyPEM, nil
+}
+
+// Renew is Issue for a key that there is already.
+func Renew(caCertPEM, caKeyPEM, certPEM, keyPEM []byte, names []string, now time.Time) ([]byte, error) {
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		return nil, fmt.Errorf("reading the key pair to renew: %w", err)
+	}
+	return issueFor(pair.Leaf.PublicKey, caCertPEM, caKeyPEM, names, now)
+}
+
+func issueFor(public crypto.PublicKey, caCertPEM, caKeyPEM []byte, names []string, now time.Time) ([]byte, error) {
+	if len(names) == 0 {
+		return nil, errors.New("issuing certificate: no names given")
+	}
+	ca, err := tls.X509KeyPair(caCertPEM, caKeyPEM)
+	if err != nil {
+		return nil, fmt.Errorf("reading CA: %w", err)
+	}
+	if !ca.Leaf.IsCA || now.After(ca.Leaf.NotAfter) {
+		return nil, errors.New("reading CA: the certificate is not a CA's, or expired")
+	}
+	signer, ok := ca.PrivateKey.(crypto.Signer)
+	if !ok {
+		return nil, errors.New("reading CA: the key can't sign")
 	}
 	notAfter := now.Add(leafLifetime)
 	if notAfter.After(ca.Leaf.NotAfter) {
@@ -81,8 +97,7 @@ func Issue(caCertPEM, caKeyPEM []byte, names []string, now time.Time) (certPEM, 
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		BasicConstraintsValid: true,
 	}
-	certPEM, err = sign(template, ca.Leaf, key.Public(), signer)
-	return certPEM, keyPEM, err
+	return sign(template, ca.Leaf, public, signer)
 }
 
 // NeedsRenewal tells whether the certificate has to be issued anew: it can't be read, its names are not exactly names

@@ -3,6 +3,7 @@
 package pki
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"testing"
 	"time"
@@ -164,5 +165,30 @@ func TestIssuedByKnowsItsCA(t *testing.T) {
 				t.Errorf("got %v, want %v", got, tc.want)
 			}
 		})
+	}
+}
+
+func TestRenewKeepsTheKey(t *testing.T) {
+	now := time.Now()
+	caCert, caKey, err := NewCA("Test CA", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key, err := Issue(caCert, caKey, []string{"cupdomain.com"}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	renewed, err := Renew(caCert, caKey, cert, key, []string{"cupdomain.com", "cup.example"}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if NeedsRenewal(renewed, []string{"cup.example", "cupdomain.com"}, now) || !IssuedBy(renewed, caCert) {
+		t.Error("it is not what was asked for")
+	}
+	if _, err := tls.X509KeyPair(renewed, key); err != nil {
+		t.Errorf("it is for another key: %v", err)
+	}
+	if _, err := Renew(caCert, caKey, nil, nil, []string{"cupdomain.com"}, now); err == nil {
+		t.Error("nothing was renewed")
 	}
 }

@@ -18,6 +18,8 @@ type NamedOptions struct {
 	Zones map[string]string
 	// Grants are further lines of the update-policy of every zone.
 	Grants string
+	// ZoneOptions are further options of every zone, such as those that have it signed.
+	ZoneOptions string
 	// PrimaryPort makes it a secondary of the BIND at that port; NotifyPort makes it notify the one at that port.
 	PrimaryPort, NotifyPort int
 	// StatisticsPort serves BIND's statistics by HTTP at 127.0.0.1; zero: none.
@@ -67,8 +69,8 @@ controls { };
 		if o.NotifyPort != 0 {
 			notify = fmt.Sprintf("also-notify { 127.0.0.1 port %d; };", o.NotifyPort)
 		}
-		fmt.Fprintf(&b, `zone %q { type primary; file "%s.db"; %s update-policy { %s grant %s subdomain _tcp.%s. SRV; %s }; };
-`, zone, zone, notify, grants, LimitedKey, zone, o.Grants)
+		fmt.Fprintf(&b, `zone %q { type primary; file "%s.db"; %s update-policy { %s grant %s subdomain _tcp.%s. SRV; %s }; %s };
+`, zone, zone, notify, grants, LimitedKey, zone, o.Grants, o.ZoneOptions)
 	}
 	return b.String()
 }

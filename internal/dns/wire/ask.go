@@ -17,6 +17,8 @@ type Question struct {
 	Key    dns.Key
 	// Recurse asks a resolver to look elsewhere; without it a server tells only what it holds itself.
 	Recurse bool
+	// Signatures asks for those of the answer as well (DNSSEC, RFC 4035 section 3.2.1).
+	Signatures bool
 	// Timeout of one try.
 	Timeout time.Duration
 }
@@ -29,7 +31,7 @@ func Ask(ctx context.Context, q Question) (*miekg.Msg, error) {
 	m := new(miekg.Msg)
 	m.SetQuestion(q.Key.Name, q.Key.Type)
 	m.RecursionDesired = q.Recurse
-	m.SetEdns0(1232, false)
+	m.SetEdns0(1232, q.Signatures)
 	client := miekg.Client{Net: "udp", Timeout: q.Timeout, UDPSize: 1232}
 	var answer *miekg.Msg
 	var err error

@@ -35,6 +35,10 @@ func Records(set dns.RRset) []miekg.RR {
 				text = append(text, strings.ReplaceAll(s, `\`, `\\`))
 			}
 			out = append(out, &miekg.TXT{Hdr: header, Txt: text})
+		case dns.TLSA:
+			out = append(out, &miekg.TLSA{
+				Hdr: header, Usage: d.Usage, Selector: d.Selector, MatchingType: d.Matching, Certificate: d.Data,
+			})
 		case dns.Alias:
 			out = append(out, &miekg.CNAME{Hdr: header, Target: string(d)})
 		}
@@ -103,6 +107,10 @@ func data(rr miekg.RR) (dns.Data, bool) {
 			text = append(text, unescape(s))
 		}
 		return text, true
+	case *miekg.TLSA:
+		return dns.TLSA{
+			Usage: rr.Usage, Selector: rr.Selector, Matching: rr.MatchingType, Data: strings.ToLower(rr.Certificate),
+		}, true
 	case *miekg.CNAME:
 		return dns.Alias(dns.Canonical(rr.Target)), true
 	default:

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -32,6 +33,7 @@ func TestRecordsAreTheSameAfterTheyWentOverTheWire(t *testing.T) {
 		dns.RRset{Name: "a.cupdomain.com.", Type: dns.TypeTXT, TTL: 1, Data: []dns.Data{
 			dns.TXT{"", string(all), "\x00", `\`, `\065`, `"quoted"; \"twice\"`}, dns.TXT{"v=spf1 -all"},
 		}},
+		dns.TLSARecord("cup1.cupdomain.com", 5269, 60, strings.Repeat("0a", 32), strings.Repeat("b1", 32)),
 		dns.RRset{Name: "b.cupdomain.com.", Type: dns.TypeCNAME, TTL: 1, Data: []dns.Data{dns.Alias("c.example.")}},
 	)
 	for _, set := range sets {
