@@ -11,8 +11,12 @@ import (
 	"github.com/miekg/dns"
 )
 
-// look is how often the zone is asked for news.
-const look = 50 * time.Millisecond
+const (
+	// look is how often the zone is asked for news.
+	look = 50 * time.Millisecond
+	// patience with one exchange, and with everything until the news are told: the machine may be very busy.
+	patience, longPatience = 20 * time.Second, 2 * time.Minute
+)
 
 // Watch follows a zone at its primary by incremental transfers (RFC 1995), which tell every update apart.
 type Watch struct {
@@ -35,8 +39,10 @@ func Read(zone, server string) (*Watch, []dns.RR, error) {
 	return w, all[1 : len(all)-1], nil
 }
 
-// Run tells of each update until the context ends, or something goes wrong.
+// Run tells of each update until the context ends, or something goes wrong. An exchange that fails is repeated: the server
+// keeps the steps.
 func (w *Watch) Run(ctx context.Context, tell func(Delta)) error {
+	heard := time.Now()
 	ticker := time.NewTicker(look)
 	defer ticker.Stop()
 	for {
@@ -46,7 +52,12 @@ func (w *Watch) Run(ctx context.Context, tell func(Delta)) error {
 		case <-ticker.C:
 		}
 		all, err := transfer(new(dns.Msg).SetIxfr(w.zone, w.serial.Load(), ".", "."), w.server)
-		if err != nil {
+		switch {
+		case err == nil:
+			heard = time.Now()
+		case time.Since(heard) < longPatience:
+			continue
+		default:
 			return err
 		}
 		deltas, err := split(all)
@@ -62,7 +73,10 @@ func (w *Watch) Run(ctx context.Context, tell func(Delta)) error {
 
 // CaughtUp waits until everything that the zone holds now has been told.
 func (w *Watch) CaughtUp(ctx context.Context) error {
-	answer, _, err := (&dns.Client{Net: "tcp"}).ExchangeContext(ctx, new(dns.Msg).SetQuestion(w.zone, dns.TypeSOA), w.server)
+	ctx, cancel := context.WithTimeout(ctx, longPatience)
+	defer cancel()
+	client := dns.Client{Net: "tcp", Timeout: patience}
+	answer, _, err := client.ExchangeContext(ctx, new(dns.Msg).SetQuestion(w.zone, dns.TypeSOA), w.server)
 	if err != nil {
 		return fmt.Errorf("asking for the version of zone %s: %w", w.zone, err)
 	}
@@ -84,7 +98,7 @@ func (w *Watch) CaughtUp(ctx context.Context) error {
 
 func transfer(question *dns.Msg, server string) ([]dns.RR, error) {
 	var all []dns.RR
-	parts, err := (&dns.Transfer{ReadTimeout: 10 * time.Second}).In(question, server)
+	parts, err := (&dns.Transfer{DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience}).In(question, server)
 	if err != nil {
 		return nil, fmt.Errorf("transferring zone %s: %w", question.Question[0].Name, err)
 	}
