@@ -30,7 +30,7 @@ type bar struct {
 // bars are the changes of addresses, by number of names, the slowest arm first.
 func (r *results) bars() []bar {
 	var all []bar
-	for _, names := range r.sizes() {
+	for _, names := range r.Sizes() {
 		for _, a := range r.Arms {
 			samples := r.find(address, a.Name, names, 0)
 			if len(samples) == 0 {

@@ -35,8 +35,8 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	},
 }).Parse(pageText))
 
-// sizes are the numbers of names at which changes of addresses were measured.
-func (r *results) sizes() []int {
+// Sizes are the numbers of names at which changes of addresses were measured.
+func (r *results) Sizes() []int {
 	var all []int
 	for _, s := range r.Series {
 		if s.Measure == address && s.Foreign == 0 {

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"io"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +97,25 @@ func TestTheChartIsWellFormedAndShowsEachArm(t *testing.T) {
 			break
 		} else if err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+func TestThePageOfTheDocumentationIsWhatItsRawDataSay(t *testing.T) {
+	const docs = "../../../docs"
+	dir := t.TempDir()
+	if err := renderFile(filepath.Join(docs, "benchmarks", resultsFile), dir); err != nil {
+		t.Fatal(err)
+	}
+	for made, kept := range map[string]string{pageFile: "benchmarks", chartFile: "images"} {
+		want, err := os.ReadFile(filepath.Join(dir, made))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(filepath.Join(docs, kept, made))
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("docs/%s/%s is not what the raw data say (%v); run: go run ./hack/bench/dns -render docs/benchmarks/%s -out DIRECTORY, "+
+				"and copy what it writes", kept, made, err, resultsFile)
 		}
 	}
 }

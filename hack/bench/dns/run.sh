@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds what the benchmark compares, and runs it, for make bench-dns. QUICK=1 measures less; OUT is the directory for raw
-# data, chart and page.
+# data, chart and page; DOCS=1 puts them into the documentation.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 
@@ -12,4 +12,11 @@ export KUBEBUILDER_ASSETS
 module=$(cd hack/lab/externaldns && go list -m -f '{{.Dir}}' sigs.k8s.io/external-dns)
 version=$(cd hack/lab/externaldns && go list -m -f '{{.Version}}' sigs.k8s.io/external-dns)
 go build -o bin/bench-dns-program ./hack/bench/dns
-exec bin/bench-dns-program ${QUICK:+-quick} -out "${OUT:-bin/bench-dns}" -crd "$module/config/crd/standard" -external-dns-version "$version"
+out=${OUT:-bin/bench-dns}
+result=0
+bin/bench-dns-program ${QUICK:+-quick} -out "$out" -crd "$module/config/crd/standard" -external-dns-version "$version" || result=$?
+if [[ ${DOCS-} == 1 ]]; then
+	cp "$out/dns-results.json" "$out/dns.md" docs/benchmarks/
+	cp "$out/dns-benchmark.svg" docs/images/
+fi
+exit $result
