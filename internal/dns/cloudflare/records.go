@@ -23,7 +23,7 @@ type record struct {
 	Type    string `json:"type"`
 	TTL     uint32 `json:"ttl"`
 	Content string `json:"content,omitempty"`
-	// Data in place of content, for service records.
+	// Data in place of content, for service and TLSA records.
 	Data    json.RawMessage `json:"data,omitempty"`
 	Proxied bool            `json:"proxied"`
 	Comment string          `json:"comment,omitempty"`
@@ -37,13 +37,24 @@ type service struct {
 	Target   string `json:"target"`
 }
 
+// association is the data of a TLSA record.
+type association struct {
+	Usage       uint8  `json:"usage"`
+	Selector    uint8  `json:"selector"`
+	Matching    uint8  `json:"matching_type"`
+	Certificate string `json:"certificate"`
+}
+
 // toRecord writes one record of a set.
 func toRecord(set dns.RRset, d dns.Data) record {
 	r := record{Name: dns.Display(set.Name), Type: set.TypeName(), TTL: set.TTL, Comment: comment}
-	if srv, ok := d.(dns.SRV); ok {
-		// A struct of numbers and a string can be encoded.
-		r.Data, _ = json.Marshal(service{srv.Priority, srv.Weight, srv.Port, dns.Display(srv.Target)})
-	} else {
+	// Structs of numbers and a string can be encoded.
+	switch d := d.(type) {
+	case dns.SRV:
+		r.Data, _ = json.Marshal(service{d.Priority, d.Weight, d.Port, dns.Display(d.Target)})
+	case dns.TLSA:
+		r.Data, _ = json.Marshal(association{d.Usage, d.Selector, d.Matching, d.Data})
+	default:
 		r.Content = d.String()
 	}
 	return r
@@ -61,6 +72,12 @@ func (r record) data(k dns.Key) dns.Data {
 			return dns.TXT{r.Content}
 		}
 		return dns.SRV{Priority: s.Priority, Weight: s.Weight, Port: s.Port, Target: dns.Canonical(s.Target)}
+	case k.Type == dns.TypeTLSA:
+		var a association
+		if err := json.Unmarshal(r.Data, &a); err != nil {
+			return dns.TXT{r.Content}
+		}
+		return dns.TLSA{Usage: a.Usage, Selector: a.Selector, Matching: a.Matching, Data: strings.ToLower(a.Certificate)}
 	case k.Type == dns.TypeCNAME:
 		return dns.Alias(dns.Canonical(r.Content))
 	default:

@@ -22,6 +22,8 @@ func TestRecordsAreReadAsCloudflareListsThem(t *testing.T) {
 		{"SRV", `{"content":"0 99999 a.example","data":{"priority":1,"weight":2,"port":99999,"target":"a.example"}}`, `"0 99999 a.example"`},
 		{"SRV", `{"content":"0 5269 a.example"}`, `"0 5269 a.example"`},
 		{"TXT", `{"content":"\"v=xf1;a=b\" \"c d\""}`, `"v=xf1;a=b" "c d"`},
+		{"TLSA", `{"content":"3 1 1 AB","data":{"usage":3,"selector":1,"matching_type":1,"certificate":"AB"}}`, "3 1 1 ab"},
+		{"TLSA", `{"content":"3 1 1 AB"}`, `"3 1 1 AB"`},
 		{"TXT", `{"content":"no quotes"}`, `"no quotes"`},
 		{"TXT", `{"content":"\"a\\\"b\\\\c\\052\""}`, `"a\"b\\c4"`},
 		{"TXT", `{"content":"\"no end"}`, `"\"no end"`},
@@ -85,5 +87,19 @@ func TestCausesOfErrorsAreFound(t *testing.T) {
 	errs := apiErrors{{Code: 1004, Message: "DNS Validation Error", ErrorChain: apiErrors{{Code: 9021, Message: "Invalid TTL."}}}}
 	if !errs.has(codeTTL) || errs.has(codeGone) || errs.String() != "DNS Validation Error (1004), Invalid TTL. (9021)" {
 		t.Errorf("got %v", errs)
+	}
+}
+
+func TestWhatIsWrittenIsReadAgain(t *testing.T) {
+	for _, set := range []dns.RRset{
+		dns.TLSARecord("cup1.cupdomain.com", 5269, 300, "0123456789abcdef"),
+		dns.SRVRecord(dns.ServiceXMPPServer, "cupdomain.com", 300, dns.SRV{Priority: 1, Weight: 2, Port: 5269, Target: "cup1.cupdomain.com"}),
+		{Name: "text.cupdomain.com.", Type: dns.TypeTXT, TTL: 300, Data: []dns.Data{dns.TXT{`a "b" \c`, "\x00\xff"}}},
+	} {
+		list := listing{}
+		list.add(toRecord(set, set.Data[0]))
+		if got, ok := list.get(set.Key()); !ok || !got.Equal(set) {
+			t.Errorf("got %v, want %v", got, set)
+		}
 	}
 }

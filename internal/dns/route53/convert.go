@@ -53,6 +53,8 @@ func parseValue(k dns.Key, value string) dns.Data {
 		return dns.Alias(dns.Canonical(value))
 	case dns.TypeSRV:
 		value = dns.Canonical(value)
+	case dns.TypeTLSA:
+		value = strings.ToLower(value)
 	}
 	set, err := dns.ParseRRset(k.Name, dns.TypeName(k.Type), 0, []string{value})
 	if err != nil {

@@ -24,6 +24,7 @@ func TestValuesAreReadAsRoute53WritesThem(t *testing.T) {
 		{dns.TypeAAAA, "2001:DB8:0::5", "2001:db8::5"},
 		{dns.TypeSRV, "0 0 5269 Cup1.cupdomain.com", "0 0 5269 cup1.cupdomain.com."},
 		{dns.TypeSRV, "0 0 5269 cup1.cupdomain.com.", "0 0 5269 cup1.cupdomain.com."},
+		{dns.TypeTLSA, "3 1 1 AB", "3 1 1 ab"},
 		{dns.TypeCNAME, "Elsewhere.example", "elsewhere.example."},
 		{dns.TypeTXT, `"v=xf1;a=b" "c d"`, `"v=xf1;a=b" "c d"`},
 		{dns.TypeTXT, `"a\052b\134c\"d"`, `"a*b\\c\"d"`},
