@@ -65,6 +65,7 @@ func updateZoneStatus(zone *v1alpha1.DNSZone, provider ZoneProvider, trouble *ou
 	status.Provider = zone.Spec.Provider.Name()
 	if provider != nil {
 		status.Guarantee = guaranteeOf(provider.Capabilities())
+		status.Key = keyInUse(zone.Spec.Provider.RFC2136, provider)
 	}
 	ready := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady}
 	abnormal := ""
@@ -119,9 +120,42 @@ func usable(zone *v1alpha1.DNSZone) string {
 			"the names that Federations publish"
 	case v1alpha1.DNSProviderRFC2136:
 	}
+	primary := "the primary of " + apex + " answers and accepts the key" + changeOfKeys(zone)
 	if zone.Status.Guarantee == v1alpha1.GuaranteeBestEffort {
-		return "the primary of " + apex + " answers and accepts the key, but ignores the conditions of updates (RFC 2136 section 2.4); " +
+		return primary + ", but ignores the conditions of updates (RFC 2136 section 2.4); " +
 			"nobody else may write the names that Federations publish"
 	}
-	return "the primary of " + apex + " answers and accepts the key"
+	return primary
+}
+
+// rotating is a ZoneProvider that may have two keys.
+type rotating interface {
+	// Rotated tells that the newer one is in use.
+	Rotated() bool
+}
+
+// keyInUse is the name of the key that the server accepted.
+func keyInUse(spec *v1alpha1.RFC2136Provider, provider ZoneProvider) string {
+	if spec == nil {
+		return ""
+	}
+	if keys, two := provider.(rotating); two && spec.PreviousTSIG != nil && !keys.Rotated() {
+		return spec.PreviousTSIG.KeyName
+	}
+	return spec.TSIG.KeyName
+}
+
+// changeOfKeys says how far it has come: it follows the words "accepts the key".
+func changeOfKeys(zone *v1alpha1.DNSZone) string {
+	spec := zone.Spec.Provider.RFC2136
+	switch {
+	case spec == nil || spec.PreviousTSIG == nil:
+		return ""
+	case zone.Status.Key == spec.TSIG.KeyName:
+		return fmt.Sprintf(" %s; as soon as it has the rights there that %s had, the platform team removes spec.provider.rfc2136.previousTSIG, "+
+			"and the server's administrator that key", spec.TSIG.KeyName, spec.PreviousTSIG.KeyName)
+	default:
+		return fmt.Sprintf(" %s of spec.provider.rfc2136.previousTSIG, but not %s yet, or not for updates; the server's administrator adds it with "+
+			"the same rights, the platform team its Secret", spec.PreviousTSIG.KeyName, spec.TSIG.KeyName)
+	}
 }

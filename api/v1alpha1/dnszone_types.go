@@ -180,6 +180,8 @@ const (
 type ManualProvider struct{}
 
 // RFC2136Provider writes by dynamic update.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.previousTSIG) || self.previousTSIG.keyName != self.tsig.keyName",fieldPath=".previousTSIG.keyName",message="spec.provider.rfc2136.previousTSIG.keyName must differ from tsig.keyName, as servers know keys by name; give the new key another name, or remove previousTSIG"
 type RFC2136Provider struct {
 	// Servers are addresses of the primary. One is used until it fails, then the next.
 	//
@@ -193,6 +195,12 @@ type RFC2136Provider struct {
 	//
 	// +required
 	TSIG TSIGKey `json:"tsig"`
+
+	// PreviousTSIG is the key from before, for changing keys without a gap: it serves as long as the server does not accept
+	// tsig, or does not let it update, or the Secret of tsig is missing.
+	//
+	// +optional
+	PreviousTSIG *TSIGKey `json:"previousTSIG,omitempty"`
 }
 
 // TSIGKey is a transaction signature key (RFC 8945).
@@ -264,6 +272,11 @@ type DNSZoneStatus struct {
 	//
 	// +optional
 	Guarantee Guarantee `json:"guarantee,omitempty"`
+
+	// Key is the name of the TSIG key in use, with provider RFC2136.
+	//
+	// +optional
+	Key string `json:"key,omitempty"`
 
 	// Federations that have, or may have, records in the zone.
 	//

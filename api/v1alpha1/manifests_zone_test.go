@@ -85,6 +85,8 @@ func badZones() []badManifest {
 		rfc2136("a Secret in capitals", servers, "{keyName: fed-key, secretRef: {name: Fed, key: b}}", "tsig.secretRef.name", notSecret),
 		rfc2136("a Secret without key", servers, "{keyName: fed-key, secretRef: {name: fed-tsig}}", "tsig.secretRef.key",
 			"Required value"),
+		rfc2136("two keys of one name", servers, key+", previousTSIG: "+key, "previousTSIG.keyName",
+			"must differ from tsig.keyName, as servers know keys by name; give the new key another name"),
 		rfc2136("a key with a slash", servers, "{keyName: fed-key, secretRef: {name: fed-tsig, key: a/b}}", "tsig.secretRef.key",
 			"must be a key of a Secret"),
 		{name: "a selector that is not there", spec: "namespaces: {from: Selector}", field: "spec.namespaces",

@@ -26,6 +26,9 @@ const (
 	// it the operator doesn't recognise its own records any more.
 	ownershipSecret = "xmppfed-ownership"
 	ownershipKey    = "key"
+	// previousOwnershipKey, if the Secret has it, is the key from before: what it signed is still recognised, and signed anew
+	// with the other key when the Federation that it belongs to is looked at.
+	previousOwnershipKey = "previous-key"
 )
 
 // identity is what tells this cluster's records from every other's.
@@ -49,7 +52,11 @@ func findIdentity(ctx context.Context, c client.Client, namespace string) (ident
 	if err != nil {
 		return identity{}, fmt.Errorf("reading Secret %s: %w", key, err)
 	}
-	signer, err := dns.NewSigner(secret.Data[ownershipKey])
+	keys := [][]byte{secret.Data[ownershipKey]}
+	if previous, found := secret.Data[previousOwnershipKey]; found {
+		keys = append(keys, previous)
+	}
+	signer, err := dns.NewSigner(keys...)
 	if err != nil {
 		return identity{}, fmt.Errorf("using key %s of Secret %s: %w", ownershipKey, key, err)
 	}

@@ -113,3 +113,18 @@ func TestUnknownLogLevelsAreRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestAKeyFromBeforeIsReadBesideTheOneThatSigns(t *testing.T) {
+	secret := ownership("the new signing key of the cluster")
+	secret.Data[previousOwnershipKey] = []byte("short")
+	c := fake.NewClientBuilder().WithObjects(kubeSystem(), secret).Build()
+	if _, err := findIdentity(t.Context(), c, operatorNamespace); err == nil {
+		t.Error("got an identity with a key that is too short")
+	}
+	secret = ownership("the new signing key of the cluster")
+	secret.Data[previousOwnershipKey] = []byte("the old signing key of the cluster")
+	c = fake.NewClientBuilder().WithObjects(kubeSystem(), secret).Build()
+	if _, err := findIdentity(t.Context(), c, operatorNamespace); err != nil {
+		t.Error(err)
+	}
+}

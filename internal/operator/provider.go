@@ -3,6 +3,7 @@
 package operator
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
@@ -49,10 +50,29 @@ func newRFC2136(spec v1alpha1.DNSZoneSpec, secrets controllers.ZoneSecrets) (con
 	for _, address := range provider.Servers {
 		servers = append(servers, string(address))
 	}
-	return rfc2136.New(rfc2136.Config{
-		Zone: string(spec.Zone), Servers: servers,
-		KeyName: provider.TSIG.KeyName, Algorithm: provider.TSIG.Algorithm, Secret: secrets[provider.TSIG.SecretRef],
-	})
+	with := func(key *v1alpha1.TSIGKey) (*rfc2136.Client, error) {
+		if key == nil || provider.PreviousTSIG != nil && secrets[key.SecretRef] == "" {
+			return nil, nil
+		}
+		return rfc2136.New(rfc2136.Config{
+			Zone: string(spec.Zone), Servers: servers, KeyName: key.KeyName, Algorithm: key.Algorithm, Secret: secrets[key.SecretRef],
+		})
+	}
+	newer, err := with(&provider.TSIG)
+	if err != nil {
+		return nil, err
+	}
+	previous, err := with(provider.PreviousTSIG)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("previousTSIG: %w", err)
+	case previous == nil:
+		return rfc2136.Single{Client: newer, Newer: true}, nil
+	case newer == nil:
+		return rfc2136.Single{Client: previous}, nil
+	default:
+		return rfc2136.NewRotation(newer, previous), nil
+	}
 }
 
 func newRoute53(p v1alpha1.Route53Provider, reader *public.Reader, secrets controllers.ZoneSecrets) (controllers.ZoneProvider, error) {

@@ -77,3 +77,28 @@ func TestATSIGSecretThatIsNoneIsRefused(t *testing.T) {
 		t.Error("got a provider, want an error")
 	}
 }
+
+func TestWithTwoKeysTheOneServesWhoseSecretIsThere(t *testing.T) {
+	spec := v1alpha1.DNSZoneSpec{Zone: "cupdomain.com", Provider: v1alpha1.DNSProvider{RFC2136: &v1alpha1.RFC2136Provider{
+		Servers:      []v1alpha1.ServerAddress{"203.0.113.53:53"},
+		TSIG:         v1alpha1.TSIGKey{KeyName: "next-key", SecretRef: v1alpha1.SecretKey{Key: "next"}},
+		PreviousTSIG: &v1alpha1.TSIGKey{KeyName: "fed-key", SecretRef: v1alpha1.SecretKey{Key: "previous"}},
+	}}}
+	const secret = "c2VjcmV0IG9mIGF0IGxlYXN0IDE2IGJ5dGVz"
+	for _, test := range []struct {
+		secrets controllers.ZoneSecrets
+		rotated bool
+	}{
+		{controllers.ZoneSecrets{{Key: "next"}: secret, {Key: "previous"}: secret}, true},
+		{controllers.ZoneSecrets{{Key: "next"}: secret}, true},
+		{controllers.ZoneSecrets{{Key: "previous"}: secret}, false},
+	} {
+		p, err := newZoneProvider([]string{"203.0.113.53:53"})(spec, test.secrets)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.(interface{ Rotated() bool }).Rotated(); got != test.rotated {
+			t.Errorf("with %d secrets the new key is in use: %t, want %t", len(test.secrets), got, test.rotated)
+		}
+	}
+}

@@ -104,3 +104,15 @@ func (d *Daemon) UnblockJournal(zone string) error {
 	}
 	return os.Rename(journal+".aside", journal)
 }
+
+// Reconfigure edits the configuration of BIND and starts it anew.
+func (d *Daemon) Reconfigure(edit func(config string) string) {
+	d.t.Helper()
+	config, err := os.ReadFile(d.path("named.conf"))
+	if err != nil {
+		d.t.Fatalf("reading the configuration: %v", err)
+	}
+	d.Stop()
+	d.write("named.conf", edit(string(config)))
+	d.Start()
+}
