@@ -31,13 +31,19 @@ type step struct {
 }
 
 // steps in their order. Those that need an earlier one ask the scope; the others run whatever happened before them. What
-// partners find in the DNS comes first, as it needs nothing that has to be read from the API server.
-func (r *FederationReconciler) steps() []step {
+// partners find in the DNS comes first, as it needs nothing that has to be read from the API server; unless it tells of
+// the certificate.
+func (r *FederationReconciler) steps(fed *v1alpha1.Federation) []step {
+	certificate := step{condition: v1alpha1.ConditionCertificateReady, run: r.provideCertificate}
+	publish := step{condition: v1alpha1.ConditionDNSPublished, run: r.publish} // needs an address
+	third, fourth := publish, certificate
+	if wantsTLSA(fed) {
+		third, fourth = certificate, publish
+	}
 	return []step{
 		{condition: v1alpha1.ConditionAccepted, run: r.accept, gate: true},
 		{condition: v1alpha1.ConditionAddressAssigned, run: r.expose},
-		{condition: v1alpha1.ConditionDNSPublished, run: r.publish}, // needs an address
-		{condition: v1alpha1.ConditionCertificateReady, run: r.provideCertificate},
+		third, fourth,
 		{condition: v1alpha1.ConditionServerReady, run: r.serve}, // needs a certificate
 		{condition: v1alpha1.ConditionInboundReachable, run: r.checkInbound},
 		{condition: v1alpha1.ConditionPeersReachable, run: r.checkPeers}, // needs a server that can be reached
@@ -47,7 +53,7 @@ func (r *FederationReconciler) steps() []step {
 // runSteps runs the steps and notes their findings. It returns the errors that are not outcomes.
 func (r *FederationReconciler) runSteps(ctx context.Context, s *scope) error {
 	var errs []error
-	for _, step := range r.steps() {
+	for _, step := range r.steps(s.fed) {
 		found, err := step.run(ctx, s)
 		if err != nil {
 			found.err = failure(err)
