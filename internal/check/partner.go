@@ -47,12 +47,15 @@ func split(message string) (words, fix string) {
 	return message[:i], message[i+2:]
 }
 
-// ofPing are the checks that a ping makes, in their order, with the stage of the ping that each belongs to.
-var ofPing = []struct {
+// pingStep is a check that a ping makes, with the stage of the ping that it belongs to.
+type pingStep struct {
 	id    ID
 	stage engine.Stage
 	words string
-}{
+}
+
+// ofPing are the checks that a ping makes, in their order.
+var ofPing = []pingStep{
 	{PartnerRecords, engine.StageResolve, "the server finds it in the DNS"},
 	{PartnerTCP, engine.StageConnect, "the server connects to it"},
 	{StreamOpens, engine.StageStream, "a stream opens"},
@@ -71,13 +74,7 @@ var ofPing = []struct {
 // PingResults are the checks that the server made by pinging a partner from its own position.
 func PingResults(t PeerTarget, pong engine.Pong) []Result {
 	verdict := JudgePing(t, pong)
-	at := slices.IndexFunc(ofPing, func(step struct {
-		id    ID
-		stage engine.Stage
-		words string
-	}) bool {
-		return step.id == verdict.ID
-	})
+	at := slices.IndexFunc(ofPing, func(step pingStep) bool { return step.id == verdict.ID })
 	results := make([]Result, 0, len(ofPing))
 	for i, step := range ofPing {
 		r := passed(step.id, "", step.words)
