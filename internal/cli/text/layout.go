@@ -3,6 +3,7 @@
 package text
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -58,4 +59,15 @@ func Cut(text string, width int) string {
 	}
 	runes := []rune(text)
 	return string(runes[:max(width-1, 0)]) + "…"
+}
+
+// Top is the beginning of a text of several lines that a terminal of the height shows whole, with a last line that says
+// how many are left out. With height zero it is all of the text.
+func Top(text string, height int) string {
+	lines := strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
+	if height == 0 || len(lines) < height { // the cursor stands below the last line
+		return text
+	}
+	shown := max(height-2, 1)
+	return strings.Join(lines[:shown], "") + fmt.Sprintf("(%d more lines on a higher terminal)\n", len(lines)-shown)
 }

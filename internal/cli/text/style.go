@@ -19,6 +19,8 @@ type Style struct {
 	Colour bool
 	// Terminal tells that somebody is watching: what was written can be replaced.
 	Terminal bool
+	// Height is how many lines a terminal shows; zero when that is not known.
+	Height int
 }
 
 // defaultWidth is that of a terminal whose width is not known, and of files.
@@ -37,8 +39,8 @@ func StyleFor(w io.Writer, getenv func(string) string) Style {
 	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		style.Terminal = true
 		style.Colour = getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
-		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
-			style.Width = width
+		if width, height, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
+			style.Width, style.Height = width, height
 		}
 	}
 	style.Width = max(style.Width, minWidth)

@@ -173,3 +173,21 @@ func TestWhatOthersWroteCanNotCommandTheTerminal(t *testing.T) {
 		t.Errorf("the table has %q", got)
 	}
 }
+
+func TestTopShowsWhatATerminalHolds(t *testing.T) {
+	for name, test := range map[string]struct {
+		height int
+		want   string
+	}{
+		"all where the height is not known": {0, "a\nb\nc\nd\n"},
+		"all where it fits":                 {5, "a\nb\nc\nd\n"},
+		"the beginning where it does not":   {4, "a\nb\n(2 more lines on a higher terminal)\n"},
+		"one line at least":                 {1, "a\n(3 more lines on a higher terminal)\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := text.Top("a\nb\nc\nd\n", test.height); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
