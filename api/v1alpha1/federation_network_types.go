@@ -133,6 +133,9 @@ type LoadBalancerSpec struct {
 const AnnotationAbandonRecordsIn = "xmppfed.io/abandon-records-in"
 
 // DNSSpec shapes the records that are published.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.shared) || !self.shared || has(self.hostname)",fieldPath=".hostname",message="must be set with spec.dns.shared, because each cluster has to have a host name of its own; write for example cup1.cupdomain.com"
+// +kubebuilder:validation:XValidation:rule="!has(self.shared) || !self.shared || !has(self.transferTo) || size(self.transferTo) == 0",fieldPath=".transferTo",message="excludes spec.dns.shared; a domain that is shared moves when the new cluster has joined and this Federation is deleted"
 type DNSSpec struct {
 	// Hostname is the target of the service records and the owner of the address records. Defaults to xmpp.<first
 	// domain>.
@@ -190,6 +193,12 @@ type DNSSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=256
 	Takeover []RecordKey `json:"takeover,omitempty"`
+
+	// Shared lets Federations of other clusters serve the same domains: each adds its own host name to the service records,
+	// with its own priority and weight, and removes only that. All of them have to set it. Host names are not shared.
+	//
+	// +optional
+	Shared bool `json:"shared,omitempty"`
 
 	// TransferTo is the owner, by its status.dnsOwner, of a Federation in another cluster that is to have this one's names:
 	// they never stop answering meanwhile. As long as it is set the operator changes no records; it offers them until that

@@ -164,6 +164,7 @@ func goodManifests() map[string]struct{ kind, spec string } {
 			apiTokenSecretRef: {name: cloudflare, key: token}}}`},
 		"a zone with a brake on removals":        {"DNSZone", "brake: {}"},
 		"a zone whose records may be taken over": {"DNSZone", "takeover: Allow"},
+		"a domain that several clusters serve":   {"Federation", "dns: {shared: true, hostname: cup1.cupdomain.com, transferTo: \"\"}"},
 		"records to take over, of which some exist": {"Federation", `dns: {takeover: [{name: cup1.cupdomain.com, type: A},
 			{name: _xmpp-server._tcp.cupdomain.com, type: SRV}, {name: cup1.cupdomain.com, type: AAAA}]}`},
 	}

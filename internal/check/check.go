@@ -34,6 +34,8 @@ type InboundTarget struct {
 	Hostname string
 	// Port, Priority and Weight are those of the service records (RFC 2782).
 	Port, Priority, Weight uint16
+	// Shared tells that other clusters may have service records at the same names.
+	Shared bool
 	// DirectPort is that of the service records for direct TLS (XEP-0368). Zero: there are none.
 	DirectPort uint16
 	// Addresses are those of Hostname.
@@ -53,6 +55,7 @@ func TargetOf(fed *v1alpha1.Federation, addresses []netip.Addr) InboundTarget {
 	t := InboundTarget{
 		Domains: desired.AddressableDomains(fed), Hostname: desired.Hostname(fed), Addresses: addresses,
 		Port: uint16(fed.Spec.Exposure.Port), Priority: uint16(fed.Spec.DNS.Priority), Weight: uint16(fed.Spec.DNS.Weight),
+		Shared: fed.Spec.DNS.Shared,
 	}
 	if direct := fed.Spec.Exposure.DirectTLS; direct != nil {
 		t.DirectPort = uint16(direct.Port)

@@ -102,7 +102,7 @@ func judgeService(t InboundTarget, e entry, records []SRV) (Result, bool) {
 				"(negative TTL of the zone)", publish),
 		}, false
 	}
-	if len(records) == 1 && records[0] == want {
+	if slices.Contains(records, want) && (len(records) == 1 || t.Shared) {
 		return Result{}, true
 	}
 	found := make([]string, len(records))

@@ -68,7 +68,9 @@ func clientRecords(fed *v1alpha1.Federation, domain string) []dns.RRset {
 
 func serviceRecord(fed *v1alpha1.Federation, service, domain string, port int32) dns.RRset {
 	spec := fed.Spec.DNS
-	return dns.SRVRecord(service, domain, uint32(spec.TTL), dns.SRV{
+	record := dns.SRVRecord(service, domain, uint32(spec.TTL), dns.SRV{
 		Priority: uint16(spec.Priority), Weight: uint16(spec.Weight), Port: uint16(port), Target: Hostname(fed),
 	})
+	record.Shared = spec.Shared
+	return record
 }

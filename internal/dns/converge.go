@@ -5,7 +5,16 @@ package dns
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
+	"time"
+)
+
+const (
+	// sharedTries are those where others who share a name may write as well, each of whom may be faster.
+	sharedTries = 24
+	// maxPause between them.
+	maxPause = 50 * time.Millisecond
 )
 
 // maxTries of read, decide, write. More than one is needed only when somebody else writes at the same moment or an
@@ -44,10 +53,15 @@ func Converge(ctx context.Context, p Provider, s Signer, owner Owner, units []Un
 	if owner.TransferTo != "" && !p.Capabilities().guarded() {
 		return Result{}, unsupportedError("spec.dns.transferTo", p.Apex())
 	}
+	if want.sharesAny() && !p.Capabilities().guarded() {
+		return Result{}, unsupportedError("spec.dns.shared", p.Apex())
+	}
 	if !p.Capabilities().guarded() {
 		want.accept = nil
 	}
-	run := run{provider: p, planner: planner{apex: p.Apex(), signer: s, owner: owner, want: want}}
+	run := run{provider: p, planner: planner{
+		apex: p.Apex(), signer: s, owner: owner, want: want, unguarded: !p.Capabilities().guarded(),
+	}}
 	switch c := p.Capabilities(); {
 	case !c.Writes:
 		return run.advise(ctx)
@@ -82,7 +96,8 @@ func (r *run) convergeInTwo(ctx context.Context) (Result, error) {
 func (r *run) converge(ctx context.Context) (Result, error) {
 	var result Result
 	var last error
-	for range maxTries {
+	for try := 1; try <= r.tries(); try++ {
+		r.last = try == r.tries()
 		if err := r.readZone(ctx); err != nil {
 			return result, err
 		}
@@ -101,10 +116,14 @@ func (r *run) converge(ctx context.Context) (Result, error) {
 		switch e, _ := AsError(err); {
 		case err == nil:
 			result = next.result()
-			return result, r.readBack(ctx, next.change)
+			return result, r.readBack(ctx, next)
 		case errors.Is(err, ErrPrerequisite):
 			r.strict = true
 			last = changingError(next.held, r.apex)
+			if r.tries() > maxTries {
+				last = busyError(r.apex)
+				pause(ctx)
+			}
 		case e != nil && e.Unsettled:
 			// The next reading shows whether the update was applied. If it was not, trying again is safe: should the
 			// first one still come, the prerequisites of one of the two fail.
@@ -124,6 +143,22 @@ func (p plan) result() Result {
 	}
 }
 
+// tries are more where others may write at the same moment with the same right.
+func (r *run) tries() int {
+	if r.want.sharesAny() || len(r.sharedKeys(r.listed(r.guard(indexKey(r.owner, r.apex))))) > 0 {
+		return sharedTries
+	}
+	return maxTries
+}
+
+// pause for a random time, so that those who collided do not collide again.
+func pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(rand.N(maxPause)):
+	}
+}
+
 // readZone reads what the decision depends on: the index, and ownership records and records of what is wanted; then the
 // ownership records of what the index lists beyond that. Records that are only to be removed need no reading.
 func (r *run) readZone(ctx context.Context) error {
@@ -137,15 +172,25 @@ func (r *run) readZone(ctx context.Context) error {
 		return err
 	}
 	var more []Key
+	anchors := slices.Clone(r.want.anchors)
 	for _, a := range r.listed(r.guard(keys[0])) {
 		if !slices.Contains(r.want.anchors, a) {
-			more = append(more, markerKey(a))
+			more, anchors = append(more, markerKey(a)), append(anchors, a)
 		}
 	}
-	if len(more) == 0 {
+	if len(more) > 0 {
+		if err := r.get(ctx, more); err != nil {
+			return err
+		}
+	}
+	// What is shared is given up in part, so it has to be known.
+	parts := slices.DeleteFunc(r.sharedKeys(anchors), func(k Key) bool {
+		return slices.Contains(keys, k)
+	})
+	if len(parts) == 0 {
 		return nil
 	}
-	return r.get(ctx, more)
+	return r.get(ctx, parts)
 }
 
 func (r *run) get(ctx context.Context, keys []Key) error {
@@ -157,7 +202,8 @@ func (r *run) get(ctx context.Context, keys []Key) error {
 }
 
 // readBack makes sure that what the server accepted is what it serves: NOERROR alone does not say so.
-func (r *run) readBack(ctx context.Context, c Change) error {
+func (r *run) readBack(ctx context.Context, p plan) error {
+	c := p.change
 	keys := make([]Key, 0, len(c.Put))
 	for _, set := range c.Put {
 		keys = append(keys, set.Key())
@@ -170,7 +216,9 @@ func (r *run) readBack(ctx context.Context, c Change) error {
 		return err
 	}
 	for _, set := range c.Put {
-		if r.read[set.Key()].Equal(set) {
+		got := r.read[set.Key()]
+		part, shared := p.contains[set.Key()]
+		if got.Equal(set) || shared && got.Covers(part) {
 			continue
 		}
 		if alias, ok := r.read[Key{Name: set.Name, Type: TypeCNAME}]; ok {

@@ -50,6 +50,13 @@
 // and the names never stop answering. The signature of the offer is of no use to the other, who has another key. Hence it
 // removes, of what the offer lists, only what can't but belong to the anchor, and accepting needs the same consent as adopting.
 //
+// # Sharing
+//
+// Several owners may have an anchor together if all of them want it shared. Each has an ownership record of its own in the set at
+// the anchor's place, which lists the data that is its own. An update depends on both this set and the shared record sets
+// being exactly as they were read, and changes only its owner's part of them; who was too slow reads again, after a random
+// pause. Data that nobody lists keeps newcomers out, and is left alone by those who are in.
+//
 // # Guarantees
 //
 // All this holds where the server checks prerequisites and changes are atomic. A Provider tells by its Capabilities when

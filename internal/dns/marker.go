@@ -43,7 +43,10 @@ type Owner struct {
 //
 //	"v=xf1;o=9f86d081884c7d65;e=3;k=5a1c03ee;h=0c3f…" "_xmpp-server._tcp SRV"
 //
-// An offer to another owner stands behind the epoch: ";t=60303ae22b998861".
+// An offer to another owner stands behind the epoch: ";t=60303ae22b998861". Where owners share an anchor each has a record
+// of its own there, with ";m=shared" behind the epoch, that lists the data which is its own:
+//
+//	"v=xf1;o=9f86d081884c7d65;e=3;m=shared;k=5a1c03ee;h=0c3f…" "_xmpp-server._tcp SRV 0 0 5269 cup1.cupdomain.com."
 type marker struct {
 	owner string
 	// transferTo is the owner that may have the anchor with all that is listed; empty: nobody.
@@ -55,6 +58,10 @@ type marker struct {
 	keyID, mac string
 	// keys are sorted.
 	keys []Key
+	// shared tells that others may have the anchor as well; data is then what is this owner's, in step with keys, in which a
+	// key stands once per record.
+	shared bool
+	data   []string
 }
 
 // markerKey is where the ownership record of an anchor stands. Whoever wants the anchor must write there, so claims
@@ -102,19 +109,26 @@ func anchorOf(key Key) (string, bool) {
 
 // text is the marker in TXT form, names being relative to apex.
 func (m marker) text(apex string) TXT {
-	offer := ""
-	if m.transferTo != "" {
-		offer = ";t=" + m.transferTo
+	mode := ""
+	switch {
+	case m.shared:
+		mode = ";m=shared"
+	case m.transferTo != "":
+		mode = ";t=" + m.transferTo
 	}
-	out := TXT{fmt.Sprintf("v=%s;o=%s;e=%d%s;k=%s;h=%s", markerVersion, m.owner, m.epoch, offer, m.keyID, m.mac)}
-	for _, k := range m.keys {
-		out = append(out, relative(k.Name, apex)+" "+TypeName(k.Type))
+	out := TXT{fmt.Sprintf("v=%s;o=%s;e=%d%s;k=%s;h=%s", markerVersion, m.owner, m.epoch, mode, m.keyID, m.mac)}
+	for i, k := range m.keys {
+		line := relative(k.Name, apex) + " " + TypeName(k.Type)
+		if m.shared {
+			line += " " + m.data[i]
+		}
+		out = append(out, line)
 	}
 	return out
 }
 
 var markerFields = regexp.MustCompile(
-	`^v=xf1;o=([a-z0-9]{8,40});e=([1-9][0-9]{0,18})(?:;t=([a-z0-9]{8,40}))?;k=([0-9a-f]{8});h=([0-9a-f]{32})$`)
+	`^v=xf1;o=([a-z0-9]{8,40});e=([1-9][0-9]{0,18})(?:;t=([a-z0-9]{8,40})|;(m=shared))?;k=([0-9a-f]{8});h=([0-9a-f]{32})$`)
 
 // parseMarker reads a marker from a TXT record that anybody may have written. Only the exact form that text gives is
 // accepted, so there is one way to write each marker.
@@ -130,15 +144,38 @@ func parseMarker(text TXT, apex string) (marker, bool) {
 	if err != nil {
 		return marker{}, false
 	}
-	m := marker{owner: fields[1], epoch: epoch, transferTo: fields[3], keyID: fields[4], mac: fields[5]}
+	m := marker{owner: fields[1], epoch: epoch, transferTo: fields[3], shared: fields[4] != "", keyID: fields[5], mac: fields[6]}
+	last := ""
 	for _, s := range text[1:] {
-		key, ok := parseMarkerKey(s, apex)
-		if !ok || len(m.keys) > 0 && compareKeys(m.keys[len(m.keys)-1], key) >= 0 {
+		key, data, ok := parseMarkerLine(s, apex, m.shared)
+		if !ok || len(m.keys) > 0 && cmp.Or(compareKeys(m.keys[len(m.keys)-1], key), strings.Compare(last, data)) >= 0 {
 			return marker{}, false
 		}
-		m.keys = append(m.keys, key)
+		m.keys, last = append(m.keys, key), data
+		if m.shared {
+			m.data = append(m.data, data)
+		}
 	}
 	return m, true
+}
+
+// parseMarkerLine reads what a marker lists: a key, and in a shared one data as well.
+func parseMarkerLine(s, apex string, shared bool) (Key, string, bool) {
+	if !shared {
+		key, ok := parseMarkerKey(s, apex)
+		return key, "", ok
+	}
+	parts := strings.SplitN(s, " ", 3)
+	if len(parts) != 3 || len(s) > maxString {
+		return Key{}, "", false
+	}
+	key, ok := parseMarkerKey(parts[0]+" "+parts[1], apex)
+	set, err := ParseRRset(key.Name, parts[1], 0, []string{parts[2]})
+	if !ok || err != nil || key.Type != TypeSRV {
+		return Key{}, "", false
+	}
+	target := set.Data[0].(SRV).Target
+	return key, parts[2], set.Data[0].String() == parts[2] && target == Canonical(target)
 }
 
 func parseMarkerKey(s, apex string) (Key, bool) {
@@ -205,8 +242,15 @@ func mac(key []byte, apex, name string, m marker) string {
 	if m.transferTo != "" {
 		fmt.Fprintf(h, "t=%s\n", m.transferTo)
 	}
-	for _, k := range m.keys {
-		fmt.Fprintf(h, "%s %d\n", k.Name, k.Type)
+	if m.shared {
+		fmt.Fprintf(h, "m=shared\n")
+	}
+	for i, k := range m.keys {
+		fmt.Fprintf(h, "%s %d", k.Name, k.Type)
+		if m.shared {
+			fmt.Fprintf(h, " %s", m.data[i])
+		}
+		fmt.Fprintln(h)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:macBytes])
 }

@@ -98,6 +98,10 @@ func TestSignerRefusesWeakKeys(t *testing.T) {
 
 func TestOnlyTheExactFormOfAMarkerIsRead(t *testing.T) {
 	const head = "v=xf1;o=owner001;e=1;k=0123abcd;h=0123456789abcdef0123456789abcdef"
+	sharedHead := strings.Replace(head, ";k=", ";m=shared;k=", 1)
+	if _, ok := parseMarker(TXT{sharedHead, "_s._tcp SRV 0 0 5269 a.", "_s._tcp SRV 1 0 5269 a."}, testApex); !ok {
+		t.Error("the valid shared marker that the others differ from is refused")
+	}
 	if _, ok := parseMarker(TXT{head, "@ A", "cup1 A"}, testApex); ok {
 		t.Error("keys out of order: want refusal, since cup1.cupdomain.com sorts before cupdomain.com")
 	}
@@ -113,6 +117,14 @@ func TestOnlyTheExactFormOfAMarkerIsRead(t *testing.T) {
 		"an epoch that is too large":    {strings.Replace(head, "e=1", "e=9999999999999999999", 1)},
 		"a short signature":             {head[:len(head)-1]},
 		"more after the signature":      {head + ";x=1"},
+		"an unknown mode":               {strings.Replace(head, ";k=", ";m=alone;k=", 1)},
+		"an offer of what is shared":    {strings.Replace(head, ";k=", ";t=owner002;m=shared;k=", 1)},
+		"a shared key without data":     {sharedHead, "_s._tcp SRV"},
+		"shared data out of form":       {sharedHead, "_s._tcp SRV 0 0 05269 cup1.cupdomain.com."},
+		"a shared target in capitals":   {sharedHead, "_s._tcp SRV 0 0 5269 CUP1.cupdomain.com."},
+		"a shared address":              {sharedHead, "cup1 A 203.0.113.5"},
+		"shared data twice":             {sharedHead, "_s._tcp SRV 0 0 5269 a.", "_s._tcp SRV 0 0 5269 a."},
+		"data of what is not shared":    {head, "_s._tcp SRV 0 0 5269 a."},
 		"an offer to nobody":            {strings.Replace(head, ";k=", ";t=;k=", 1)},
 		"an offer with a short name":    {strings.Replace(head, ";k=", ";t=short;k=", 1)},
 		"an offer at the end":           {head + ";t=owner002"},
@@ -142,6 +154,7 @@ func FuzzParseMarker(f *testing.F) {
 	signer := testSigner(f, keyToday)
 	m := signer.sign(testApex, "own._xmppfed.cupdomain.com.", testMarker())
 	f.Add(strings.Join(m.text(testApex), "\x00"), testApex)
+	f.Add("v=xf1;o=owner001;e=1;m=shared;k=0123abcd;h=0123456789abcdef0123456789abcdef\x00_s._tcp SRV 0 0 5269 a.", testApex)
 	f.Add("v=xf1;o=owner001;e=1;t=owner002;k=0123abcd;h=0123456789abcdef0123456789abcdef\x00www A", testApex)
 	f.Add("v=xf1;o=owner001;e=1;k=0123abcd;h=0123456789abcdef0123456789abcdef\x00www A", ".")
 	f.Fuzz(func(t *testing.T, joined, apex string) {

@@ -43,6 +43,38 @@ func conflictError(g guard, us Owner, apex string) *Error {
 	}
 }
 
+// sharedError is about a name that others share, and that is wanted alone.
+func sharedError(g guard, apex string) *Error {
+	anchor, _ := anchorOf(g.key)
+	return &Error{
+		Reason: v1alpha1.ReasonOwnershipConflict,
+		Message: fmt.Sprintf("%s is shared by other owners, %s, says the ownership record %s in zone %s; set spec.dns.shared of this "+
+			"Federation too, or have theirs, which may be in other clusters, deleted", Display(anchor), g.owners(), g.key, Display(apex)),
+		Permanent: true,
+	}
+}
+
+// aloneError is about a name that another owner has alone, and that is wanted shared.
+func aloneError(g guard, apex string) *Error {
+	anchor, _ := anchorOf(g.key)
+	return &Error{
+		Reason: v1alpha1.ReasonOwnershipConflict,
+		Message: fmt.Sprintf("%s is published by another owner, %s, who does not share it, says the ownership record %s in zone %s; set "+
+			"spec.dns.shared of that owner's Federation, which may be in another cluster, or have it deleted",
+			Display(anchor), g.marker.owner, g.key, Display(apex)),
+		Permanent: true,
+	}
+}
+
+// busyError is the end of the tries where others write all the time.
+func busyError(apex string) *Error {
+	return &Error{
+		Reason: v1alpha1.ReasonOwnershipConflict,
+		Message: fmt.Sprintf("others who share names in zone %s write to it all the time; the operator tries again by itself; if this "+
+			"lasts, look which cluster's operator does not come to rest", Display(apex)),
+	}
+}
+
 // notAllowedError is about an offer that can't be accepted.
 func notAllowedError(g guard, apex string) *Error {
 	anchor, _ := anchorOf(g.key)

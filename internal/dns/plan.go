@@ -26,6 +26,9 @@ import "slices"
 //	another owner's  | no     | nothing                                                   | -
 //	ours, but forged | any    | OwnershipLost                                             | -
 //
+// What is shared follows the same rows, in share.go: "absent" and "unchanged" then speak of the whole sets, with the parts of
+// others in them, and only our part is written or dropped.
+//
 // The index follows the same rows. It lists the ownership records; every update rewrites it with the next epoch, hence
 // two updates based on the same reading can't both succeed.
 
@@ -37,6 +40,8 @@ const (
 	standingOurs
 	standingOther
 	standingOffered
+	// standingShared means that others share the anchor, and we don't.
+	standingShared
 	standingForged
 	standingJunk
 )
@@ -49,6 +54,8 @@ type guard struct {
 	set RRset
 	// marker, when ours, another's or offered by another.
 	marker marker
+	// members are the markers of others who share the anchor.
+	members []marker
 	// current tells that today's key signed it, listed that our index has it.
 	current, listed bool
 }
@@ -65,6 +72,11 @@ type planner struct {
 	strict bool
 	// keep tells to remove nothing and to go on listing what is to be removed, see Converge.
 	keep bool
+	// unguarded tells that the provider does not guarantee that nobody's change gets lost.
+	unguarded bool
+	// last tells that this is the last try. Others may change what is shared between two readings, so only then is a record
+	// that nobody accounts for an obstacle.
+	last bool
 }
 
 // plan is what to do, and what it leads to.
@@ -76,6 +88,8 @@ type plan struct {
 	accepted []Key
 	// offered are the record sets that the owner holds and offers, see Owner.TransferTo.
 	offered []Key
+	// contains is what record sets that are shared hold afterwards at least.
+	contains map[Key]RRset
 	// held tells that the owner holds an anchor already.
 	held bool
 }
@@ -87,28 +101,37 @@ func (p planner) guard(key Key) guard {
 		return g
 	}
 	g.set, g.standing = set, standingJunk
+	var mine, alone []marker
+	junk := false
 	for _, d := range set.Data {
 		text, _ := d.(TXT)
-		m, ok := parseMarker(text, p.apex)
-		if !ok {
-			continue
+		switch m, ok := parseMarker(text, p.apex); {
+		case !ok:
+			junk = true
+		case m.owner == p.owner.ID:
+			mine = append(mine, m)
+		case m.shared:
+			g.members = append(g.members, m)
+		default:
+			alone = append(alone, m)
 		}
-		g.marker = m
-		if m.owner != p.owner.ID {
-			g.standing = standingOther
-			if m.transferTo == p.owner.ID && len(set.Data) == 1 {
-				g.standing = standingOffered
-			}
-			continue
+	}
+	switch {
+	case len(mine) > 0:
+		g.marker, g.standing = mine[0], standingForged
+		valid, current := p.signer.verify(p.apex, key.Name, g.marker)
+		if valid && len(mine) == 1 && 1+len(g.members) == len(set.Data) && (len(set.Data) == 1 || g.marker.shared) {
+			g.standing, g.current = standingOurs, current
 		}
-		var valid bool
-		valid, g.current = p.signer.verify(p.apex, key.Name, m)
-		if valid && len(set.Data) == 1 {
-			g.standing = standingOurs
-			return g
+	case len(alone) > 0:
+		g.marker, g.standing = alone[0], standingOther
+		if g.marker.transferTo == p.owner.ID && len(set.Data) == 1 {
+			g.standing = standingOffered
 		}
-		g.standing = standingForged
-		return g
+	case len(g.members) > 0 && !junk:
+		g.standing = standingShared
+	case len(g.members) > 0:
+		g.marker, g.standing = g.members[0], standingOther
 	}
 	return g
 }
@@ -123,7 +146,7 @@ func (p planner) plan() (plan, *Error) {
 	}
 	listed := p.listed(index)
 	anchors := p.anchors(listed)
-	b := builder{planner: p}
+	b := builder{planner: p, plan: plan{contains: map[Key]RRset{}}}
 	guards := map[string]guard{}
 	for _, a := range anchors {
 		g := p.guard(markerKey(a))
@@ -169,9 +192,18 @@ func (p planner) anchors(listed []string) []string {
 // checkGuard refuses what the table refuses on account of an ownership record alone.
 func (p planner) checkGuard(g guard, wanted bool) *Error {
 	anchor, _ := anchorOf(g.key)
+	shared := p.want.shared[anchor]
 	switch {
 	case g.standing == standingForged:
 		return forgedError(g, p.apex)
+	case g.standing == standingOurs && g.marker.shared && p.unguarded:
+		return unsupportedError("spec.dns.shared", p.apex)
+	case g.standing == standingShared && wanted && !shared, g.standing == standingOurs && len(g.members) > 0 && wanted && !shared:
+		return sharedError(g, p.apex)
+	case g.others() && wanted && shared:
+		return aloneError(g, p.apex)
+	case g.standing == standingOurs && g.marker.shared && wanted && !shared:
+		return p.checkAlone(g, anchor)
 	case g.standing == standingOther && wanted:
 		return conflictError(g, p.owner, p.apex)
 	case g.standing == standingOffered && wanted && !p.want.accept[anchor]:
@@ -199,7 +231,9 @@ func (b *builder) hold(anchor string, g guard) {
 	switch {
 	case g.standing == standingOurs:
 		b.plan.held = true
-		b.held = append(b.held, g.marker.keys...)
+		if !b.shares(anchor, g) || !g.marker.shared {
+			b.held = append(b.held, slices.Compact(slices.Clone(g.marker.keys))...)
+		}
 	case g.standing == standingOffered && len(b.want.keys[anchor]) > 0:
 		for _, k := range g.marker.keys {
 			if wanted := slices.Contains(b.want.keys[anchor], k); wanted || k.belongs(anchor) {
@@ -224,6 +258,9 @@ func (b *builder) dropUnwanted() {
 // anchor adds what one anchor needs.
 func (b *builder) anchor(anchor string, g guard) *Error {
 	keys := b.want.keys[anchor]
+	if b.shares(anchor, g) {
+		return b.share(anchor, g)
+	}
 	if len(keys) == 0 {
 		if g.standing == standingOurs && !b.keep {
 			b.require(g)
@@ -306,7 +343,8 @@ func (b *builder) index(g guard, anchors []string) {
 
 // upToDate tells whether an ownership record says what it should.
 func (b *builder) upToDate(g guard, keys []Key) bool {
-	return g.standing == standingOurs && g.current && g.marker.transferTo == b.offerOf(g) && slices.Equal(g.marker.keys, keys)
+	return g.standing == standingOurs && g.current && g.marker.transferTo == b.offerOf(g) &&
+		!g.marker.shared && slices.Equal(g.marker.keys, keys)
 }
 
 // offerOf is to whom an ownership record offers its anchor. An index offers nothing.
@@ -329,7 +367,7 @@ func (b *builder) kept(g guard, keys []Key) []Key {
 
 // require makes the change depend on the ownership record being as it was read.
 func (b *builder) require(g guard) {
-	if g.standing == standingOurs || g.standing == standingOffered {
+	if g.standing == standingOurs || g.standing == standingOffered || g.standing == standingShared {
 		b.plan.change.Equal = append(b.plan.change.Equal, g.set)
 	} else {
 		b.plan.change.Absent = append(b.plan.change.Absent, g.key)

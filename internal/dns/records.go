@@ -55,6 +55,8 @@ type RRset struct {
 	TTL uint32
 	// Data without order; duplicates have no meaning.
 	Data []Data
+	// Shared is for wanted record sets: other owners have, or may have, data in it as well.
+	Shared bool
 }
 
 // Key of the record set.

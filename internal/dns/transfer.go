@@ -2,6 +2,8 @@
 
 package dns
 
+import "slices"
+
 // others tells that another owner has the anchor.
 func (g guard) others() bool { return g.standing == standingOther || g.standing == standingOffered }
 
@@ -19,6 +21,9 @@ func (p planner) handOver() (plan, *Error) {
 		if err := p.checkGuard(g, false); err != nil {
 			return plan{}, err
 		}
+		if g.standing == standingOurs && len(g.members) > 0 {
+			return plan{}, sharedError(g, p.apex)
+		}
 		if g.standing == standingOurs {
 			b.offer(g)
 			held = append(held, anchor)
@@ -31,9 +36,10 @@ func (p planner) handOver() (plan, *Error) {
 
 // offer an anchor with all that its ownership record lists.
 func (b *builder) offer(g guard) {
-	b.plan.offered = append(b.plan.offered, g.marker.keys...)
-	if !b.upToDate(g, g.marker.keys) {
+	keys := slices.Compact(slices.Clone(g.marker.keys))
+	b.plan.offered = append(b.plan.offered, keys...)
+	if !b.upToDate(g, keys) {
 		b.require(g)
-		b.put(b.marker(g, g.marker.keys))
+		b.put(b.marker(g, keys))
 	}
 }

@@ -37,6 +37,8 @@ type wanted struct {
 	takeover []Key
 	// accept are the anchors that may be taken from an owner that offers them.
 	accept map[string]bool
+	// shared are the anchors that other owners may have as well.
+	shared map[string]bool
 }
 
 // allKeys of all anchors, sorted.
@@ -50,7 +52,7 @@ func (w wanted) allKeys() []Key {
 }
 
 func mergeUnits(apex string, units []Unit) (wanted, error) {
-	w := wanted{keys: map[string][]Key{}, sets: map[Key]RRset{}, accept: map[string]bool{}}
+	w := wanted{keys: map[string][]Key{}, sets: map[Key]RRset{}, accept: map[string]bool{}, shared: map[string]bool{}}
 	for _, u := range units {
 		w.takeover = append(w.takeover, u.Takeover...)
 		anchor := Canonical(u.Anchor)
@@ -68,6 +70,10 @@ func mergeUnits(apex string, units []Unit) (wanted, error) {
 				}
 				continue
 			}
+			if len(w.keys[anchor]) > 0 && w.shared[anchor] != set.Shared {
+				return wanted{}, fmt.Errorf("merging records: %s is shared in part only", anchor)
+			}
+			w.shared[anchor] = set.Shared
 			w.sets[set.Key()] = set
 			w.keys[anchor] = append(w.keys[anchor], set.Key())
 		}
@@ -80,12 +86,38 @@ func mergeUnits(apex string, units []Unit) (wanted, error) {
 	return w, nil
 }
 
+// sharesAny tells whether other owners may have a wanted anchor as well.
+func (w wanted) sharesAny() bool {
+	return slices.ContainsFunc(w.anchors, func(a string) bool { return w.shared[a] })
+}
+
 func checkSet(set RRset, apex string) error {
 	if err := checkName(set.Name, apex); err != nil {
 		return err
 	}
 	if !publishable(set.Type) || len(set.Data) == 0 || set.Name != Canonical(set.Name) {
 		return fmt.Errorf("merging records: %s can't be published", set.Key())
+	}
+	if set.Shared {
+		return checkShared(set)
+	}
+	return nil
+}
+
+// checkShared refuses what can't be listed in a shared marker.
+func checkShared(set RRset) error {
+	if set.Type != TypeSRV {
+		return fmt.Errorf("merging records: %s can't be shared", set.Key())
+	}
+	for _, data := range set.Strings() {
+		if line := set.Name + " SRV " + data; len(line) > maxString {
+			return &Error{
+				Reason: v1alpha1.ReasonNameOutsideZone,
+				Message: fmt.Sprintf("%s with host name %s is too long to be shared: %d of %d bytes; choose a shorter host name in the "+
+					"Federation", Display(set.Name), data, len(line), maxString),
+				Permanent: true,
+			}
+		}
 	}
 	return nil
 }

@@ -103,6 +103,7 @@ func Message(apex string) string {
 // loser is the owner that a change takes records from, by its index, which every change rewrites or removes.
 func loser(change dns.Change) (owner string, removes bool) {
 	keys := slices.Clone(change.Drop)
+	removes = len(change.Withdrawn) > 0
 	for _, k := range change.Drop {
 		ownership, _ := dns.Ownership(k)
 		removes = removes || !ownership

@@ -54,7 +54,7 @@ func servers() []server {
 
 func TestDynamicUpdateConforms(t *testing.T) {
 	zones := map[string]string{}
-	for i := range 60 {
+	for i := range 80 {
 		zones[fmt.Sprintf("cup%02d.example", i)] = foreign
 	}
 	for _, s := range servers() {
