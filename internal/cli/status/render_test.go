@@ -126,8 +126,8 @@ func TestOfManyPartnersThoseThatDoNotAnswerComeFirst(t *testing.T) {
 
 func TestAnOldOrPausedStatusIsSaidToBeOne(t *testing.T) {
 	for want, change := range map[string]func(*v1alpha1.Federation){
-		"It is being deleted.": func(fed *v1alpha1.Federation) { fed.DeletionTimestamp = &metav1.Time{Time: example.Now()} },
-		"It is suspended: ":    func(fed *v1alpha1.Federation) { fed.Spec.Suspend = true },
+		"It is being deleted.":                                   func(fed *v1alpha1.Federation) { fed.DeletionTimestamp = &metav1.Time{Time: example.Now()} },
+		"may be from before that":                                func(fed *v1alpha1.Federation) { fed.Spec.Suspend = true },
 		"What follows speaks of the spec before its last change": func(fed *v1alpha1.Federation) { fed.Generation++ },
 	} {
 		fed := example.Healthy()
