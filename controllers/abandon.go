@@ -49,7 +49,7 @@ func (r *FederationReconciler) tellAbandoned(fed *v1alpha1.Federation) {
 		intro := fmt.Sprintf("left in zone %s; its administrator removes them (nsupdate): ", zone)
 		for _, commands := range fill(maxNote-len(intro), removals(r.owner(fed), fed, zone)) {
 			number++
-			r.Recorder.Eventf(fed, nil, corev1.EventTypeWarning, v1alpha1.ReasonRecordsAbandoned,
+			r.Recorder.Eventf(fed, nil, corev1.EventTypeWarning, v1alpha1.EventRecordsAbandoned,
 				fmt.Sprintf("AbandonRecords%d", number), "%s%s", intro, commands)
 		}
 	}

@@ -244,9 +244,9 @@ const (
 
 // Reasons of events only.
 const (
-	// ReasonRecordsAbandoned: a Federation was deleted while the annotation xmppfed.io/abandon-records-in gave up a zone; the
+	// EventRecordsAbandoned: a Federation was deleted while the annotation xmppfed.io/abandon-records-in gave up a zone; the
 	// note lists the records that are left there.
-	ReasonRecordsAbandoned = "RecordsAbandoned"
+	EventRecordsAbandoned = "RecordsAbandoned"
 )
 
 // Reasons of InboundReachable.
