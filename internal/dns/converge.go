@@ -155,7 +155,7 @@ func (r *run) tries() int {
 func pause(ctx context.Context) {
 	select {
 	case <-ctx.Done():
-	case <-time.After(rand.N(maxPause)):
+	case <-time.After(rand.N(maxPause)): //nolint:gosec // nothing secret depends on it
 	}
 }
 

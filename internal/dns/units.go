@@ -70,10 +70,9 @@ func mergeUnits(apex string, units []Unit) (wanted, error) {
 				}
 				continue
 			}
-			if len(w.keys[anchor]) > 0 && w.shared[anchor] != set.Shared {
-				return wanted{}, fmt.Errorf("merging records: %s is shared in part only", anchor)
+			if err := w.share(anchor, set.Shared); err != nil {
+				return wanted{}, err
 			}
-			w.shared[anchor] = set.Shared
 			w.sets[set.Key()] = set
 			w.keys[anchor] = append(w.keys[anchor], set.Key())
 		}
@@ -84,6 +83,15 @@ func mergeUnits(apex string, units []Unit) (wanted, error) {
 	}
 	slices.Sort(w.anchors)
 	return w, nil
+}
+
+// share notes whether an anchor is shared, which all of its records have to agree on.
+func (w wanted) share(anchor string, shared bool) error {
+	if len(w.keys[anchor]) > 0 && w.shared[anchor] != shared {
+		return fmt.Errorf("merging records: %s is shared in part only", anchor)
+	}
+	w.shared[anchor] = shared
+	return nil
 }
 
 // sharesAny tells whether other owners may have a wanted anchor as well.

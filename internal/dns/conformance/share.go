@@ -149,20 +149,7 @@ func sharedRace(s suite) {
 		s.Helper()
 		var group sync.WaitGroup
 		for i, c := range clusters {
-			group.Go(func() {
-				// One whose turn did not come is called again, as the operator does it.
-				for tries := 0; ; tries++ {
-					_, err := c.converge(units(i)...)
-					e, ok := dns.AsError(err)
-					if err == nil {
-						return
-					}
-					if !ok || e.Permanent || tries == 20 {
-						s.Errorf("%s: %v", c.ID, err)
-						return
-					}
-				}
-			})
+			group.Go(func() { c.persist(units(i)...) })
 		}
 		group.Wait()
 	}
@@ -187,6 +174,20 @@ func sharedRace(s suite) {
 	all(func(int) []dns.Unit { return nil })
 	if diff := cmp.Diff(before, s.Dump()); diff != "" {
 		s.Errorf("the zone differs after all is released (-before +after):\n%s", diff)
+	}
+}
+
+// persist is called again when its turn did not come, as the operator does it.
+func (c cluster) persist(units ...dns.Unit) {
+	for tries := 0; ; tries++ {
+		_, err := c.converge(units...)
+		if err == nil {
+			return
+		}
+		if e, ok := dns.AsError(err); !ok || e.Permanent || tries == 20 {
+			c.Errorf("%s: %v", c.ID, err)
+			return
+		}
 	}
 }
 
