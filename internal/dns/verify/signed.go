@@ -56,8 +56,8 @@ func (v Verifier) Signed(ctx context.Context, p dns.Provider, resolvers []string
 		trusted := named(keys, delegation)
 		switch {
 		case len(trusted) == 0 || !keys.vouchedBy(trusted, now):
-			return fmt.Sprintf("name server %s serves no keys (DNSKEY) of zone %s that the DS record at its parent vouches for; whoever runs "+
-				"the zone repairs its signing (DNSSEC), or the DS record", s, apex), nil
+			return fmt.Sprintf("name server %s serves no keys (DNSKEY) of zone %s that the DS record at its parent vouches for; "+
+				"whoever runs the zone repairs its signing (DNSSEC), or the DS record", s, apex), nil
 		case !start.vouchedBy(keys.keys(), now):
 			return fmt.Sprintf("name server %s serves zone %s without valid signatures (RRSIG); whoever runs the zone repairs its signing "+
 				"(DNSSEC)", s, apex), nil
