@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -75,6 +76,8 @@ func seclude() error {
 	inside := append([]string{"--net", "--pid", "--fork", "--mount-proc", "--kill-child", "--", program, "-inside"}, os.Args[1:]...)
 	command := exec.Command("unshare", inside...) //nolint:gosec // its own arguments
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
+	// unshare ignores interrupts; it must not outlive this program, and nothing in the namespaces must.
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return command.Run()
 }
 
