@@ -44,13 +44,11 @@ func (r *DNSZoneReconciler) lookAtServers(ctx context.Context, zone *v1alpha1.DN
 	}
 	behind, inStep := false, 0
 	for _, s := range states {
-		switch {
-		case s.State == v1alpha1.NameServerInStep:
+		inStepHere := s.State == v1alpha1.NameServerInStep
+		if inStepHere {
 			inStep++
-			behind = behind || uint32(s.Serial) != newest
-		case s.State == v1alpha1.NameServerBehind:
-			behind = true
 		}
+		behind = behind || s.State == v1alpha1.NameServerBehind || inStepHere && uint32(s.Serial) != newest
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -152,10 +152,10 @@ func changeOfKeys(zone *v1alpha1.DNSZone) string {
 	case spec == nil || spec.PreviousTSIG == nil:
 		return ""
 	case zone.Status.Key == spec.TSIG.KeyName:
-		return fmt.Sprintf(" %s; as soon as it has the rights there that %s had, the platform team removes spec.provider.rfc2136.previousTSIG, "+
-			"and the server's administrator that key", spec.TSIG.KeyName, spec.PreviousTSIG.KeyName)
+		return fmt.Sprintf(" %s; as soon as it has the rights there that %s had, the platform team removes "+
+			"spec.provider.rfc2136.previousTSIG, and the server's administrator that key", spec.TSIG.KeyName, spec.PreviousTSIG.KeyName)
 	default:
-		return fmt.Sprintf(" %s of spec.provider.rfc2136.previousTSIG, but not %s yet, or not for updates; the server's administrator adds it with "+
-			"the same rights, the platform team its Secret", spec.PreviousTSIG.KeyName, spec.TSIG.KeyName)
+		return fmt.Sprintf(" %s of spec.provider.rfc2136.previousTSIG, but not %s yet, or not for updates; the server's "+
+			"administrator adds it with the same rights, the platform team its Secret", spec.PreviousTSIG.KeyName, spec.TSIG.KeyName)
 	}
 }

@@ -41,8 +41,9 @@ const (
 	// present once accepted. Unknown: WaitingForAddress, ZoneNotProbed.
 	//
 	// True: Published, TransferOffered, DANEUnsigned. False: OwnershipConflict, OwnershipLost, RecordExistsUnowned,
-	// CNAMEConflict, SecretNotFound, TSIGKeyUnknown, TSIGBadSignature, CredentialsRejected, ClockSkew, UnauthenticatedResponse, UpdateRefused,
-	// UpdateRejected, RateLimited, NotAuthoritative, NameOutsideZone, NotApplied, PropagationPending, ServerUnavailable,
+	// CNAMEConflict, SecretNotFound, TSIGKeyUnknown, TSIGBadSignature, CredentialsRejected, ClockSkew,
+	// UnauthenticatedResponse, UpdateRefused, UpdateRejected, RateLimited, NotAuthoritative, NameOutsideZone,
+	// NotApplied, PropagationPending, ServerUnavailable,
 	// RecordsToCreate, RecordsToRemove, RemovalsPaused, Transferred, UnsupportedByProvider.
 	ConditionDNSPublished = "DNSPublished"
 

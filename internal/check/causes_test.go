@@ -180,7 +180,10 @@ func TestADeploymentIsComparedWithWhatItWasGiven(t *testing.T) {
 		"a stream of one that is denied": {
 			func(d *Deployment) { d.Policies["gmail.com"] = v1alpha1.PeerPolicy{Access: v1alpha1.PeerAccessDeny} }, []ID{Sessions}, "but is denied",
 		},
-		"no right to ask": {func(d *Deployment) { d.Left = "you may not read Secret chat/cup-server" }, nil, "you may not read Secret"},
+		"another cert shown": {func(d *Deployment) { d.Replicas[0].Wire = shows("cafe") }, []ID{Drift}, "shows another at its port"},
+		"the cert shown":     {func(d *Deployment) { d.Replicas[0].Wire = shows("0BEEF") }, nil, "knows its own dialback keys"},
+		"another secret":     {func(d *Deployment) { d.Replicas[0].Wire = doubts() }, []ID{DialbackKey}, "it has another secret"},
+		"no right to ask":    {func(d *Deployment) { d.Left = "you may not read Secret chat/cup-server" }, nil, "you may not read Secret"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := Deployment{

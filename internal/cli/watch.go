@@ -23,7 +23,8 @@ const (
 )
 
 // watch shows a screen again whenever Federations of the namespace change, until the user ends it. On a terminal the new
-// screen takes the place of the old one, from its first line on, which says what is wrong; elsewhere it follows, and passing time alone is no reason for another.
+// screen takes the place of the old one, from its first line on, which says what is wrong; elsewhere it follows, and passing
+// time alone is no reason for another.
 func (e *environment) watch(
 	ctx context.Context, c *cluster, everywhere bool, show func(context.Context) (screen, error),
 ) error {

@@ -64,17 +64,9 @@ func mergeUnits(apex string, units []Unit) (wanted, error) {
 			if err := checkSet(set, apex); err != nil {
 				return wanted{}, err
 			}
-			if earlier, twice := w.sets[set.Key()]; twice {
-				if !earlier.Equal(set) || !slices.Contains(w.keys[anchor], set.Key()) {
-					return wanted{}, fmt.Errorf("merging records: %s is wanted twice", set.Key())
-				}
-				continue
-			}
-			if err := w.share(anchor, set.Shared); err != nil {
+			if err := w.add(anchor, set); err != nil {
 				return wanted{}, err
 			}
-			w.sets[set.Key()] = set
-			w.keys[anchor] = append(w.keys[anchor], set.Key())
 		}
 	}
 	for anchor, keys := range w.keys {
@@ -83,6 +75,22 @@ func mergeUnits(apex string, units []Unit) (wanted, error) {
 	}
 	slices.Sort(w.anchors)
 	return w, nil
+}
+
+// add a record set to an anchor, which may have it already.
+func (w wanted) add(anchor string, set RRset) error {
+	if earlier, twice := w.sets[set.Key()]; twice {
+		if !earlier.Equal(set) || !slices.Contains(w.keys[anchor], set.Key()) {
+			return fmt.Errorf("merging records: %s is wanted twice", set.Key())
+		}
+		return nil
+	}
+	if err := w.share(anchor, set.Shared); err != nil {
+		return err
+	}
+	w.sets[set.Key()] = set
+	w.keys[anchor] = append(w.keys[anchor], set.Key())
+	return nil
 }
 
 // share notes whether an anchor is shared, which all of its records have to agree on.

@@ -65,7 +65,8 @@ func notes(fed *v1alpha1.Federation) []string {
 	}
 	switch {
 	case fed.Spec.Suspend:
-		notes = append(notes, "It is suspended: spec.suspend keeps the operator from changing anything. What follows may be from before that.")
+		notes = append(notes,
+			"It is suspended: spec.suspend keeps the operator from changing anything. What follows may be from before that.")
 	case fed.Status.ObservedGeneration != 0 && fed.Status.ObservedGeneration != fed.Generation:
 		notes = append(notes, "What follows speaks of the spec before its last change; the operator has not seen that yet.")
 	}
