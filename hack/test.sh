@@ -24,7 +24,7 @@ envtest() {
 }
 
 integration() {
-	$LAB build images externaldns
+	$LAB build images
 	mapfile -t packages < <(packages_with integration)
 	go_test -tags integration -timeout 20m "${packages[@]}"
 }
@@ -35,7 +35,6 @@ integration() {
 e2e() {
 	local suite=TestDNSConformance
 	[[ ${RUN-} == *"$suite"* ]] || has_test "${RUN:-.}"
-	$LAB build externaldns
 	if [[ -n ${RUN-} ]] && grep -qP -- "${RUN%%/*}" <<<"$suite"; then
 		go_test -count=1 -tags integration -timeout 20m ./internal/dns/conformance
 		[[ $RUN != *"$suite"* ]] || return 0
