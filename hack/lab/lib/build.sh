@@ -2,7 +2,7 @@
 # Programs, built from Go modules into bin/. Each is built again only when its module changed.
 
 # build [WHAT…] builds everything that the lab is made of, or only: kube, coredns, tools, images; or externaldns, which only
-# tests need.
+# make bench-dns needs.
 build() {
 	local what
 	prerequisites
