@@ -23,8 +23,9 @@ envtest() {
 	(cd hack/lab/kube && CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=false' go_test -vet=off ./cloud/...)
 }
 
+# integration runs real servers, among them ExternalDNS.
 integration() {
-	$LAB build images
+	$LAB build images externaldns
 	mapfile -t packages < <(packages_with integration)
 	go_test -tags integration -timeout 20m "${packages[@]}"
 }
@@ -35,6 +36,7 @@ integration() {
 e2e() {
 	local suite=TestDNSConformance
 	[[ ${RUN-} == *"$suite"* ]] || has_test "${RUN:-.}"
+	$LAB build externaldns
 	if [[ -n ${RUN-} ]] && grep -qP -- "${RUN%%/*}" <<<"$suite"; then
 		go_test -count=1 -tags integration -timeout 20m ./internal/dns/conformance
 		[[ $RUN != *"$suite"* ]] || return 0

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # Programs, built from Go modules into bin/. Each is built again only when its module changed.
 
-# build [WHAT…] builds everything that the lab is made of, or only: kube, coredns, tools, images; or externaldns, which only
-# make bench-dns needs.
+# build [WHAT…] builds everything that the lab is made of, or only: kube, coredns, tools, images; or externaldns, which is
+# no part of it, but which the DNS tests and make bench-dns run.
 build() {
 	local what
 	prerequisites
