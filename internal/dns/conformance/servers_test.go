@@ -48,7 +48,9 @@ func servers() []server {
 			return dnstest.StartNamed(t, dnstest.NamedOptions{Zones: zones})
 		}},
 		{"Knot DNS", dnstest.StartKnot},
-		{"PowerDNS", dnstest.StartPowerDNS},
+		{"PowerDNS", func(t testing.TB, zones map[string]string) *dnstest.Daemon {
+			return dnstest.StartPowerDNS(t, zones).Daemon
+		}},
 	}
 }
 
