@@ -7,6 +7,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -42,8 +43,11 @@ type ownerOf struct {
 	name  string
 }
 
-// startContest begins with foreign records, and two rivals that want the names.
-func startContest(t *testing.T, foreign string, names []string) *contest {
+// otherPort is how far from its port a rival may publish as well.
+const otherPort = 10000
+
+// startContest begins with foreign records, and two rivals that want the names, together or each for itself.
+func startContest(t *testing.T, shared bool, foreign string, names []string) *contest {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &contest{T: t, WithT: NewWithT(t), ctx: ctx, owners: map[string]ownerOf{}, released: map[string]bool{}}
@@ -51,6 +55,7 @@ func startContest(t *testing.T, foreign string, names []string) *contest {
 	program := buildOperator(t)
 	for i, name := range []string{"A", "B"} {
 		r.rivals = append(r.rivals, newRival(t, program, name, fmt.Sprintf("198.51.100.%d", i+1), int32(15269+i)))
+		r.rivals[i].shares = shared
 	}
 	for i, rival := range r.rivals {
 		for _, name := range names {
@@ -76,12 +81,13 @@ func (r *contest) fits(owner string, record miekg.RR) bool {
 	if !known {
 		return false
 	}
-	rival, domain := r.rivals[of.rival], of.name+"."+rivalZone+"."
+	rival := r.rivals[of.rival]
+	host, ports := rival.host(of.name)+".", []int32{rival.port, rival.port + otherPort}
 	switch record := record.(type) {
 	case *miekg.SRV:
-		return record.Hdr.Name == "_xmpp-server._tcp."+domain && record.Target == "xmpp."+domain && int32(record.Port) == rival.port
+		return record.Hdr.Name == "_xmpp-server._tcp."+of.name+"."+rivalZone+"." && record.Target == host && slices.Contains(ports, int32(record.Port))
 	case *miekg.A:
-		return record.Hdr.Name == "xmpp."+domain && record.A.String() == rival.address
+		return record.Hdr.Name == host && record.A.String() == rival.address
 	default:
 		return false
 	}

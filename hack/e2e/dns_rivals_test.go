@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -31,8 +32,10 @@ type rival struct {
 	*apiserver.Cluster
 	name string
 	// address and port are what its Federations publish, and no other's.
-	address  string
-	port     int32
+	address string
+	port    int32
+	// shares tells that it has its domains together with the others, with host names of its own.
+	shares   bool
 	operator *apiserver.Operator
 	// uid names the cluster.
 	uid string
@@ -74,7 +77,19 @@ func newRival(t *testing.T, program, name, address string, port int32) *rival {
 func (r *rival) federation(name string) *v1alpha1.Federation {
 	fed := stageFederation(name, name+"."+rivalZone)
 	fed.Spec.Exposure = v1alpha1.ExposureSpec{Port: r.port, PublicAddresses: []string{r.address}}
+	if r.shares {
+		fed.Spec.DNS.Shared, fed.Spec.DNS.Hostname = true, v1alpha1.DomainName(r.host(name))
+	}
 	return fed
+}
+
+// host is the host name of one of its Federations.
+func (r *rival) host(federation string) string {
+	label := "xmpp"
+	if r.shares {
+		label = strings.ToLower(r.name)
+	}
+	return label + "." + federation + "." + rivalZone
 }
 
 // owner is the name of one of its Federations in ownership records.

@@ -21,7 +21,7 @@ const handedOver = 20
 // without their records. Deleting the old ones then leaves everything as it is.
 func TestDNSTransfer(t *testing.T) {
 	all := names("moved", handedOver)
-	r := startContest(t, "", all)
+	r := startContest(t, false, "", all)
 	from, to := r.rivals[0], r.rivals[1]
 	r.Expect(edit(r.ctx, to.Client, stageZone(rivalZone, stageServer), func(zone *v1alpha1.DNSZone) {
 		zone.Spec.Takeover = v1alpha1.TakeoverAllow

@@ -98,18 +98,20 @@ func (r *Referee) Observe(d Delta) {
 			r.blame(d, "a foreign record was touched: %s", rr)
 		}
 	}
-	before := map[string]marker{}
+	before := map[string][]marker{}
 	for key := range touched {
 		if isMarker(key) {
-			before[key] = r.marker(d, key)
+			before[key] = r.markers(d, key)
 		}
 	}
 	r.apply(d)
 	for key, was := range before {
-		now := r.marker(d, key)
-		r.judgeOwner(d, strings.TrimPrefix(strings.TrimSuffix(key, " TXT"), ownLabel), was, now)
-		for _, listed := range slices.Concat(was.keys, now.keys) {
-			touched[listed] = true
+		now := r.markers(d, key)
+		r.judgeOwners(d, strings.TrimPrefix(strings.TrimSuffix(key, " TXT"), ownLabel), was, now)
+		for _, m := range slices.Concat(was, now) {
+			for _, part := range m.parts {
+				touched[part.key] = true
+			}
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(touched)) {
@@ -133,6 +135,22 @@ func (r *Referee) apply(d Delta) {
 	}
 }
 
+// judgeOwners of an anchor. Those who share it are judged each by itself: nobody else may make them join or leave.
+func (r *Referee) judgeOwners(d Delta, anchor string, was, now []marker) {
+	if len(was) <= 1 && len(now) <= 1 {
+		r.judgeOwner(d, anchor, slices.Concat(was, []marker{{}})[0], slices.Concat(now, []marker{{}})[0])
+		return
+	}
+	if len(now) > 1 && slices.ContainsFunc(now, func(m marker) bool { return !m.shared }) {
+		r.blame(d, "%s has %d ownership records, of which not all are shared", anchor, len(now))
+	}
+	all := slices.Concat(was, now)
+	slices.SortFunc(all, func(a, b marker) int { return strings.Compare(a.owner, b.owner) })
+	for _, m := range slices.CompactFunc(all, func(a, b marker) bool { return a.owner == b.owner }) {
+		r.judgeOwner(d, anchor, of(was, m.owner), of(now, m.owner))
+	}
+}
+
 // judgeOwner of an anchor: only from nobody to somebody, from somebody to nobody when told so, and from somebody to whom it
 // was offered.
 func (r *Referee) judgeOwner(d Delta, anchor string, was, now marker) {
@@ -140,7 +158,7 @@ func (r *Referee) judgeOwner(d Delta, anchor string, was, now marker) {
 	case was.owner == now.owner:
 	case was.owner == "":
 		r.counts.Claims++
-		if last := r.last[anchor]; last != "" && last != now.owner {
+		if last := r.last[anchor]; last != "" && last != now.owner && !now.shared {
 			r.counts.Handovers++
 		}
 		r.last[anchor] = now.owner
@@ -157,36 +175,47 @@ func (r *Referee) judgeOwner(d Delta, anchor string, was, now marker) {
 	}
 }
 
-// judgeRecords at a key: the operators' have exactly one owner, and are as that owner publishes them.
+// judgeRecords at a key: each of the operators' has exactly one owner, and is as that owner publishes it.
 func (r *Referee) judgeRecords(d Delta, key string) {
 	if isIndex(key) || isMarker(key) || r.foreign[key] {
 		return
 	}
-	owners := r.owners(d, key)
+	parts := r.parts(d, key)
 	set := r.records[key]
-	switch {
-	case len(owners) > 1:
-		r.blame(d, "%s has %d owners: %s", key, len(owners), strings.Join(owners, ", "))
-	case len(owners) == 0 && len(set) > 0:
-		r.blame(d, "%s has no owner", set[0])
-	case len(owners) == 1 && len(set) == 0:
-		r.blame(d, "%s is listed by its owner %s but does not exist", key, owners[0])
-	case len(owners) == 1:
-		for _, rr := range set {
-			if !r.rules.Fits(owners[0], rr) {
-				r.blame(d, "%s belongs to %s, which does not publish it", rr, owners[0])
+	for _, rr := range set {
+		var owners []string
+		for _, p := range parts {
+			if p.covers(rr) {
+				owners = append(owners, p.owner)
 			}
+		}
+		switch {
+		case len(owners) > 1:
+			r.blame(d, "%s has %d owners: %s", key, len(owners), strings.Join(owners, ", "))
+		case len(owners) == 0:
+			r.blame(d, "%s has no owner", rr)
+		case !r.rules.Fits(owners[0], rr):
+			r.blame(d, "%s belongs to %s, which does not publish it", rr, owners[0])
+		}
+	}
+	for _, p := range parts {
+		if !slices.ContainsFunc(set, p.covers) {
+			r.blame(d, "%s %s is listed by its owner %s but does not exist", key, p.data, p.owner)
 		}
 	}
 }
 
-// owners whose ownership records list the key. The ownership record of a key stands at its name or above.
-func (r *Referee) owners(d Delta, key string) []string {
-	var owners []string
+// parts of a key that ownership records list. The ownership record of a key stands at its name or above.
+func (r *Referee) parts(d Delta, key string) []part {
+	var parts []part
 	name, _, _ := strings.Cut(key, " ")
 	for at := name; dns.IsSubDomain(r.rules.Apex, at); {
-		if m := r.marker(d, ownLabel+at+" TXT"); slices.Contains(m.keys, key) {
-			owners = append(owners, m.owner)
+		for _, m := range r.markers(d, ownLabel+at+" TXT") {
+			for _, p := range m.parts {
+				if p.key == key {
+					parts = append(parts, p)
+				}
+			}
 		}
 		_, parent, found := strings.Cut(at, ".")
 		if !found {
@@ -194,7 +223,7 @@ func (r *Referee) owners(d Delta, key string) []string {
 		}
 		at = parent
 	}
-	return owners
+	return parts
 }
 
 func (r *Referee) blame(d Delta, format string, args ...any) {
@@ -219,16 +248,21 @@ func (r *Referee) Violations() []string {
 	return all
 }
 
-// Owners by anchor, as things are now.
+// Owners by anchor, as things are now; those who share it are sorted, with commas between them.
 func (r *Referee) Owners() map[string]string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	owners := map[string]string{}
 	for key := range r.records {
-		if isMarker(key) {
-			m := r.marker(Delta{}, key)
-			owners[strings.TrimSuffix(strings.TrimPrefix(key, ownLabel), " TXT")] = m.owner
+		if !isMarker(key) {
+			continue
 		}
+		var all []string
+		for _, m := range r.markers(Delta{}, key) {
+			all = append(all, m.owner)
+		}
+		slices.Sort(all)
+		owners[strings.TrimSuffix(strings.TrimPrefix(key, ownLabel), " TXT")] = strings.Join(all, ",")
 	}
 	return owners
 }
@@ -262,7 +296,30 @@ type marker struct {
 	owner string
 	// offered is the owner that it is offered to; empty: none.
 	offered string
-	keys    []string
+	// shared tells that others may have the anchor too.
+	shared bool
+	parts  []part
+}
+
+// part of a record set that an owner lists as its own.
+type part struct {
+	owner, key string
+	// data of the record; empty: all that there is.
+	data string
+}
+
+func (p part) covers(rr dns.RR) bool {
+	return p.data == "" || p.data == strings.TrimPrefix(rr.String(), rr.Header().String())
+}
+
+// of an owner, among several ownership records.
+func of(markers []marker, owner string) marker {
+	for _, m := range markers {
+		if m.owner == owner {
+			return m
+		}
+	}
+	return marker{}
 }
 
 var (
@@ -270,30 +327,28 @@ var (
 	offerField = regexp.MustCompile(`;t=([a-z0-9]+);`)
 )
 
-// marker at a key, of which there may be only one.
-func (r *Referee) marker(d Delta, key string) marker {
-	set := r.records[key]
-	if len(set) > 1 {
-		r.blame(d, "%s exists %d times", key, len(set))
+// markers at a key.
+func (r *Referee) markers(d Delta, key string) []marker {
+	var all []marker
+	for _, rr := range r.records[key] {
+		text := rr.(*dns.TXT).Txt
+		owner := ownerField.FindStringSubmatch(text[0])
+		if owner == nil {
+			r.blame(d, "%s is no ownership record", rr)
+			continue
+		}
+		m := marker{owner: owner[1], shared: strings.Contains(text[0], ";m=shared;")}
+		if offered := offerField.FindStringSubmatch(text[0]); offered != nil {
+			m.offered = offered[1]
+		}
+		for _, line := range text[1:] {
+			name, rest, _ := strings.Cut(line, " ")
+			recordType, data, _ := strings.Cut(rest, " ")
+			m.parts = append(m.parts, part{owner: m.owner, key: name + "." + r.rules.Apex + " " + recordType, data: data})
+		}
+		all = append(all, m)
 	}
-	if len(set) == 0 {
-		return marker{}
-	}
-	text := set[0].(*dns.TXT).Txt
-	owner := ownerField.FindStringSubmatch(text[0])
-	if owner == nil {
-		r.blame(d, "%s is no ownership record", set[0])
-		return marker{}
-	}
-	m := marker{owner: owner[1]}
-	if offered := offerField.FindStringSubmatch(text[0]); offered != nil {
-		m.offered = offered[1]
-	}
-	for _, relative := range text[1:] {
-		name, recordType, _ := strings.Cut(relative, " ")
-		m.keys = append(m.keys, name+"."+r.rules.Apex+" "+recordType)
-	}
-	return m
+	return all
 }
 
 // keyOf a record is its name and type.

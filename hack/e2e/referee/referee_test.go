@@ -17,6 +17,10 @@ const (
 	offered = `own._xmppfed.cup.race.example. 300 IN TXT "v=xf1;o=alice;e=2;t=bob;k=1;h=2" "_xmpp-server._tcp.cup SRV"`
 	index   = `alice._xmppfed.race.example. 300 IN TXT "v=xf1;o=alice;e=1;k=1;h=2" "own._xmppfed.cup TXT"`
 	above   = `own._xmppfed.race.example. 300 IN TXT "v=xf1;o=bob;e=1;k=1;h=2" "_xmpp-server._tcp.cup SRV"`
+	shareA  = `own._xmppfed.cup.race.example. 300 IN TXT "v=xf1;o=alice;e=1;m=shared;k=1;h=2" "_xmpp-server._tcp.cup SRV 0 0 5269 xmpp.cup.race.example."`
+	shareB  = `own._xmppfed.cup.race.example. 300 IN TXT "v=xf1;o=bob;e=1;m=shared;k=1;h=2" "_xmpp-server._tcp.cup SRV 0 0 5269 bob.race.example."`
+	idle    = `own._xmppfed.cup.race.example. 300 IN TXT "v=xf1;o=bob;e=1;m=shared;k=1;h=2"`
+	srvB    = "_xmpp-server._tcp.cup.race.example. 300 IN SRV 0 0 5269 bob.race.example."
 	foreign = `_xmpp-server._tcp.cup.race.example. 300 IN TXT "somebody else's"`
 	strange = "_xmpp-server._tcp.cup.race.example. 300 IN SRV 0 0 666 xmpp.cup.race.example."
 )
@@ -58,13 +62,21 @@ func TestTheRefereeSeesEveryFoul(t *testing.T) {
 		"a record is left behind":        {[]step{add(alice, srv), remove(alice)}, "has no owner"},
 		"a record is not its owner's":    {[]step{add(alice, strange)}, "which does not publish it"},
 		"a record is added to another's": {[]step{add(alice, srv), add(strange)}, "which does not publish it"},
+		"two share a name":               {[]step{add(shareA, srv), add(shareB, srvB), remove(shareA, srv)}, ""},
+		"one of two has no record":       {[]step{add(shareA, srv), {[]string{srv}, []string{shareB, srvB}}}, "listed by its owner alice but does not exist"},
+		"one of two is pushed out":       {[]step{add(shareB, srvB), {[]string{shareB, srvB}, []string{shareA, srv}}}, "went from owner bob to alice"},
+		"one of two leaves unasked":      {[]step{add(shareB, srvB), add(shareA, srv), remove(shareB, srvB)}, "nobody told its owner bob"},
+		"one of two leaves its record":   {[]step{add(shareB, srvB), add(shareA, srv), remove(shareA)}, "has no owner"},
+		"two want a record alone":        {[]step{add(alice, srv), add(idle)}, "has 2 ownership records, of which not all are shared"},
 		"a foreign record goes away":     {[]step{remove(foreign)}, "a foreign record was touched"},
 		"a foreign record is added to":   {[]step{add(strings.Replace(foreign, "else's", "at all", 1))}, "a foreign record was touched"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := New(Rules{
-				Apex:       "race.example.",
-				Fits:       func(_ string, rr dns.RR) bool { return rr.String() == records(t, srv)[0].String() },
+				Apex: "race.example.",
+				Fits: func(owner string, rr dns.RR) bool {
+					return rr.String() == records(t, srv)[0].String() || owner == "bob" && rr.String() == records(t, srvB)[0].String()
+				},
 				MayRelease: func(owner, anchor string) bool { return owner == "alice" && anchor == "cup.race.example." },
 			}, records(t, foreign))
 			for i, s := range test.steps {
