@@ -24,14 +24,16 @@ type Account struct {
 	JID, Password string
 	// Host of the lab where the client runs.
 	Host string
-	// Server is the address and port of the user's own server.
+	// Server is the address and port of the user's own server. Empty: the client finds it in the DNS.
 	Server string
+	// DirectTLS has the client begin with TLS (XEP-0368) instead of STARTTLS.
+	DirectTLS bool
 }
 
 // Event is what a client prints (hack/lab/chat).
 type Event struct {
-	Event, JID, From, To, Type, Show, Body, Condition, Text string
-	Contacts                                                []Contact
+	Event, JID, Server, From, To, Type, Show, Body, Condition, Text string
+	Contacts                                                        []Contact
 }
 
 // Contact is an entry of the contact list (roster).
@@ -40,6 +42,9 @@ type Contact struct{ JID, Subscription string }
 // Client is a running client of one user.
 type Client struct {
 	Account
+	// Address and port that it is connected to.
+	Address string
+
 	in   io.WriteCloser
 	done chan struct{} // closed when the client has ended
 
@@ -57,7 +62,8 @@ func Login(ctx context.Context, account Account) (*Client, error) {
 	}
 	// The client ends with its input, not with ctx: killing the command in front of it would leave it running.
 	cmd, err := lab.Command(context.WithoutCancel(ctx), "exec", account.Host, "--", program,
-		"-jid", account.JID, "-password", account.Password, "-connect", account.Server, "-ca", lab.CA)
+		"-jid", account.JID, "-password", account.Password, "-connect", account.Server, "-ca", lab.CA,
+		fmt.Sprintf("-direct-tls=%t", account.DirectTLS))
 	if err != nil {
 		return nil, err
 	}
@@ -83,13 +89,15 @@ func Login(ctx context.Context, account Account) (*Client, error) {
 
 // settle waits for the login, and until the server knows that the user is available.
 func (c *Client) settle(ctx context.Context) error {
-	if _, err := c.Await(ctx, "to be online", func(e Event) bool { return e.Event == "online" }); err != nil {
+	online, err := c.Await(ctx, "to be online", func(e Event) bool { return e.Event == "online" })
+	if err != nil {
 		return err
 	}
+	c.Address = online.Server
 	if err := c.Send("presence"); err != nil {
 		return err
 	}
-	_, err := c.Roster(ctx) // answered after the presence was handled
+	_, err = c.Roster(ctx) // answered after the presence was handled
 	return err
 }
 

@@ -117,6 +117,7 @@ func printRoster(ctx context.Context, session *xmpp.Session, events *printer) er
 type event struct {
 	Event     string     `json:"event"` // online, presence, message, roster, error (of a command), offline
 	JID       string     `json:"jid,omitempty"`
+	Server    string     `json:"server,omitempty"` // address and port, when online
 	From      string     `json:"from,omitempty"`
 	To        string     `json:"to,omitempty"`
 	Type      string     `json:"type,omitempty"` // of the stanza; presence without one is "available"

@@ -27,6 +27,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -44,6 +45,7 @@ const reconnectPause = 200 * time.Millisecond
 // options of the command line.
 type options struct {
 	jid, password, connect, ca, serverName string
+	directTLS                              bool
 	timeout                                time.Duration
 }
 
@@ -51,7 +53,8 @@ func main() {
 	o := options{}
 	flag.StringVar(&o.jid, "jid", "", "who logs in: user@domain, with /resource if it matters")
 	flag.StringVar(&o.password, "password", "", "password")
-	flag.StringVar(&o.connect, "connect", "", "host:port of the server; default: port 5222 of the domain")
+	flag.StringVar(&o.connect, "connect", "", "host:port of the server; default: what the domain's service records say")
+	flag.BoolVar(&o.directTLS, "direct-tls", false, "begin with TLS (XEP-0368) instead of STARTTLS")
 	flag.StringVar(&o.ca, "ca", "", "PEM file of the CAs to trust; default: those of the system")
 	flag.StringVar(&o.serverName, "servername", "", "name the server's certificate must have; default: the domain")
 	flag.DurationVar(&o.timeout, "timeout", 10*time.Minute, "log out after this time, whatever happens")
@@ -83,7 +86,7 @@ func run(ctx context.Context, o options, in io.Reader, out io.Writer) error {
 		return fmt.Errorf("logging in as %s: %w", o.jid, err)
 	}
 	events := &printer{out: json.NewEncoder(out)}
-	events.print(event{Event: "online", JID: session.LocalAddr().String()})
+	events.print(event{Event: "online", JID: session.LocalAddr().String(), Server: session.Conn().RemoteAddr().String()})
 
 	streamEnd := make(chan error, 1)
 	go func() { streamEnd <- session.Serve(handler{events}) }()
@@ -115,15 +118,21 @@ func login(ctx context.Context, o options) (*xmpp.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	address := o.connect
-	if address == "" {
-		address = net.JoinHostPort(who.Domain().String(), "5222")
-	}
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
+	address := o.connect
+	if address == "" {
+		if address, err = find(ctx, who.Domain().String(), o.directTLS); err != nil {
+			return nil, fmt.Errorf("finding the server: %w", err)
+		}
+	}
 	conn, err := connect(ctx, address)
 	if err != nil {
 		return nil, fmt.Errorf("connecting: %w", err)
+	}
+	if o.directTLS { // of which the session knows by the type
+		config.NextProtos = []string{"xmpp-client"}
+		conn = tls.Client(conn, config)
 	}
 	session, err := xmpp.NewClientSession(ctx, who, conn,
 		xmpp.StartTLS(config),
@@ -135,6 +144,20 @@ func login(ctx context.Context, o options) (*xmpp.Session, error) {
 		return nil, fmt.Errorf("opening the stream: %w", err)
 	}
 	return session, nil
+}
+
+// find the server of a domain by its service records (RFC 6120 section 3.2.1, XEP-0368): the best of them, without recourse
+// to others.
+func find(ctx context.Context, domain string, directTLS bool) (string, error) {
+	service := "xmpp-client"
+	if directTLS {
+		service = "xmpps-client"
+	}
+	_, found, err := net.DefaultResolver.LookupSRV(ctx, service, "tcp", domain)
+	if err != nil {
+		return "", err
+	}
+	return net.JoinHostPort(found[0].Target, strconv.Itoa(int(found[0].Port))), nil
 }
 
 // connect tries until it succeeds or ctx ends: a cluster address leads nowhere until kube-proxy has heard of the pod behind
