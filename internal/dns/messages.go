@@ -175,6 +175,6 @@ func notAppliedError(k Key, apex string) *Error {
 	return &Error{
 		Reason: v1alpha1.ReasonNotApplied,
 		Message: fmt.Sprintf("the DNS server accepted the update of zone %s but does not serve %s as it was written; its administrator "+
-			"looks for what overrides it: a view, a policy on TTLs, or a second primary", Display(apex), k),
+			"looks for what overrides it: a view, a policy on TTLs, a second primary, or the filter of a webhook", Display(apex), k),
 	}
 }

@@ -86,7 +86,7 @@ func federation(apex string) []dns.Unit {
 	}
 }
 
-func converge(t *testing.T, client *rfc2136.Client, units []dns.Unit) error {
+func converge(t *testing.T, client dns.Provider, units []dns.Unit) error {
 	t.Helper()
 	signer, err := dns.NewSigner([]byte("a key for tests of 32 bytes or so"))
 	if err != nil {
