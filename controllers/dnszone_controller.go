@@ -91,12 +91,13 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if err := r.count(ctx, zone); err != nil {
+	vanished, err := r.count(ctx, zone)
+	if err != nil {
 		return ctrl.Result{}, err
 	}
 	var provider ZoneProvider
 	if trouble == nil {
-		r.Zones.Brake(string(zone.Spec.Zone)).SetLimit(removalLimit(zone, r.Now()))
+		r.setBrake(zone, vanished)
 		provider, trouble, err = r.look(ctx, zone)
 	}
 	if err != nil {
@@ -107,7 +108,9 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	}
 	updateZoneStatus(zone, provider, trouble, r.Now())
 	if trouble == nil || trouble.Reason != v1alpha1.ReasonDomainClaimed {
-		r.tellBrake(zone)
+		if err := r.tellBrake(ctx, zone); err != nil {
+			return ctrl.Result{}, err
+		}
 	}
 	if !equality.Semantic.DeepEqual(before.Status, zone.Status) {
 		if err := r.Status().Patch(ctx, zone.DeepCopy(), client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {

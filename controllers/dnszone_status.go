@@ -13,49 +13,28 @@ import (
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
-	"github.com/xmppfed/xmppfed/internal/dns/brake"
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
-// count the Federations in the zone and their records.
-func (r *DNSZoneReconciler) count(ctx context.Context, zone *v1alpha1.DNSZone) error {
+// count the Federations in the zone and their records. Vanished are those that lost theirs lately and are no more.
+func (r *DNSZoneReconciler) count(ctx context.Context, zone *v1alpha1.DNSZone) (vanished int, err error) {
 	apex := string(zone.Spec.Zone)
 	var feds v1alpha1.FederationList
 	// Nothing is changed, so the cache's own objects will do.
 	if err := r.List(ctx, &feds, client.MatchingFields{indexZones: apex}, client.UnsafeDisableDeepCopy); err != nil {
-		return fmt.Errorf("listing Federations with records in zone %s: %w", apex, err)
+		return 0, fmt.Errorf("listing Federations with records in zone %s: %w", apex, err)
 	}
+	lost := lossesOf(zone).Recent(r.Now())
 	zone.Status.Federations, zone.Status.Records = int32(len(feds.Items)), 0
 	for i := range feds.Items {
+		delete(lost, client.ObjectKeyFromObject(&feds.Items[i]).String())
 		for _, record := range feds.Items[i].Status.Records {
 			if holds(&feds.Items[i], apex, record.Name) {
 				zone.Status.Records++
 			}
 		}
 	}
-	return nil
-}
-
-// removalLimit is how many Federations may lose records of the zone within the brake's window; zero for any number.
-func removalLimit(zone *v1alpha1.DNSZone, now time.Time) int {
-	until, err := time.Parse(time.RFC3339, zone.Annotations[v1alpha1.AnnotationBrakeReleasedUntil])
-	if zone.Spec.Brake == nil || err == nil && now.Before(until) {
-		return 0
-	}
-	return int(max(zone.Spec.Brake.Federations, zone.Status.Federations*zone.Spec.Brake.Percent/100))
-}
-
-// tellBrake says while the zone's brake holds something back.
-func (r *DNSZoneReconciler) tellBrake(zone *v1alpha1.DNSZone) {
-	apex := string(zone.Spec.Zone)
-	if !r.Zones.Brake(apex).Holds() {
-		meta.RemoveStatusCondition(&zone.Status.Conditions, v1alpha1.ConditionRemovalsPaused)
-		return
-	}
-	meta.SetStatusCondition(&zone.Status.Conditions, metav1.Condition{
-		Type: v1alpha1.ConditionRemovalsPaused, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonRemovalsPaused,
-		Message: brake.Message(apex), ObservedGeneration: zone.Generation, LastTransitionTime: metav1.NewTime(r.Now()),
-	})
+	return len(lost), nil
 }
 
 // updateZoneStatus says how a zone is. There is no provider as long as none can be made.

@@ -126,9 +126,9 @@ func (r *FederationReconciler) finish(ctx context.Context, s *scope, err error) 
 	return quiet(ctrl.Result{RequeueAfter: s.requeueAfter()}, errors.Join(err, r.patchStatus(ctx, s)))
 }
 
-// locked is a patch that fails when the Federation changed since it was read: what is decided on an old copy, such as
-// where there may be records, must not overwrite what is known by now.
-func locked(before *v1alpha1.Federation) client.Patch {
+// locked is a patch that fails when the object changed since it was read: what is decided on an old copy, such as where
+// there may be records, must not overwrite what is known by now.
+func locked(before client.Object) client.Patch {
 	return client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 }
 

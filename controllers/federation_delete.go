@@ -179,7 +179,7 @@ func (r *FederationReconciler) withdraw(
 			s.stuckIn = zone
 		}
 	}()
-	provider, err := r.Zones.Provider(zone)
+	provider, err := r.Zones.Provider(zone, s.fed)
 	if err != nil {
 		return err
 	}

@@ -115,7 +115,7 @@ func (r *FederationReconciler) publishIn(ctx context.Context, s *scope, apex str
 	for _, unit := range units {
 		want = append(want, unit.Records...)
 	}
-	provider, err := r.Zones.Provider(apex)
+	provider, err := r.Zones.Provider(apex, s.fed)
 	if err != nil {
 		// Whether people write there is not known now.
 		s.leftover = append(s.leftover, leftBehind(s.before, apex, want)...)

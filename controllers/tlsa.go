@@ -73,7 +73,7 @@ func (r *FederationReconciler) mayPublishTLSA(ctx context.Context, s *scope) boo
 	if len(s.addresses) == 0 {
 		return before
 	}
-	provider, err := r.Zones.Provider(s.apexes[desired.Hostname(s.fed)])
+	provider, err := r.Zones.Provider(s.apexes[desired.Hostname(s.fed)], s.fed)
 	if err != nil {
 		return before // publishing tells
 	}

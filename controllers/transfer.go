@@ -65,7 +65,7 @@ func (r *FederationReconciler) offer(ctx context.Context, s *scope, wanted map[s
 	owner.TransferTo = s.fed.Spec.DNS.TransferTo
 	var offered []dns.Key
 	for _, zone := range s.fed.Status.Zones {
-		provider, err := r.Zones.Provider(zone)
+		provider, err := r.Zones.Provider(zone, s.fed)
 		if err != nil {
 			return nil, err
 		}

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/dns/brake"
@@ -20,7 +22,7 @@ type Zones struct {
 
 	mu     sync.RWMutex
 	byApex map[string]zoneAccess
-	// brakes outlive the DNSZones: deleting one and creating it again releases nothing.
+	// brakes outlive the DNSZones: deleting one and creating it again releases nothing as long as the operator lives.
 	brakes map[string]*brake.Brake
 	// turns are taken by the Federations that are at work in a zone.
 	turns map[string]chan struct{}
@@ -67,8 +69,8 @@ func (z *Zones) Brake(apex string) *brake.Brake {
 	return z.brakes[apex]
 }
 
-// Provider writes to the zone with the given apex. The error is an *outcome.Error that says why it can't.
-func (z *Zones) Provider(apex string) (dns.Provider, error) {
+// Provider writes to the zone with the given apex, for one Federation. The error is an *outcome.Error that says why it can't.
+func (z *Zones) Provider(apex string, fed *v1alpha1.Federation) (dns.Provider, error) {
 	onIt := z.Brake(apex)
 	z.mu.RLock()
 	defer z.mu.RUnlock()
@@ -81,7 +83,7 @@ func (z *Zones) Provider(apex string) (dns.Provider, error) {
 	case access.err != nil:
 		return nil, access.err
 	}
-	return onIt.On(access.provider), nil
+	return onIt.On(access.provider, client.ObjectKeyFromObject(fed).String()), nil
 }
 
 // set notes how a zone is doing, and tells whether that is news.

@@ -121,22 +121,27 @@ func TestAdmissionAcceptsTheSamples(t *testing.T) {
 }
 
 func TestAdmissionFillsInDefaults(t *testing.T) {
-	g := gomega.NewWithT(t)
-	fed := object(t, "Federation", "{}")
-	g.Expect(newClient(t).Create(t.Context(), fed, client.DryRunAll)).To(gomega.Succeed())
-	want := map[string]any{}
-	g.Expect(yaml.Unmarshal([]byte(`
+	for kind, want := range map[string]string{
+		"Federation": `
 domains: [cupdomain.com]
 server: {engine: Prosody, replicas: 1, storage: {size: 1Gi}}
 exposure: {port: 5269, loadBalancer: {externalTrafficPolicy: Cluster}}
 dns: {ttl: 300, priority: 0, weight: 0, deletionPolicy: Delete, tlsa: Disabled}
 peerDefaults: {access: Allow, tls: Required, authentication: Certificate}
-verification: {interval: 5m}`), &want)).To(gomega.Succeed())
-	got, err := yaml.Marshal(fed.Object["spec"])
-	g.Expect(err).NotTo(gomega.HaveOccurred())
-	expected, err := yaml.Marshal(want)
-	g.Expect(err).NotTo(gomega.HaveOccurred())
-	g.Expect(string(got)).To(gomega.MatchYAML(expected))
+verification: {interval: 5m}`,
+		"DNSZone": `
+zone: cupdomain.com
+provider: {manual: {}}
+takeover: Deny
+brake: {federations: 5, percent: 10}`,
+	} {
+		g := gomega.NewWithT(t)
+		made := object(t, kind, map[string]string{"DNSZone": "provider: {manual: {}}"}[kind])
+		g.Expect(newClient(t).Create(t.Context(), made, client.DryRunAll)).To(gomega.Succeed())
+		got, err := yaml.Marshal(made.Object["spec"])
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+		g.Expect(string(got)).To(gomega.MatchYAML(want))
+	}
 }
 
 // findCause finds, among the reasons of a refusal, the one that names the field and says what to do.

@@ -18,6 +18,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="In Step",type=string,JSONPath=`.status.inStep`
 // +kubebuilder:printcolumn:name="Federations",type=integer,JSONPath=`.status.federations`
 // +kubebuilder:printcolumn:name="Records",type=integer,JSONPath=`.status.records`
+// +kubebuilder:printcolumn:name="Held Back",type=integer,JSONPath=`.status.brake.waiting`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type DNSZone struct {
 	metav1.TypeMeta `json:",inline"`
@@ -73,34 +74,12 @@ type DNSZoneSpec struct {
 	// +kubebuilder:validation:Enum=Allow;Deny
 	Takeover TakeoverPolicy `json:"takeover,omitempty"`
 
-	// Brake on removals. Absent: Federations lose their records as soon as they are deleted or changed. With it, at most as
-	// many as it says lose records within ten minutes, so that a mistake in what manages them can be undone. The annotation
-	// xmppfed.io/brake-released-until with a time (RFC 3339) releases it until then.
+	// Brake on removals: at most as many Federations as it says lose records within ten minutes, so that a mistake in what
+	// manages them can be undone. The annotation xmppfed.io/brake-released-until with a time (RFC 3339) releases it until then.
 	//
 	// +optional
-	Brake *RemovalBrake `json:"brake,omitempty"`
-}
-
-// AnnotationBrakeReleasedUntil on a DNSZone is a time (RFC 3339) until which its brake is released.
-const AnnotationBrakeReleasedUntil = "xmppfed.io/brake-released-until"
-
-// RemovalBrake limits how many Federations lose records of a zone within ten minutes: the larger of a number and a share.
-type RemovalBrake struct {
-	// Federations that may lose records in any case.
-	//
-	// +optional
-	// +kubebuilder:default=5
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=100000
-	Federations int32 `json:"federations,omitempty"`
-
-	// Percent of the Federations with records in the zone that may lose records.
-	//
-	// +optional
-	// +kubebuilder:default=10
-	// +kubebuilder:validation:Minimum=1
-	// +kubebuilder:validation:Maximum=100
-	Percent int32 `json:"percent,omitempty"`
+	// +kubebuilder:default={}
+	Brake RemovalBrake `json:"brake,omitempty"`
 }
 
 // TakeoverPolicy says whether records that the operator did not write may be adopted.
@@ -289,6 +268,11 @@ type DNSZoneStatus struct {
 	// +optional
 	// +kubebuilder:default=0
 	Records int32 `json:"records"`
+
+	// Brake tells what spec.brake counted and what it holds back.
+	//
+	// +optional
+	Brake RemovalBrakeStatus `json:"brake,omitzero"`
 
 	// InStep tells how many of the zone's name servers serve its newest version, for example 2/2.
 	//

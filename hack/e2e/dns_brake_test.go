@@ -6,6 +6,7 @@ package e2e
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -23,18 +24,20 @@ const (
 	// brakeCrowd is how many Federations have records in it, of which a tenth may lose them within ten minutes.
 	brakeCrowd  = 200
 	brakeLosers = brakeCrowd / 10
+	// brakeKills is how often the operator is killed while it would remove records, after at most brakeLongestLife.
+	brakeKills       = 10
+	brakeLongestLife = 4 * time.Second
 	// brakeSettled is generous for all of them together; what it took is told.
 	brakeSettled = 3 * time.Minute
 )
 
 // Three mistakes with a zone of 200 Federations: the selector of its DNSZone is emptied, the DNSZone is deleted, all
-// Federations are deleted. The first two remove nothing, not even when the operator restarts meanwhile; the brake stops the
-// third. Status says what is wrong, and putting it right leaves the zone as it was, byte for byte but for its serial.
+// Federations are deleted. The first two remove nothing, not even when the operator restarts meanwhile; the brake, of which the
+// DNSZone says nothing, stops the third, however often the operator dies. Status says what is wrong, and putting it right leaves
+// the zone as it was, byte for byte but for its serial.
 func TestDNSBrake(t *testing.T) {
 	s := newStage(t, map[string]string{brakeZone: "www A 203.0.113.7\nmail MX 10 www\n"})
-	zone := stageZone(brakeZone, stageServer)
-	zone.Spec.Brake = &v1alpha1.RemovalBrake{}
-	s.put(zone)
+	s.put(brakedZone())
 	began := time.Now()
 	s.putCrowd()
 	s.awaitCrowd(v1alpha1.ConditionDNSPublished, v1alpha1.ReasonPublished, brakeCrowd)
@@ -45,6 +48,13 @@ func TestDNSBrake(t *testing.T) {
 	s.deleteZone(whole)
 	s.deleteCrowd(whole)
 	s.restoreCrowd(whole)
+}
+
+// brakedZone is a DNSZone that says nothing of a brake.
+func brakedZone() *v1alpha1.DNSZone {
+	zone := stageZone(brakeZone, stageServer)
+	zone.Spec.Brake = v1alpha1.RemovalBrake{}
+	return zone
 }
 
 // brakeMember is a Federation of the crowd.
@@ -113,18 +123,25 @@ func (s *stage) deleteZone(whole []string) {
 	s.Logf("DNSZone deleted: %s", s.awaitCrowd(v1alpha1.ConditionAccepted, v1alpha1.ReasonZoneNotFound, brakeCrowd))
 	s.expectZone(whole, "after its DNSZone was deleted")
 
-	zone := stageZone(brakeZone, stageServer)
-	zone.Spec.Brake = &v1alpha1.RemovalBrake{}
-	s.put(zone)
+	s.put(brakedZone())
 	s.awaitCrowd(v1alpha1.ConditionAccepted, v1alpha1.ReasonAccepted, brakeCrowd)
 	s.awaitCrowd(v1alpha1.ConditionDNSPublished, v1alpha1.ReasonPublished, brakeCrowd)
 	s.expectZone(whole, "after the DNSZone was created again")
 }
 
-// deleteCrowd by mistake: all but a tenth keep their records, and both DNSZone and Federations say so.
+// deleteCrowd by mistake: all but a tenth keep their records, though the operator is killed again and again, and both DNSZone and
+// Federations say so.
 func (s *stage) deleteCrowd(whole []string) {
 	s.Helper()
 	s.Expect(s.api.DeleteAllOf(s.Context(), &v1alpha1.Federation{}, client.InNamespace(stageNamespace))).To(Succeed())
+	for range brakeKills {
+		s.Expect(s.operator.Ready(s.Context())).To(Succeed())
+		// Where in its work it dies is left to chance.
+		alive := time.NewTimer(rand.N(brakeLongestLife))
+		<-alive.C
+		s.operator.Kill()
+		s.Expect(s.operator.Start()).To(Succeed())
+	}
 	message := s.awaitCrowd(v1alpha1.ConditionReady, v1alpha1.ReasonRemovalsPaused, brakeCrowd-brakeLosers)
 	s.Logf("%d Federations deleted: %s", brakeCrowd, message)
 	s.awaitZone(v1alpha1.ConditionRemovalsPaused, v1alpha1.ReasonRemovalsPaused)

@@ -101,6 +101,8 @@ func testZone(name, apex string) *v1alpha1.DNSZone {
 				From:     v1alpha1.NamespacesSelector,
 				Selector: &metav1.LabelSelector{MatchLabels: map[string]string{labelAllowed: "true"}},
 			},
+			// The tests delete more Federations than a brake lets go.
+			Brake: v1alpha1.RemovalBrake{Percent: 100},
 		},
 	}
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package brake holds removals back when too many owners of a zone lose records in a short time: a mistake in what manages
-// them is more likely than the wish, and can be undone as long as the records stand.
+// Package brake holds removals back when too many Federations lose records of a zone in a short time: a mistake in what
+// manages them is more likely than the wish, and can be undone as long as the records stand.
 package brake
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -15,106 +17,123 @@ import (
 	"github.com/xmppfed/xmppfed/internal/dns"
 )
 
-// Window in which owners that lose records are counted.
-const Window = 10 * time.Minute
-
-// waitingFor is how long an owner that was refused counts as waiting; it tries again sooner than that.
+// waitingFor is how long a Federation that was refused counts as waiting; it tries again sooner than that.
 const waitingFor = time.Minute
 
-// Brake of one zone. It counts in memory: after a restart it begins anew.
-type Brake struct {
-	now func() time.Time
+// errHeld tells that a removal has to wait.
+var errHeld = errors.New("the limit is reached")
 
-	mu    sync.Mutex
-	limit int
-	// lost is when an owner first lost records in the window; waiting is when one was last refused.
-	lost, waiting map[string]time.Time
+// Memory keeps the losses of a zone where they outlive the operator.
+type Memory interface {
+	// Update replaces what is kept by what change makes of it, unless somebody else writes at the same time: then change is
+	// asked again. An error of change is returned as it is, and nothing is written.
+	Update(ctx context.Context, change func(kept Losses) (Losses, error)) error
+}
+
+// Brake of one zone. A Federation is counted in the memory before its first record goes, so however often the operator dies
+// and whenever, no more than the limit are lost. What was once learnt from the memory is not asked again.
+type Brake struct {
+	now  func() time.Time
+	made time.Time
+
+	mu     sync.Mutex
+	limit  int
+	memory Memory
+	lost   Losses
+	// waiting is when a Federation was last refused.
+	waiting map[string]time.Time
 }
 
 // New brake, which holds nothing back before it has a limit.
 func New(now func() time.Time) *Brake {
-	return &Brake{now: now, lost: map[string]time.Time{}, waiting: map[string]time.Time{}}
+	return &Brake{now: now, made: now(), lost: Losses{}, waiting: map[string]time.Time{}}
 }
 
-// SetLimit to the number of owners that may lose records in the window; zero for any number.
-func (b *Brake) SetLimit(owners int) {
+// Set the number of Federations that may lose records in the window, or Off, and where they are noted.
+func (b *Brake) Set(limit int, memory Memory) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.limit = owners
+	b.limit, b.memory = limit, memory
 }
 
-// Holds tells whether an owner is held back now.
-func (b *Brake) Holds() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	forget(b.waiting, b.now().Add(-waitingFor))
-	return b.limit > 0 && len(b.waiting) > 0
-}
-
-// admit counts an owner that is to lose records, or tells that it has to wait. One that was admitted may lose more.
-func (b *Brake) admit(owner string) bool {
+// Waiting are the Federations that are held back now, sorted. They are known only after each had the time to try.
+func (b *Brake) Waiting() (federations []string, known bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.now()
-	forget(b.lost, now.Add(-Window))
-	_, counted := b.lost[owner]
-	if !counted && b.limit > 0 && len(b.lost) >= b.limit {
-		b.waiting[owner] = now
-		return false
+	maps.DeleteFunc(b.waiting, func(_ string, at time.Time) bool { return now.Sub(at) >= waitingFor })
+	if b.limit == Off {
+		return nil, true
 	}
-	if !counted {
-		b.lost[owner] = now
-	}
-	delete(b.waiting, owner)
-	return true
+	return slices.Sorted(maps.Keys(b.waiting)), now.Sub(b.made) >= waitingFor
 }
 
-func forget(times map[string]time.Time, before time.Time) {
-	for owner, at := range times {
-		if !at.After(before) {
-			delete(times, owner)
+// admit counts a Federation that is to lose records, or tells that it has to wait.
+func (b *Brake) admit(ctx context.Context, who, apex string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := b.now()
+	b.lost = b.lost.Recent(now)
+	verdict := b.lost.judge(who, b.limit)
+	if verdict == count {
+		err := b.memory.Update(ctx, func(kept Losses) (Losses, error) {
+			maps.Copy(b.lost, kept.Recent(now))
+			verdict = b.lost.judge(who, b.limit)
+			if verdict == wait {
+				return nil, errHeld
+			}
+			next := maps.Clone(b.lost)
+			if verdict == count {
+				next[who] = now
+			}
+			return next, nil
+		})
+		if err != nil && !errors.Is(err, errHeld) {
+			return uncounted(apex, err)
 		}
 	}
+	if verdict == wait {
+		b.waiting[who] = now
+		return &dns.Error{Reason: v1alpha1.ReasonRemovalsPaused, Message: Message(apex)}
+	}
+	if verdict == count {
+		b.lost[who] = now
+	}
+	delete(b.waiting, who)
+	return nil
 }
 
-// On a provider.
-func (b *Brake) On(p dns.Provider) dns.Provider { return braked{p, b} }
+func uncounted(apex string, err error) error {
+	return &dns.Error{
+		Reason: v1alpha1.ReasonRemovalsPaused, Err: err,
+		Message: fmt.Sprintf("removals from zone %s are counted in status of its DNSZone before they are done, and that can't be written "+
+			"now; the operator tries again; if it stays so, the platform team has to see why the API server refuses it", dns.Display(apex)),
+	}
+}
+
+// On a provider, for the changes of one Federation.
+func (b *Brake) On(p dns.Provider, federation string) dns.Provider { return braked{p, b, federation} }
 
 type braked struct {
 	dns.Provider
-	brake *Brake
+	brake      *Brake
+	federation string
 }
 
-// Apply refuses changes that remove records of one owner too many.
+// Apply holds changes back that remove records of one Federation too many.
 func (p braked) Apply(ctx context.Context, change dns.Change) error {
-	if owner, removes := loser(change); removes && !p.brake.admit(owner) {
-		return &dns.Error{Reason: v1alpha1.ReasonRemovalsPaused, Message: Message(p.Apex())}
+	if removes(change) {
+		if err := p.brake.admit(ctx, p.federation, p.Apex()); err != nil {
+			return err
+		}
 	}
 	return p.Provider.Apply(ctx, change)
 }
 
-// Message says what is held back in a zone, why, and how to go on.
-func Message(apex string) string {
-	return fmt.Sprintf("removals from zone %s are paused, because more Federations lost records in it within ten minutes than "+
-		"spec.brake of its DNSZone allows; if that is a mistake, undo it, and nothing more is lost; if not, the platform team releases "+
-		"the brake with annotation %s, or waits, as some go on when time passes", dns.Display(apex), v1alpha1.AnnotationBrakeReleasedUntil)
-}
-
-// loser is the owner that a change takes records from, by its index, which every change rewrites or removes.
-func loser(change dns.Change) (owner string, removes bool) {
-	keys := slices.Clone(change.Drop)
-	removes = len(change.Withdrawn) > 0
-	for _, k := range change.Drop {
+// removes tells whether a change takes records away, other than those about ownership.
+func removes(change dns.Change) bool {
+	return len(change.Withdrawn) > 0 || slices.ContainsFunc(change.Drop, func(k dns.Key) bool {
 		ownership, _ := dns.Ownership(k)
-		removes = removes || !ownership
-	}
-	for _, set := range change.Put {
-		keys = append(keys, set.Key())
-	}
-	for _, k := range keys {
-		if _, index := dns.Ownership(k); index {
-			owner = k.Name
-		}
-	}
-	return owner, removes
+		return !ownership
+	})
 }

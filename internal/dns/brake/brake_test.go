@@ -3,8 +3,12 @@
 package brake_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,11 +22,32 @@ import (
 // rig is a zone with a brake, in which owners publish two hosts each.
 type rig struct {
 	*testing.T
-	now      time.Time
-	zone     *dnstest.Memory
-	brake    *brake.Brake
-	provider dns.Provider
-	signer   dns.Signer
+	now    time.Time
+	zone   *dnstest.Memory
+	brake  *brake.Brake
+	limit  int
+	memory *memory
+	signer dns.Signer
+}
+
+// memory is what outlives the brake.
+type memory struct {
+	kept   brake.Losses
+	writes int
+	// fails is the error of every update.
+	fails error
+}
+
+func (m *memory) Update(_ context.Context, change func(brake.Losses) (brake.Losses, error)) error {
+	if m.fails != nil {
+		return m.fails
+	}
+	next, err := change(maps.Clone(m.kept))
+	if err == nil && !maps.Equal(next, m.kept) {
+		m.kept = next
+		m.writes++
+	}
+	return err
 }
 
 func newRig(t *testing.T, owners int) *rig {
@@ -32,13 +57,27 @@ func newRig(t *testing.T, owners int) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{T: t, now: time.Unix(1_800_000_000, 0), zone: dnstest.NewMemory("cupdomain.com"), signer: signer}
-	r.brake = brake.New(func() time.Time { return r.now })
-	r.provider = r.brake.On(r.zone)
+	r.memory = &memory{kept: brake.Losses{}}
+	r.restart()
 	for i := range owners {
 		r.admit(r.converge(i, host(i, "a"), host(i, "b")))
 	}
 	return r
 }
+
+// restart makes the brake anew, as a restart of the operator does.
+func (r *rig) restart() {
+	r.brake = brake.New(func() time.Time { return r.now })
+	r.setLimit(r.limit)
+}
+
+func (r *rig) setLimit(limit int) {
+	r.limit = limit
+	r.brake.Set(limit, r.memory)
+}
+
+// federation is the name of an owner.
+func federation(owner int) string { return fmt.Sprintf("chat/owner%03d", owner) }
 
 func host(owner int, label string) dns.Unit {
 	name := fmt.Sprintf("%s%d.cupdomain.com", label, owner)
@@ -46,7 +85,7 @@ func host(owner int, label string) dns.Unit {
 }
 
 func (r *rig) converge(owner int, units ...dns.Unit) error {
-	_, err := dns.Converge(r.Context(), r.provider, r.signer, dns.Owner{ID: fmt.Sprintf("owner%03d", owner)}, units)
+	_, err := dns.Converge(r.Context(), r.brake.On(r.zone, federation(owner)), r.signer, dns.Owner{ID: fmt.Sprintf("owner%03d", owner)}, units)
 	return err
 }
 
@@ -70,28 +109,41 @@ func (r *rig) refuse(owner int, units ...dns.Unit) {
 	}
 }
 
-func (r *rig) expectHolds(want bool) {
+// expectWaiting expects who is held back.
+func (r *rig) expectWaiting(owners ...int) {
 	r.Helper()
-	if got := r.brake.Holds(); got != want {
-		r.Fatalf("the brake holds: %t, want %t", got, want)
+	var want []string
+	for _, owner := range owners {
+		want = append(want, federation(owner))
+	}
+	if got, _ := r.brake.Waiting(); !slices.Equal(got, want) {
+		r.Fatalf("waiting: %v, want %v", got, want)
+	}
+}
+
+func (r *rig) expectWrites(want int) {
+	r.Helper()
+	if r.memory.writes != want {
+		r.Fatalf("the memory was written %d times, want %d", r.memory.writes, want)
 	}
 }
 
 func TestTheFirstOwnersLoseTheirRecordsAndTheNextHasToWait(t *testing.T) {
 	r := newRig(t, 4)
-	r.brake.SetLimit(2)
+	r.setLimit(2)
 	r.admit(r.converge(0, host(0, "a")))
 	r.admit(r.converge(1))
-	r.expectHolds(false)
+	r.expectWaiting()
 	r.refuse(2)
 	r.refuse(3, host(3, "a"))
-	r.expectHolds(true)
+	r.expectWaiting(2, 3)
 	r.admit(r.converge(0)) // It counts already.
+	r.expectWrites(2)
 }
 
 func TestWhatRemovesNothingIsNotHeldBack(t *testing.T) {
 	r := newRig(t, 3)
-	r.brake.SetLimit(1)
+	r.setLimit(1)
 	r.admit(r.converge(0))
 	r.refuse(1)
 	r.admit(r.converge(2, host(2, "a"), host(2, "b"), host(2, "c")))
@@ -100,37 +152,108 @@ func TestWhatRemovesNothingIsNotHeldBack(t *testing.T) {
 
 func TestOthersGoOnWhenTheWindowHasPassed(t *testing.T) {
 	r := newRig(t, 3)
-	r.brake.SetLimit(1)
+	r.setLimit(1)
 	r.admit(r.converge(0))
 	r.now = r.now.Add(brake.Window - time.Second)
 	r.refuse(1)
 	r.now = r.now.Add(time.Second)
 	r.admit(r.converge(1))
-	r.expectHolds(false)
+	r.expectWaiting()
 	r.refuse(2)
 }
 
 func TestAReleasedBrakeHoldsNothing(t *testing.T) {
 	r := newRig(t, 4)
-	r.brake.SetLimit(1)
+	r.setLimit(1)
 	r.admit(r.converge(0))
 	r.refuse(1)
-	r.brake.SetLimit(0)
-	r.expectHolds(false)
+	r.setLimit(brake.Off)
+	r.expectWaiting()
 	for owner := range 4 {
 		r.admit(r.converge(owner))
 	}
 	if left := r.zone.Dump(); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
+	r.expectWrites(1)
 }
 
 func TestWhoeverStopsTryingIsNotWaitingAnyMore(t *testing.T) {
 	r := newRig(t, 2)
-	r.brake.SetLimit(1)
+	r.setLimit(1)
 	r.admit(r.converge(0))
 	r.refuse(1)
 	r.admit(r.converge(1, host(1, "a"), host(1, "b"))) // The mistake was undone.
 	r.now = r.now.Add(2 * time.Minute)
-	r.expectHolds(false)
+	r.expectWaiting()
+}
+
+func TestHoweverOftenTheOperatorRestartsNoMoreThanTheLimitLoseRecords(t *testing.T) {
+	r := newRig(t, 6)
+	r.setLimit(2)
+	for owner := range 6 {
+		r.restart()
+		if owner < 2 {
+			r.admit(r.converge(owner, host(owner, "a")))
+			continue
+		}
+		r.refuse(owner)
+	}
+	r.restart()
+	r.admit(r.converge(1)) // It may go on to the end, and counts from its first loss.
+	r.expectWrites(2)
+	r.now = r.now.Add(brake.Window)
+	r.restart()
+	r.admit(r.converge(2))
+}
+
+func TestNothingIsRemovedBeforeItIsNoted(t *testing.T) {
+	r := newRig(t, 2)
+	r.setLimit(2)
+	r.memory.fails = errors.New("the API server is away")
+	before := strings.Join(r.zone.Dump(), "\n")
+	e, ok := dns.AsError(r.converge(0))
+	if !ok || e.Reason != v1alpha1.ReasonRemovalsPaused || !errors.Is(e, r.memory.fails) || !strings.Contains(e.Message, "are counted") {
+		t.Fatalf("got %+v, want that it can't be counted", e)
+	}
+	if strings.Join(r.zone.Dump(), "\n") != before {
+		t.Fatal("the zone changed")
+	}
+	r.expectWaiting()
+	r.memory.fails = nil
+	r.admit(r.converge(0))
+}
+
+func TestAFederationIsCountedThoughItsRemovalDoesNotHappen(t *testing.T) {
+	r := newRig(t, 2)
+	r.setLimit(1)
+	provider := r.brake.On(r.zone, federation(0))
+	there := []dns.Key{{Name: dns.Canonical("a0.cupdomain.com"), Type: dns.TypeA}}
+	if err := provider.Apply(t.Context(), dns.Change{Absent: there, Drop: there}); !errors.Is(err, dns.ErrPrerequisite) {
+		t.Fatal(err)
+	}
+	r.refuse(1)
+}
+
+func TestWhatAnotherOperatorNotedCounts(t *testing.T) {
+	r := newRig(t, 2)
+	r.setLimit(1)
+	r.memory.kept["elsewhere/cup"] = r.now
+	r.refuse(0)
+	r.expectWrites(0)
+}
+
+func TestWhoWaitsIsKnownOnlyAfterAllHadTheTimeToTry(t *testing.T) {
+	r := newRig(t, 2)
+	r.setLimit(1)
+	r.admit(r.converge(0))
+	r.restart()
+	if _, known := r.brake.Waiting(); known {
+		t.Error("a brake knows who waits as soon as it is made")
+	}
+	r.now = r.now.Add(time.Minute)
+	r.refuse(1)
+	if waiting, known := r.brake.Waiting(); !known || len(waiting) != 1 {
+		t.Errorf("waiting: %v, known: %t", waiting, known)
+	}
 }

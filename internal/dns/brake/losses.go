@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package brake
+
+import (
+	"time"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+)
+
+// Window in which Federations that lose records are counted.
+const Window = 10 * time.Minute
+
+// Off is the limit of a brake that holds nothing back and counts nothing.
+const Off = 0
+
+// maxLimit bounds what has to be remembered, however large the zone.
+const maxLimit = 1000
+
+// Limit is how many Federations may lose records within the window, of so many that have records in the zone.
+func Limit(rule v1alpha1.RemovalBrake, federations int) int {
+	if rule.Percent >= 100 {
+		return Off
+	}
+	share := federations * int(rule.Percent) / 100
+	return min(max(int(rule.Federations), share), maxLimit)
+}
+
+// Losses tell when Federations, by namespace and name, first lost records.
+type Losses map[string]time.Time
+
+// Recent are the losses that count at a time. Those that lie ahead by more than the window were written by a clock that
+// was wrong.
+func (l Losses) Recent(now time.Time) Losses {
+	recent := Losses{}
+	for who, at := range l {
+		if now.Sub(at).Abs() < Window {
+			recent[who] = at
+		}
+	}
+	return recent
+}
+
+// verdict on a removal.
+type verdict int
+
+const (
+	// pass: it may be done.
+	pass verdict = iota
+	// count: it may be done once its Federation is counted.
+	count
+	// wait: it is held back.
+	wait
+)
+
+// judge a removal of one Federation by the losses that count. Who began to lose records may go on to the end.
+func (l Losses) judge(who string, limit int) verdict {
+	_, began := l[who]
+	switch {
+	case limit == Off || began:
+		return pass
+	case len(l) < limit:
+		return count
+	default:
+		return wait
+	}
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package brake
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/dns"
+)
+
+// maxNamed is how many of those who wait are named.
+const maxNamed = 3
+
+const wayOn = "if that is a mistake, undo it, and nothing more is lost; if not, the platform team releases the brake with annotation " +
+	v1alpha1.AnnotationBrakeReleasedUntil + ", or waits, as some go on when time passes"
+
+// Message says to a Federation what is held back in a zone, why, and how to go on.
+func Message(apex string) string {
+	return fmt.Sprintf("removals from zone %s are paused, because as many Federations lost records in it within ten minutes as "+
+		"spec.brake of its DNSZone allows; %s", dns.Display(apex), wayOn)
+}
+
+// Summary says to the platform team who is held back in a zone, why, and how to go on.
+func Summary(apex string, limit int, waiting []string) string {
+	return fmt.Sprintf("removals from zone %s are paused: within ten minutes %d Federations lost records in it, as many as spec.brake "+
+		"allows, and %d more are held back (%s); %s", dns.Display(apex), limit, len(waiting), some(waiting), wayOn)
+}
+
+// some of the names, and how many more there are.
+func some(names []string) string {
+	if len(names) <= maxNamed {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), len(names)-maxNamed)
+}
