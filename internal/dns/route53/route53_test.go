@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/time/rate"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
@@ -127,6 +128,23 @@ func TestEveryAnswerOfRoute53HasItsReason(t *testing.T) {
 				t.Errorf("once the cause is gone: %v", err)
 			}
 		})
+	}
+}
+
+func TestRequestsOfAnAccountWaitForTheirTurn(t *testing.T) {
+	_, server := serve(t)
+	limiter := rate.NewLimiter(rate.Every(time.Hour), 1)
+	shared := func(c *route53.Config) { c.Limiter = limiter }
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	key := dns.Key{Name: "cup1.cupdomain.com.", Type: dns.TypeA}
+	if _, err := newProvider(t, server.URL, shared).Get(ctx, key); err != nil {
+		t.Errorf("the first request: %v", err)
+	}
+	_, err := newProvider(t, server.URL, shared).Get(ctx, key)
+	wantError(t, err, v1alpha1.ReasonRateLimited, false, "five per second", "cupdomain.com")
+	if sent := server.Requests(); len(sent) != 1 {
+		t.Errorf("%v were sent, want one request", sent)
 	}
 }
 
