@@ -36,7 +36,8 @@ func newZoneProvider(resolvers []string) controllers.NewZoneProvider {
 		case p.Cloudflare != nil:
 			token := strings.TrimSpace(secrets[p.Cloudflare.APITokenSecretRef])
 			return cloudflare.New(cloudflare.Config{
-				Reader: reader, ZoneID: p.Cloudflare.ZoneID, APIToken: token, Limiter: limits.of("cloudflare "+token, cloudflare.NewLimiter),
+				Reader: reader, ZoneID: p.Cloudflare.ZoneID, APIToken: token,
+				Limiter: limits.of("cloudflare "+token, cloudflare.NewLimiter),
 			})
 		default:
 			return webhook.New(webhook.Config{
