@@ -75,6 +75,7 @@ type builtProvider struct {
 
 // +kubebuilder:rbac:groups=xmppfed.io,resources=dnszones,verbs=get;list;watch
 // +kubebuilder:rbac:groups=xmppfed.io,resources=dnszones/status,verbs=patch
+// +kubebuilder:rbac:groups=externaldns.k8s.io,namespace=xmppfed-system,resources=dnsendpoints,verbs=get;list;create;patch;delete
 
 // Reconcile probes one zone and writes down how it is.
 func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {

@@ -97,6 +97,9 @@ func usable(zone *v1alpha1.DNSZone) string {
 	case v1alpha1.DNSProviderCloudflare:
 		return "Cloudflare serves " + apex + " and accepts the API token; as its API knows no conditional changes, nobody else may write " +
 			"the names that Federations publish"
+	case v1alpha1.DNSProviderDNSEndpoint:
+		return "DNSEndpoints can be written and the name servers of " + apex + " answer; whether an ExternalDNS publishes them, " +
+			"DNSPublished of each Federation tells"
 	case v1alpha1.DNSProviderRFC2136:
 	}
 	primary := "the primary of " + apex + " answers and accepts the key" + changeOfKeys(zone)

@@ -94,7 +94,7 @@ const (
 
 // DNSProvider is how records are written. Exactly one member is set.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.rfc2136), has(self.route53), has(self.cloudflare), has(self.webhook), has(self.manual)].exists_one(set, set)",message="spec.provider must have exactly one member; set one of rfc2136, route53, cloudflare, webhook and manual, and remove the others"
+// +kubebuilder:validation:XValidation:rule="[has(self.rfc2136), has(self.dnsEndpoint), has(self.route53), has(self.cloudflare), has(self.webhook), has(self.manual)].exists_one(set, set)",message="spec.provider must have exactly one member; set one of rfc2136, dnsEndpoint, route53, cloudflare, webhook and manual, and remove the others"
 type DNSProvider struct {
 	// RFC2136 writes by dynamic update (RFC 2136) signed with a transaction signature (RFC 8945); understood by BIND,
 	// Knot, PowerDNS, Technitium, FreeIPA and others. No zone transfer right is needed.
@@ -106,6 +106,13 @@ type DNSProvider struct {
 	//
 	// +optional
 	Route53 *Route53Provider `json:"route53,omitempty"`
+
+	// DNSEndpoint hands records to an ExternalDNS that runs in the cluster, as objects of its kind DNSEndpoint in the
+	// operator's namespace; so whatever it writes to can be used. Ownership of records is best effort, because ExternalDNS
+	// does not tell what became of them.
+	//
+	// +optional
+	DNSEndpoint *DNSEndpointProvider `json:"dnsEndpoint,omitempty"`
 
 	// Cloudflare writes to a zone at Cloudflare. Ownership of records is best effort, because its API knows no conditional
 	// changes.
@@ -125,35 +132,6 @@ type DNSProvider struct {
 	// +optional
 	Manual *ManualProvider `json:"manual,omitempty"`
 }
-
-// WebhookProvider writes through a webhook provider of ExternalDNS (protocol version 1).
-type WebhookProvider struct {
-	// URL of the webhook as the operator reaches it, for example http://dns-webhook.xmppfed-system.svc:8888. The protocol has
-	// no authentication, so nobody else should reach it. Its domain filter has to include the zone.
-	//
-	// +required
-	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|[[][0-9a-f:.]+[]])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?$') && isURL(self) && (url(self).getPort() == '' || int(url(self).getPort()) <= 65535)",message="must be an http or https address without user, password, query or fragment, in lower case up to the path; write for example http://dns-webhook.xmppfed-system.svc:8888"
-	URL string `json:"url"`
-
-	// SRVTargets is how the webhook has the targets of service records: Dotted, or Bare without the dot at the end, as
-	// ExternalDNS had them up to version 0.20.
-	//
-	// +optional
-	// +kubebuilder:default=Dotted
-	// +kubebuilder:validation:Enum=Dotted;Bare
-	SRVTargets SRVTargets `json:"srvTargets,omitempty"`
-}
-
-// SRVTargets is how a webhook writes the targets of service records.
-type SRVTargets string
-
-const (
-	// SRVTargetsDotted end with a dot.
-	SRVTargetsDotted SRVTargets = "Dotted"
-	// SRVTargetsBare do not.
-	SRVTargetsBare SRVTargets = "Bare"
-)
 
 // ManualProvider writes nothing.
 type ManualProvider struct{}
@@ -240,7 +218,7 @@ type DNSZoneStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// Provider that spec.provider names: RFC2136, Route53, Cloudflare, Webhook or Manual.
+	// Provider that spec.provider names: RFC2136, DNSEndpoint, Route53, Cloudflare, Webhook or Manual.
 	//
 	// +optional
 	Provider DNSProviderName `json:"provider,omitempty"`
@@ -342,6 +320,8 @@ const (
 	DNSProviderRoute53 DNSProviderName = "Route53"
 	// DNSProviderCloudflare is spec.provider.cloudflare.
 	DNSProviderCloudflare DNSProviderName = "Cloudflare"
+	// DNSProviderDNSEndpoint is spec.provider.dnsEndpoint.
+	DNSProviderDNSEndpoint DNSProviderName = "DNSEndpoint"
 	// DNSProviderWebhook is spec.provider.webhook.
 	DNSProviderWebhook DNSProviderName = "Webhook"
 	// DNSProviderManual is spec.provider.manual.
@@ -359,6 +339,8 @@ func (p DNSProvider) Name() DNSProviderName {
 		return DNSProviderCloudflare
 	case p.Webhook != nil:
 		return DNSProviderWebhook
+	case p.DNSEndpoint != nil:
+		return DNSProviderDNSEndpoint
 	default:
 		return DNSProviderRFC2136
 	}

@@ -29,7 +29,7 @@ func badZones() []badManifest {
 	cloudflare := func(name, member, field, message string) badManifest {
 		return badManifest{name: name, spec: "provider: {cloudflare: " + member + "}", field: "spec.provider.cloudflare." + field, message: message}
 	}
-	const oneMember = "spec.provider must have exactly one member; set one of rfc2136, route53, cloudflare, webhook and manual, and remove the others"
+	const oneMember = "spec.provider must have exactly one member; set one of rfc2136, dnsEndpoint, route53, cloudflare, webhook and manual, and remove the others"
 	const notURL = "must be an http or https address without user, password, query or fragment"
 	all := []badManifest{
 		{name: "a zone with a trailing dot", spec: "zone: cupdomain.com.", field: "spec.zone", message: notDNSName},
@@ -54,6 +54,12 @@ func badZones() []badManifest {
 		cloudflare("an API token in plain view", "{apiToken: abc, apiTokenSecretRef: {name: cloudflare, key: token}}", "apiToken", "unknown field"),
 		cloudflare("a zone's name in place of its ID", "{zoneID: cupdomain.com, apiTokenSecretRef: {name: cloudflare, key: token}}", "zoneID",
 			"must be the ID of a zone as its overview page at Cloudflare shows it"),
+		{name: "two ways through ExternalDNS", spec: "provider: {dnsEndpoint: {}, webhook: {url: http://localhost:8888}}", field: "spec.provider",
+			message: oneMember},
+		{name: "an unknown form of targets for ExternalDNS", spec: "provider: {dnsEndpoint: {srvTargets: Dots}}",
+			field: "spec.provider.dnsEndpoint.srvTargets", message: `supported values: "Dotted", "Bare"`},
+		{name: "a namespace for DNSEndpoints", spec: "provider: {dnsEndpoint: {namespace: chat}}", field: "spec.provider.dnsEndpoint",
+			message: `namespace`},
 		{name: "an option of provider manual", spec: "provider: {manual: {a: b}}", field: "spec.provider.manual", message: `a`},
 		webhook("no URL", "srvTargets: Bare", "url", "Required value"),
 		webhook("a URL without scheme", "url: localhost:8888", "url", notURL),
@@ -168,6 +174,8 @@ func goodManifests() map[string]struct{ kind, spec string } {
 		"a zone whose brake is switched off":     {"DNSZone", "brake: {percent: 100}"},
 		"a zone whose records may be taken over": {"DNSZone", "takeover: Allow"},
 		"a domain that several clusters serve":   {"Federation", "dns: {shared: true, hostname: cup1.cupdomain.com, transferTo: \"\"}"},
+		"a zone that ExternalDNS writes to":      {"DNSZone", "provider: {dnsEndpoint: {}}"},
+		"a zone that an old ExternalDNS writes":  {"DNSZone", "provider: {dnsEndpoint: {srvTargets: Bare}}"},
 		"records to take over, of which some exist": {"Federation", `dns: {takeover: [{name: cup1.cupdomain.com, type: A},
 			{name: _xmpp-server._tcp.cupdomain.com, type: SRV}, {name: cup1.cupdomain.com, type: AAAA}]}`},
 	}

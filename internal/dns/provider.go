@@ -5,10 +5,7 @@ package dns
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-
-	"github.com/xmppfed/xmppfed/api/v1alpha1"
 )
 
 // ErrPrerequisite is returned by Provider.Apply when a prerequisite of the change does not hold. Nothing was changed.
@@ -33,6 +30,34 @@ type Provider interface {
 	// Apply carries out the whole change or nothing of it, as far as Capabilities promise. When the answer gets lost the
 	// error has Unsettled set.
 	Apply(ctx context.Context, change Change) error
+}
+
+// Delegate is a Provider that hands records to another program, which publishes them in its own time.
+type Delegate interface {
+	Provider
+
+	// Advice says what is wrong with that program if servers go on lagging, and who does what about it. It ends a message.
+	Advice(ctx context.Context, lag Lag) string
+}
+
+// AsDelegate finds the Delegate in p, which may be wrapped in what has a method Unwrap.
+func AsDelegate(p Provider) (Delegate, bool) {
+	for {
+		if d, ok := p.(Delegate); ok {
+			return d, true
+		}
+		wrapping, ok := p.(interface{ Unwrap() Provider })
+		if !ok {
+			return nil, false
+		}
+		p = wrapping.Unwrap()
+	}
+}
+
+// Lag is how servers lag that were asked for records.
+type Lag struct {
+	// Served records are as wanted at every server, Missing are not, and Remaining should be gone.
+	Served, Missing, Remaining []Key
 }
 
 // Capabilities are what a provider guarantees. What it can't guarantee it does as well as it can.
@@ -104,20 +129,6 @@ func (c Change) Holds(sets []RRset) bool {
 		}
 	}
 	return true
-}
-
-// CheckNames refuses names outside of the zone, for providers whose server may serve other zones too, or ignore such names.
-func (c Change) CheckNames(apex string) error {
-	for _, set := range c.Put {
-		if !InZone(set.Name, apex) {
-			return &Error{
-				Reason:    v1alpha1.ReasonNameOutsideZone,
-				Message:   fmt.Sprintf("%s does not lie in zone %s", Display(set.Name), Display(apex)),
-				Permanent: true,
-			}
-		}
-	}
-	return nil
 }
 
 // Empty tells that there is nothing to change.

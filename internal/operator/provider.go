@@ -5,10 +5,15 @@ package operator
 import (
 	"fmt"
 	"strings"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/controllers"
+	"github.com/xmppfed/xmppfed/internal/apply"
 	"github.com/xmppfed/xmppfed/internal/dns/cloudflare"
+	"github.com/xmppfed/xmppfed/internal/dns/dnsendpoint"
 	"github.com/xmppfed/xmppfed/internal/dns/manual"
 	"github.com/xmppfed/xmppfed/internal/dns/public"
 	"github.com/xmppfed/xmppfed/internal/dns/rfc2136"
@@ -17,9 +22,8 @@ import (
 )
 
 // newZoneProvider makes providers. The name servers of zones that are not written to at their primary are found through
-// resolvers.
-func newZoneProvider(resolvers []string) controllers.NewZoneProvider {
-	limits := limiters{}
+// resolvers. DNSEndpoints are written to the namespace with direct, which does not cache.
+func newZoneProvider(resolvers []string, direct client.Client, namespace string) controllers.NewZoneProvider {
 	return func(spec v1alpha1.DNSZoneSpec, secrets controllers.ZoneSecrets) (controllers.ZoneProvider, error) {
 		if spec.Provider.RFC2136 != nil {
 			return newRFC2136(spec, secrets)
@@ -31,13 +35,16 @@ func newZoneProvider(resolvers []string) controllers.NewZoneProvider {
 		switch p := spec.Provider; {
 		case p.Manual != nil:
 			return manual.New(reader), nil
+		case p.DNSEndpoint != nil:
+			return dnsendpoint.New(dnsendpoint.Config{
+				Reader: reader, Client: direct, Namespace: namespace, FieldOwner: apply.FieldOwner, Now: time.Now,
+				BareTargets: p.DNSEndpoint.SRVTargets == v1alpha1.SRVTargetsBare,
+			}), nil
 		case p.Route53 != nil:
-			return newRoute53(*p.Route53, reader, secrets, &limits)
+			return newRoute53(*p.Route53, reader, secrets)
 		case p.Cloudflare != nil:
-			token := strings.TrimSpace(secrets[p.Cloudflare.APITokenSecretRef])
 			return cloudflare.New(cloudflare.Config{
-				Reader: reader, ZoneID: p.Cloudflare.ZoneID, APIToken: token,
-				Limiter: limits.of("cloudflare "+token, cloudflare.NewLimiter),
+				Reader: reader, ZoneID: p.Cloudflare.ZoneID, APIToken: strings.TrimSpace(secrets[p.Cloudflare.APITokenSecretRef]),
 			})
 		default:
 			return webhook.New(webhook.Config{
@@ -78,15 +85,11 @@ func newRFC2136(spec v1alpha1.DNSZoneSpec, secrets controllers.ZoneSecrets) (con
 	}
 }
 
-func newRoute53(p v1alpha1.Route53Provider, reader *public.Reader, secrets controllers.ZoneSecrets, limits *limiters) (
-	controllers.ZoneProvider, error,
-) {
+func newRoute53(p v1alpha1.Route53Provider, reader *public.Reader, secrets controllers.ZoneSecrets) (controllers.ZoneProvider, error) {
 	cfg := route53.Config{Reader: reader, HostedZoneID: p.HostedZoneID, Region: p.Region, Endpoint: p.Endpoint}
 	if p.AccessKeyIDSecretRef != nil && p.SecretAccessKeySecretRef != nil {
 		cfg.AccessKeyID = strings.TrimSpace(secrets[*p.AccessKeyIDSecretRef])
 		cfg.SecretAccessKey = strings.TrimSpace(secrets[*p.SecretAccessKeySecretRef])
 	}
-	// Without an access key it is the account of the operator's pod.
-	cfg.Limiter = limits.of("route53 "+cfg.AccessKeyID, route53.NewLimiter)
 	return route53.New(cfg)
 }

@@ -45,11 +45,14 @@ func TestEachProviderIsMadeAsTheSpecTells(t *testing.T) {
 			v1alpha1.DNSProvider{Webhook: &v1alpha1.WebhookProvider{URL: hook.URL, SRVTargets: v1alpha1.SRVTargetsBare}},
 			dns.Capabilities{Writes: true},
 		},
+		"Handing over to ExternalDNS is best effort": {
+			v1alpha1.DNSProvider{DNSEndpoint: &v1alpha1.DNSEndpointProvider{}}, dns.Capabilities{Writes: true},
+		},
 		"People write where it is manual": {v1alpha1.DNSProvider{Manual: &v1alpha1.ManualProvider{}}, dns.Capabilities{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spec := v1alpha1.DNSZoneSpec{Zone: "cupdomain.com", Provider: test.provider}
-			p, err := newZoneProvider([]string{"203.0.113.53:53"})(spec, secrets)
+			p, err := newZoneProvider([]string{"203.0.113.53:53"}, nil, "xmppfed-system")(spec, secrets)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -73,7 +76,7 @@ func TestATSIGSecretThatIsNoneIsRefused(t *testing.T) {
 	spec := v1alpha1.DNSZoneSpec{Zone: "cupdomain.com", Provider: v1alpha1.DNSProvider{RFC2136: &v1alpha1.RFC2136Provider{
 		Servers: []v1alpha1.ServerAddress{"203.0.113.53:53"}, TSIG: v1alpha1.TSIGKey{KeyName: "fed-key"},
 	}}}
-	if _, err := newZoneProvider(nil)(spec, controllers.ZoneSecrets{{}: "no base64!"}); err == nil {
+	if _, err := newZoneProvider(nil, nil, "")(spec, controllers.ZoneSecrets{{}: "no base64!"}); err == nil {
 		t.Error("got a provider, want an error")
 	}
 }
@@ -93,7 +96,7 @@ func TestWithTwoKeysTheOneServesWhoseSecretIsThere(t *testing.T) {
 		{controllers.ZoneSecrets{{Key: "next"}: secret}, true},
 		{controllers.ZoneSecrets{{Key: "previous"}: secret}, false},
 	} {
-		p, err := newZoneProvider([]string{"203.0.113.53:53"})(spec, test.secrets)
+		p, err := newZoneProvider([]string{"203.0.113.53:53"}, nil, "xmppfed-system")(spec, test.secrets)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -98,8 +98,6 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		managerOptions.LeaderElectionResourceLockInterface = lock
 		managerOptions.LeaderElectionReleaseOnCancel = true
 	}
-	// Only now, as the lease must not wait for all the others.
-	config.Wrap(limitInFlight(requestsInFlight))
 	mgr, err := ctrl.NewManager(config, managerOptions)
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
@@ -160,7 +158,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options) erro
 	recorder := mgr.GetEventRecorder("xmppfed")
 	zoneReconciler := &controllers.DNSZoneReconciler{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder, Zones: zones,
-		NewProvider: newZoneProvider(resolvers), Namespace: options.Namespace, Now: time.Now, Changed: changed,
+		NewProvider: newZoneProvider(resolvers, direct, options.Namespace), Namespace: options.Namespace, Now: time.Now, Changed: changed,
 		Serials: verify.Verifier{Resolvers: resolvers},
 	}
 	if err := zoneReconciler.SetupWithManager(mgr); err != nil {

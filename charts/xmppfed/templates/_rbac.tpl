@@ -140,4 +140,14 @@
   - create
   - get
   - update
+- apiGroups:
+  - externaldns.k8s.io
+  resources:
+  - dnsendpoints
+  verbs:
+  - create
+  - delete
+  - get
+  - list
+  - patch
 {{- end }}

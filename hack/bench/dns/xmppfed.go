@@ -38,18 +38,14 @@ type xmppfed struct {
 
 func (x *xmppfed) start(ctx context.Context, set nameSet, more ...string) (process, error) {
 	flags := append([]string{"--leader-elect=false", "--log-level=error", "--watch-namespaces=" + set.Namespace}, more...)
-	o, err := x.NewOperator(ctx, x.program, flags...)
+	operator, err := x.NewOperator(ctx, x.program, flags...)
 	if err != nil {
 		return nil, err
 	}
-	if err := o.Start(); err != nil {
+	if err := operator.Start(); err != nil {
 		return nil, err
 	}
-	if err := o.Ready(ctx); err != nil {
-		o.Kill()
-		return nil, err
-	}
-	return operator{o}, nil
+	return operator, operator.Ready(ctx)
 }
 
 func (x *xmppfed) prepare(ctx context.Context, set nameSet) error {
@@ -147,9 +143,10 @@ func (x *xmppfed) settled(ctx context.Context, set nameSet, condition string) er
 		if ready == set.Count {
 			return nil
 		}
-		if err := rest(ctx, time.Second); err != nil {
-			return fmt.Errorf("waiting for condition %s of %d Federations: %d have it; of another: %s: %w",
-				condition, set.Count, ready, why, err)
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for condition %s of %d Federations: %d have it; of another: %s", condition, set.Count, ready, why)
+		case <-time.After(time.Second):
 		}
 	}
 }

@@ -120,6 +120,9 @@ type braked struct {
 	federation string
 }
 
+// Unwrap gives the provider.
+func (p braked) Unwrap() dns.Provider { return p.Provider }
+
 // Apply holds changes back that remove records of one Federation too many.
 func (p braked) Apply(ctx context.Context, change dns.Change) error {
 	if removes(change) {

@@ -107,10 +107,31 @@ func (v Verifier) Check(ctx context.Context, p dns.Provider, want []dns.RRset, g
 		}
 	}
 	all.Wait()
-	if err := report.verdict(zone.Apex, gone); err != nil {
+	if err := report.verdict(gone, func() string { return report.advice(ctx, p, zone.Apex, gone) }); err != nil {
 		return report, err
 	}
 	return report, nil
+}
+
+// advice is what to do about servers that go on lagging.
+func (r Report) advice(ctx context.Context, p dns.Provider, apex string, gone []dns.Key) string {
+	delegate, ok := dns.AsDelegate(p)
+	if !ok {
+		return fmt.Sprintf("if this lasts, the administrator of zone %s looks why it does not follow the primary: NOTIFY, zone transfer, "+
+			"serial", dns.Display(apex))
+	}
+	var lag dns.Lag
+	for _, key := range r.asked {
+		switch {
+		case slices.Contains(gone, key) && !r.Published(key):
+			lag.Remaining = append(lag.Remaining, key)
+		case !r.Published(key):
+			lag.Missing = append(lag.Missing, key)
+		case !slices.Contains(gone, key):
+			lag.Served = append(lag.Served, key)
+		}
+	}
+	return delegate.Advice(ctx, lag)
 }
 
 // expectation is what every server must answer for a key.
@@ -151,7 +172,7 @@ func (e expectation) met(got dns.RRset) bool {
 }
 
 // verdict is about the first server that gives no proper answers, else about the first that lags behind.
-func (r Report) verdict(apex string, gone []dns.Key) error {
+func (r Report) verdict(gone []dns.Key, advice func() string) error {
 	for _, s := range r.Servers {
 		if s.Err != nil {
 			return s.Err
@@ -167,9 +188,8 @@ func (r Report) verdict(apex string, gone []dns.Key) error {
 			what, others = fmt.Sprintf("still serves %s, which was removed", key), "no longer do"
 		}
 		return &dns.Error{
-			Reason: v1alpha1.ReasonPropagationPending,
-			Message: fmt.Sprintf("%s %s (%d of %d servers %s); if this lasts, the administrator of zone %s looks why it does not "+
-				"follow the primary: NOTIFY, zone transfer, serial", s, what, r.count(key), len(r.Servers), others, dns.Display(apex)),
+			Reason:  v1alpha1.ReasonPropagationPending,
+			Message: fmt.Sprintf("%s %s (%d of %d servers %s); %s", s, what, r.count(key), len(r.Servers), others, advice()),
 		}
 	}
 	return nil
