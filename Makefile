@@ -43,7 +43,7 @@ test-envtest: ## Run the tests against a real API server (builds one the first t
 	hack/test.sh envtest
 
 .PHONY: test-integration
-test-integration: ## Run the tests against real BIND and Prosody (needs root)
+test-integration: ## Run the tests against real BIND, Prosody and ExternalDNS (needs root; builds what is missing, 20 minutes)
 	hack/test.sh integration
 
 .PHONY: e2e

@@ -23,9 +23,10 @@ envtest() {
 	(cd hack/lab/kube && CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=false' go_test -vet=off ./cloud/...)
 }
 
-# integration runs real servers, among them ExternalDNS.
+# integration runs real servers, among them ExternalDNS, and for that an API server.
 integration() {
-	$LAB build images externaldns
+	$LAB build kube images externaldns
+	KUBEBUILDER_ASSETS=$(kube_dir) && export KUBEBUILDER_ASSETS
 	mapfile -t packages < <(packages_with integration)
 	go_test -tags integration -timeout 20m "${packages[@]}"
 }

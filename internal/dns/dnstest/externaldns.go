@@ -7,6 +7,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,27 +28,60 @@ func ExternalDNS(t testing.TB) string {
 	return program
 }
 
-// StartWebhookServer starts ExternalDNS as the server of its webhook protocol for all zones of the PowerDNS. It returns the URL.
-func StartWebhookServer(t testing.TB, p *PowerDNS) string {
+// ExternalDNSCRD is the path of a directory with ExternalDNS' CRD.
+func ExternalDNSCRD(t testing.TB) string {
 	t.Helper()
-	program := ExternalDNS(t)
-	listener, err := net.Listen("tcp", webhookServerAddress)
-	testkit.Require(t, err == nil, webhookServerAddress+" free to listen at, an address that ExternalDNS has fixed")
-	_ = listener.Close()
-	log := &buffer{}
-	process := exec.Command(program, "--webhook-server", "--source=fake", "--metrics-address="+loopback+":0",
-		"--provider=pdns", "--pdns-server="+p.URL, "--pdns-api-key="+p.APIKey)
+	_, file, _, _ := runtime.Caller(0)
+	command := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/external-dns")
+	command.Dir = filepath.Join(filepath.Dir(file), "../../../hack/lab/externaldns")
+	module, err := command.Output()
+	if err != nil {
+		t.Fatalf("finding the module of ExternalDNS: %v", err)
+	}
+	return filepath.Join(strings.TrimSpace(string(module)), "config/crd/standard")
+}
+
+// StartExternalDNS has ExternalDNS publish the DNSEndpoints of a cluster in the PowerDNS, every second and when they change. It
+// manages address records, and what else the flags say. It ends when the test does, or with the function that is returned.
+func StartExternalDNS(t testing.TB, p *PowerDNS, kubeconfig string, flags ...string) (stop func()) {
+	t.Helper()
+	_, stop = startExternalDNS(t, p, append([]string{
+		"--kubeconfig=" + kubeconfig, "--source=crd", "--managed-record-types=A", "--managed-record-types=AAAA",
+		"--interval=1s", "--events", "--min-event-sync-interval=1s",
+	}, flags...)...)
+	return stop
+}
+
+func startExternalDNS(t testing.TB, p *PowerDNS, flags ...string) (log *buffer, stop func()) {
+	t.Helper()
+	log = &buffer{}
+	process := exec.Command(ExternalDNS(t), append([]string{
+		"--provider=pdns", "--pdns-server=" + p.URL, "--pdns-api-key=" + p.APIKey, "--metrics-address=" + loopback + ":0",
+	}, flags...)...)
 	process.Stdout, process.Stderr = log, log
+	// It ends with the test, even if that is killed.
+	process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := process.Start(); err != nil {
 		t.Fatalf("starting ExternalDNS: %v", err)
 	}
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		_ = process.Process.Kill()
 		_ = process.Wait()
 		if t.Failed() {
 			t.Logf("the log of ExternalDNS:\n%s", log)
 		}
 	})
+	t.Cleanup(stop)
+	return log, stop
+}
+
+// StartWebhookServer starts ExternalDNS as the server of its webhook protocol for all zones of the PowerDNS. It returns the URL.
+func StartWebhookServer(t testing.TB, p *PowerDNS) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", webhookServerAddress)
+	testkit.Require(t, err == nil, webhookServerAddress+" free to listen at, an address that ExternalDNS has fixed")
+	_ = listener.Close()
+	log, _ := startExternalDNS(t, p, "--webhook-server", "--source=fake")
 	for deadline := time.Now().Add(startTimeout); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if conn, err := net.Dial("tcp", webhookServerAddress); err == nil {
 			_ = conn.Close()
