@@ -60,7 +60,7 @@ type DNSZoneReconciler struct {
 
 	mu    sync.Mutex
 	built map[string]builtProvider
-	// apexes of the zones that were looked at, by name of the DNSZone.
+	// apexes of the zones that were looked at, by name of the DNSZone; without those of which another DNSZone came first.
 	apexes map[string]string
 	// looks at the name servers, by name of the DNSZone.
 	looks map[string]serverLook
@@ -87,11 +87,11 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 		return ctrl.Result{}, fmt.Errorf("reading DNSZone %s: %w", req.Name, err)
 	}
 	before := zone.DeepCopy()
-	r.note(zone)
 	trouble, err := r.findOlder(ctx, zone)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	r.note(zone, trouble == nil)
 	vanished, err := r.count(ctx, zone)
 	if err != nil {
 		return ctrl.Result{}, err
@@ -210,10 +210,14 @@ func (r *DNSZoneReconciler) unusable(zone *v1alpha1.DNSZone, err error) (*outcom
 		"has to correct it, or key %s of Secret %s/%s", zone.Name, err, ref.Key, r.Namespace, ref.Name), nil
 }
 
-// note remembers the apex, which a DNSZone that is gone can't tell any more.
-func (r *DNSZoneReconciler) note(zone *v1alpha1.DNSZone) {
+// note remembers the apex, which a DNSZone that is gone can't tell any more, if that is the one that counts.
+func (r *DNSZoneReconciler) note(zone *v1alpha1.DNSZone, counts bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !counts {
+		delete(r.apexes, zone.Name)
+		return
+	}
 	if r.apexes == nil {
 		r.apexes = map[string]string{}
 	}

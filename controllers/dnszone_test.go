@@ -181,6 +181,8 @@ func TestOfTwoDNSZonesForOneZoneTheOlderCounts(t *testing.T) {
 
 	w.Expect(w.api.Delete(t.Context(), second)).To(gomega.Succeed())
 	w.reconcileZone("again")
+	_, err := w.zones.Zones.Provider("cupdomain.com", w.get("cup"))
+	w.Expect(err).NotTo(gomega.HaveOccurred(), "the zone of the other DNSZone stays usable")
 	w.reconcile("cup")
 	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
 }

@@ -127,7 +127,8 @@ func (r *FederationReconciler) SetupWithManager(
 func (r *DNSZoneReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("dnszone").
-		For(&v1alpha1.DNSZone{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.DNSZone{}, builder.WithPredicates(
+			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
 		WithOptions(controller.Options{MaxConcurrentReconciles: zoneWorkers}).
 		Complete(r)
 }

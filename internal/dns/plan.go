@@ -251,6 +251,9 @@ func (b *builder) dropUnwanted() {
 		if !slices.Contains(wanted, k) {
 			b.plan.dropped = append(b.plan.dropped, k)
 			b.plan.change.Drop = append(b.plan.change.Drop, k)
+			if !b.want.hasAddress(k) {
+				b.plan.change.Lost = append(b.plan.change.Lost, k)
+			}
 		}
 	}
 }

@@ -308,10 +308,24 @@ func FuzzPlanTouchesOnlyWhatIsOurs(f *testing.F) {
 			return
 		}
 		touchesOnlyOurs(t, p, got.change)
+		tellsLosses(t, p, got.change)
 		if p.keep && slices.ContainsFunc(got.change.Drop, func(k Key) bool { return k != ourIndex }) {
 			t.Errorf("%v drops what is to be kept for now", describe(got.change))
 		}
 	})
+}
+
+// tellsLosses expects that all that is dropped counts as lost, save ownership records, and addresses of a name that has others.
+func tellsLosses(t *testing.T, p planner, c Change) {
+	for _, k := range c.Drop {
+		ownership, _ := Ownership(k)
+		replaced := slices.ContainsFunc(p.want.allKeys(), func(w Key) bool {
+			return w.Name == k.Name && slices.Contains([]uint16{TypeA, TypeAAAA}, w.Type) && slices.Contains([]uint16{TypeA, TypeAAAA}, k.Type)
+		})
+		if got, want := slices.Contains(c.Lost, k), !ownership && !replaced; got != want {
+			t.Errorf("%s counts as lost: %t, want %t", k, got, want)
+		}
+	}
 }
 
 func touchesOnlyOurs(t *testing.T, p planner, c Change) {

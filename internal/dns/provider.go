@@ -97,9 +97,9 @@ type Change struct {
 	Drop []Key
 	// Put replaces whole record sets.
 	Put []RRset
-	// Withdrawn are record sets, among those above, from which the owner takes its data while others may keep theirs. They
-	// are for those who count losses; a provider has nothing to do with them.
-	Withdrawn []Key
+	// Lost are record sets, among those above, that the owner has no data in any more, save addresses of a name that has others.
+	// They are for those who count losses; a provider has nothing to do with them.
+	Lost []Key
 }
 
 // Conditions are the record sets that the prerequisites speak of.

@@ -156,7 +156,7 @@ func (b *builder) sharedSet(k Key, g guard, wanted bool) (bool, *Error) {
 	}
 	if !wanted {
 		b.plan.dropped = append(b.plan.dropped, k)
-		b.plan.change.Withdrawn = append(b.plan.change.Withdrawn, k)
+		b.plan.change.Lost = append(b.plan.change.Lost, k)
 	}
 	if len(final.Data) > 0 {
 		b.put(final)

@@ -101,7 +101,7 @@ func TestSharingNeedsAProviderThatGuaranteesIt(t *testing.T) {
 	}
 	p.unguarded = false
 	got, err := p.plan()
-	if err != nil || !slices.Contains(got.change.Drop, set.Key()) || !slices.Equal(got.change.Withdrawn, []Key{set.Key()}) {
+	if err != nil || !slices.Contains(got.change.Drop, set.Key()) || !slices.Equal(got.change.Lost, []Key{set.Key()}) {
 		t.Errorf("got %v %v, want that it is given up", describe(got.change), err)
 	}
 }

@@ -51,6 +51,13 @@ func (w wanted) allKeys() []Key {
 	return out
 }
 
+// hasAddress tells whether a record set is one of addresses, and its name is to have an address all the same.
+func (w wanted) hasAddress(k Key) bool {
+	_, a := w.sets[Key{Name: k.Name, Type: TypeA}]
+	_, aaaa := w.sets[Key{Name: k.Name, Type: TypeAAAA}]
+	return (k.Type == TypeA || k.Type == TypeAAAA) && (a || aaaa)
+}
+
 func mergeUnits(apex string, units []Unit) (wanted, error) {
 	w := wanted{keys: map[string][]Key{}, sets: map[Key]RRset{}, accept: map[string]bool{}, shared: map[string]bool{}}
 	for _, u := range units {

@@ -125,18 +125,10 @@ func (p braked) Unwrap() dns.Provider { return p.Provider }
 
 // Apply holds changes back that remove records of one Federation too many.
 func (p braked) Apply(ctx context.Context, change dns.Change) error {
-	if removes(change) {
+	if len(change.Lost) > 0 {
 		if err := p.brake.admit(ctx, p.federation, p.Apex()); err != nil {
 			return err
 		}
 	}
 	return p.Provider.Apply(ctx, change)
-}
-
-// removes tells whether a change takes records away, other than those about ownership.
-func removes(change dns.Change) bool {
-	return len(change.Withdrawn) > 0 || slices.ContainsFunc(change.Drop, func(k dns.Key) bool {
-		ownership, _ := dns.Ownership(k)
-		return !ownership
-	})
 }

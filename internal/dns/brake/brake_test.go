@@ -76,6 +76,13 @@ func (r *rig) setLimit(limit int) {
 	r.brake.Set(limit, r.memory)
 }
 
+// host6 is a host with an address of the other family.
+func host6(owner int, label string) dns.Unit {
+	unit := host(owner, label)
+	unit.Records = dns.AddressRecords(unit.Anchor, 300, []netip.Addr{netip.MustParseAddr("2001:db8::5")})
+	return unit
+}
+
 // federation is the name of an owner.
 func federation(owner int) string { return fmt.Sprintf("chat/owner%03d", owner) }
 
@@ -148,6 +155,8 @@ func TestWhatRemovesNothingIsNotHeldBack(t *testing.T) {
 	r.refuse(1)
 	r.admit(r.converge(2, host(2, "a"), host(2, "b"), host(2, "c")))
 	r.admit(r.converge(9, host(9, "a")))
+	r.admit(r.converge(9, host6(9, "a"))) // The name has an address as before.
+	r.refuse(9, host6(9, "b"))
 }
 
 func TestOthersGoOnWhenTheWindowHasPassed(t *testing.T) {
@@ -229,7 +238,7 @@ func TestAFederationIsCountedThoughItsRemovalDoesNotHappen(t *testing.T) {
 	r.setLimit(1)
 	provider := r.brake.On(r.zone, federation(0))
 	there := []dns.Key{{Name: dns.Canonical("a0.cupdomain.com"), Type: dns.TypeA}}
-	if err := provider.Apply(t.Context(), dns.Change{Absent: there, Drop: there}); !errors.Is(err, dns.ErrPrerequisite) {
+	if err := provider.Apply(t.Context(), dns.Change{Absent: there, Drop: there, Lost: there}); !errors.Is(err, dns.ErrPrerequisite) {
 		t.Fatal(err)
 	}
 	r.refuse(1)
