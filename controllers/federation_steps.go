@@ -5,6 +5,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,18 +37,18 @@ type step struct {
 func (r *FederationReconciler) steps(fed *v1alpha1.Federation) []step {
 	certificate := step{condition: v1alpha1.ConditionCertificateReady, run: r.provideCertificate}
 	publish := step{condition: v1alpha1.ConditionDNSPublished, run: r.publish} // needs an address
-	third, fourth := publish, certificate
+	found := []step{publish, certificate}
 	if wantsTLSA(fed) {
-		third, fourth = certificate, publish
+		found = []step{certificate, publish}
 	}
-	return []step{
+	return slices.Concat([]step{
 		{condition: v1alpha1.ConditionAccepted, run: r.accept, gate: true},
 		{condition: v1alpha1.ConditionAddressAssigned, run: r.expose},
-		third, fourth,
+	}, found, []step{
 		{condition: v1alpha1.ConditionServerReady, run: r.serve}, // needs a certificate
 		{condition: v1alpha1.ConditionInboundReachable, run: r.checkInbound},
 		{condition: v1alpha1.ConditionPeersReachable, run: r.checkPeers}, // needs a server that can be reached
-	}
+	})
 }
 
 // runSteps runs the steps and notes their findings. It returns the errors that are not outcomes.

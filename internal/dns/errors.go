@@ -61,3 +61,15 @@ func AsError(err error) (*Error, bool) {
 	ok := errors.As(err, &e)
 	return e, ok
 }
+
+// Unsettled marks an error of a change that was sent: when the server could not be reached, or failed, the change may have been
+// made all the same. Any other answer says that it was not.
+func Unsettled(err error) error {
+	e, ok := AsError(err)
+	if !ok || e.Reason != v1alpha1.ReasonServerUnavailable {
+		return err
+	}
+	out := *e
+	out.Unsettled = true
+	return &out
+}

@@ -3,6 +3,7 @@
 package dns_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -20,6 +21,21 @@ func TestWhatHealsByItselfIsTriedAgainSooner(t *testing.T) {
 		if after <= outage || after > time.Minute {
 			t.Errorf("%s: tried again after %s, want more than the %s after an outage, and at most a minute", reason, after, outage)
 		}
+	}
+}
+
+func TestOnlyAnOutageLeavesOpenWhetherAChangeWasMade(t *testing.T) {
+	for reason, want := range map[string]bool{
+		v1alpha1.ReasonServerUnavailable: true, v1alpha1.ReasonRateLimited: false, v1alpha1.ReasonUpdateRefused: false,
+	} {
+		before := &dns.Error{Reason: reason, Message: "said so"}
+		e, ok := dns.AsError(dns.Unsettled(before))
+		if !ok || e.Unsettled != want || e.Message != "said so" || before.Unsettled {
+			t.Errorf("%s: got %+v from %+v, want a copy with Unsettled %t", reason, e, before, want)
+		}
+	}
+	if err := dns.Unsettled(dns.ErrPrerequisite); !errors.Is(err, dns.ErrPrerequisite) {
+		t.Errorf("got %v, want what does not hold", err)
 	}
 }
 

@@ -5,7 +5,10 @@ package dns
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
 )
 
 // ErrPrerequisite is returned by Provider.Apply when a prerequisite of the change does not hold. Nothing was changed.
@@ -129,6 +132,20 @@ func (c Change) Holds(sets []RRset) bool {
 		}
 	}
 	return true
+}
+
+// CheckNames refuses names outside of the zone, for providers whose server may serve other zones too, or ignore such names.
+func (c Change) CheckNames(apex string) error {
+	for _, set := range c.Put {
+		if !InZone(set.Name, apex) {
+			return &Error{
+				Reason:    v1alpha1.ReasonNameOutsideZone,
+				Message:   fmt.Sprintf("%s does not lie in zone %s", Display(set.Name), Display(apex)),
+				Permanent: true,
+			}
+		}
+	}
+	return nil
 }
 
 // Empty tells that there is nothing to change.

@@ -24,6 +24,7 @@ import (
 // newZoneProvider makes providers. The name servers of zones that are not written to at their primary are found through
 // resolvers. DNSEndpoints are written to the namespace with direct, which does not cache.
 func newZoneProvider(resolvers []string, direct client.Client, namespace string) controllers.NewZoneProvider {
+	limits := limiters{}
 	return func(spec v1alpha1.DNSZoneSpec, secrets controllers.ZoneSecrets) (controllers.ZoneProvider, error) {
 		if spec.Provider.RFC2136 != nil {
 			return newRFC2136(spec, secrets)
@@ -41,10 +42,12 @@ func newZoneProvider(resolvers []string, direct client.Client, namespace string)
 				BareTargets: p.DNSEndpoint.SRVTargets == v1alpha1.SRVTargetsBare,
 			}), nil
 		case p.Route53 != nil:
-			return newRoute53(*p.Route53, reader, secrets)
+			return newRoute53(*p.Route53, reader, secrets, &limits)
 		case p.Cloudflare != nil:
+			token := strings.TrimSpace(secrets[p.Cloudflare.APITokenSecretRef])
 			return cloudflare.New(cloudflare.Config{
-				Reader: reader, ZoneID: p.Cloudflare.ZoneID, APIToken: strings.TrimSpace(secrets[p.Cloudflare.APITokenSecretRef]),
+				Reader: reader, ZoneID: p.Cloudflare.ZoneID, APIToken: token,
+				Limiter: limits.of("cloudflare "+token, cloudflare.NewLimiter),
 			})
 		default:
 			return webhook.New(webhook.Config{
@@ -85,11 +88,15 @@ func newRFC2136(spec v1alpha1.DNSZoneSpec, secrets controllers.ZoneSecrets) (con
 	}
 }
 
-func newRoute53(p v1alpha1.Route53Provider, reader *public.Reader, secrets controllers.ZoneSecrets) (controllers.ZoneProvider, error) {
+func newRoute53(p v1alpha1.Route53Provider, reader *public.Reader, secrets controllers.ZoneSecrets, limits *limiters) (
+	controllers.ZoneProvider, error,
+) {
 	cfg := route53.Config{Reader: reader, HostedZoneID: p.HostedZoneID, Region: p.Region, Endpoint: p.Endpoint}
 	if p.AccessKeyIDSecretRef != nil && p.SecretAccessKeySecretRef != nil {
 		cfg.AccessKeyID = strings.TrimSpace(secrets[*p.AccessKeyIDSecretRef])
 		cfg.SecretAccessKey = strings.TrimSpace(secrets[*p.SecretAccessKeySecretRef])
 	}
+	// Without an access key it is the account of the operator's pod.
+	cfg.Limiter = limits.of("route53 "+cfg.AccessKeyID, route53.NewLimiter)
 	return route53.New(cfg)
 }

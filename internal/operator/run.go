@@ -98,6 +98,8 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 		managerOptions.LeaderElectionResourceLockInterface = lock
 		managerOptions.LeaderElectionReleaseOnCancel = true
 	}
+	// Only now, as the lease must not wait for all the others.
+	config.Wrap(limitInFlight(requestsInFlight))
 	mgr, err := ctrl.NewManager(config, managerOptions)
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)

@@ -29,6 +29,14 @@ type arm struct {
 	tool  tool
 }
 
+// letter tells the sets of the tools apart.
+func (a arm) letter() string {
+	if a.Name == "X1" {
+		return "x"
+	}
+	return "e"
+}
+
 // The arms. What all of ExternalDNS's share is in externalDNSFlags.
 func allArms(e *externalDNS, x *xmppfed) map[string]arm {
 	return map[string]arm{

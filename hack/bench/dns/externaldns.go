@@ -7,11 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"syscall"
+	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,7 +24,9 @@ import (
 type externalDNS struct {
 	*machine
 	program string
+	// dir is where their logs go, numbered by started.
 	dir     string
+	started atomic.Int64
 }
 
 // externalDNSFlags are those of the tutorial for BIND, with the record types that federation needs.
@@ -40,29 +41,9 @@ func externalDNSFlags(kubeconfig string, set nameSet, more ...string) []string {
 	}, more...)
 }
 
-// daemon is a process of ExternalDNS.
-type daemon struct{ *exec.Cmd }
-
-func (d daemon) Pid() int { return d.Process.Pid }
-
-func (d daemon) Kill() {
-	_ = d.Process.Kill()
-	_ = d.Wait()
-}
-
 func (e *externalDNS) start(_ context.Context, set nameSet, more ...string) (process, error) {
-	log, err := os.OpenFile(filepath.Join(e.dir, "external-dns.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
-	command := exec.Command(e.program, externalDNSFlags(e.Kubeconfig, set, more...)...)
-	command.Stdout, command.Stderr = log, log
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := command.Start(); err != nil {
-		return nil, fmt.Errorf("starting ExternalDNS: %w", err)
-	}
-	return daemon{command}, nil
+	log := filepath.Join(e.dir, fmt.Sprintf("external-dns-%d.log", e.started.Add(1)))
+	return startDaemon(log, exec.Command(e.program, externalDNSFlags(e.Kubeconfig, set, more...)...))
 }
 
 // prepare creates Services that wait for an address, and DNSEndpoints. Their status is written as ExternalDNS would: it

@@ -17,15 +17,17 @@ const (
 // idleness leaves an arm alone and counts what it does.
 func (b *bench) idleness(ctx context.Context, a arm, set nameSet) error {
 	return b.turn(ctx, a, set, func() error {
-		if _, err := b.change(ctx, b.asker, a, set, 0); err != nil {
+		if _, err := b.change(ctx, a, set, 0); err != nil {
 			return err
 		}
-		time.Sleep(5 * time.Second) // what follows the change
-		return b.count(a, set)
+		if err := rest(ctx, 5*time.Second); err != nil { // what follows the change
+			return err
+		}
+		return b.count(ctx, a, set)
 	})
 }
 
-func (b *bench) count(a arm, set nameSet) error {
+func (b *bench) count(ctx context.Context, a arm, set nameSet) error {
 	before, err := b.m.traffic()
 	if err != nil {
 		return err
@@ -34,7 +36,9 @@ func (b *bench) count(a arm, set nameSet) error {
 	if err != nil {
 		return err
 	}
-	time.Sleep(b.idle)
+	if err := rest(ctx, b.idle); err != nil {
+		return err
+	}
 	after, err := b.m.traffic()
 	if err != nil {
 		return err
@@ -57,17 +61,11 @@ func (b *bench) count(a arm, set nameSet) error {
 	return nil
 }
 
-// usage of the process of an arm that looks after a set.
-func (b *bench) usage(a arm, set nameSet) (usage, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return usageOf(b.running[a.Name+set.Zone])
-}
-
 // statedQueries are those that the documentation tells of: one for the zone every 3 seconds for each DNSZone, and those of
-// one Federation's check every 5 minutes.
+// each Federation's check every 5 minutes. Federations that were published at once are checked at once, so in the shortest
+// time each may be.
 func statedQueries(set nameSet, d time.Duration) float64 {
 	const perFederation = 16
 	zone := d/(3*time.Second) + 2
-	return float64(zone) + float64(set.Count)*perFederation*(float64(d)/float64(5*time.Minute)+0.1)
+	return float64(zone) + float64(set.Count)*perFederation*float64(1+d/(5*time.Minute))
 }

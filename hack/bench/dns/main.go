@@ -6,14 +6,11 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
-	"syscall"
 )
 
 // options are the flags.
@@ -29,7 +26,7 @@ type options struct {
 
 func main() {
 	var o options
-	inside := flag.Bool("inside", false, "be in the namespaces already")
+	inside := flag.String("inside", "", "be in the namespaces already, with this directory")
 	render := flag.String("render", "", "write the chart and the page of docs from this file of results, and measure nothing")
 	flag.BoolVar(&o.quick, "quick", false, "measure less, in under 10 minutes")
 	flag.StringVar(&o.out, "out", "bin/bench-dns", "directory for raw data, chart and page")
@@ -43,8 +40,8 @@ func main() {
 	switch {
 	case *render != "":
 		err = renderFile(*render, o.out)
-	case *inside:
-		err = inNamespaces(o)
+	case *inside != "":
+		err = inNamespaces(*inside, o)
 	default:
 		err = seclude()
 		var ended *exec.ExitError
@@ -59,17 +56,12 @@ func main() {
 }
 
 // inNamespaces measures and judges.
-func inNamespaces(o options) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	dir, err := os.MkdirTemp("", "bench-dns")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir) //nolint:errcheck // what is left lies in the machine's temporary directory
+func inNamespaces(dir string, o options) error {
+	ctx, stop := leashed()
+	defer stop(nil)
 	s := &stage{dir: dir}
 	defer s.end()
-	results, err := measure(ctx, s, o)
+	results, err := measure(ctx, stop, s, o)
 	if err != nil {
 		return err
 	}

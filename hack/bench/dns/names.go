@@ -4,6 +4,8 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -95,21 +97,28 @@ func (a *asker) ask(name string, kind uint16) ([]string, error) {
 	}
 }
 
-// wait until the answer is as wanted, and return when that was. It is an error when that takes too long.
-func (a *asker) wait(name string, kind uint16, wanted func([]string) bool) (time.Time, error) {
+// wait until BIND answers as wanted, and return when that was. It is an error when that takes longer than patience.
+func wait(
+	ctx context.Context, patience time.Duration, name string, kind uint16, wanted func([]string) bool,
+) (time.Time, error) {
+	asker, err := newAsker()
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer asker.conn.Close()
 	deadline := time.Now().Add(patience)
 	for {
-		data, err := a.ask(name, kind)
+		data, err := asker.ask(name, kind)
 		now := time.Now()
 		switch {
 		case err == nil && wanted(data):
 			return now, nil
-		case err != nil && now.After(deadline):
-			return now, err
 		case now.After(deadline):
-			return now, fmt.Errorf("waiting for %s %s: still %q after %s", name, miekg.TypeToString[kind], data, patience)
+			return now, errors.Join(err, fmt.Errorf("waiting for %s %s: still %q after %s", name, miekg.TypeToString[kind], data, patience))
 		}
-		time.Sleep(pollInterval)
+		if err := rest(ctx, pollInterval); err != nil {
+			return now, err
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -50,6 +51,30 @@ func (r *results) Sizes() []int {
 // Of are the series of a measure.
 func (r *results) Of(measure string) []series {
 	return slices.DeleteFunc(slices.Clone(r.Series), func(s series) bool { return s.Measure != measure })
+}
+
+// row of the table of bursts.
+type row struct {
+	Words string
+	Names int
+	// Took is in milliseconds, Assigning and CPU are in seconds.
+	Took, Assigning, CPU float64
+}
+
+// Bursts are the rows of the table of bursts, the smallest first.
+func (r *results) Bursts() []row {
+	var rows []row
+	for measure, words := range map[string]string{burst: "as it is", easy: "made easy"} {
+		for _, s := range r.Of(measure) {
+			assigning, _ := r.fact(measure, s.Arm, s.Names, untilAssigned)
+			cpu, _ := r.fact(measure, s.Arm, s.Names, cpuSeconds)
+			rows = append(rows, row{r.ArmWords(s.Arm) + ", " + words, s.Names, median(s.Samples), assigning, cpu})
+		}
+	}
+	slices.SortFunc(rows, func(a, b row) int {
+		return cmp.Or(cmp.Compare(a.Names, b.Names), cmp.Compare(a.Words, b.Words))
+	})
+	return rows
 }
 
 // FactsOf are the facts of some measures.

@@ -94,9 +94,9 @@ func (r *results) find(measure, arm string, names, foreign int) []float64 {
 }
 
 // fact returns a number, and whether it is known.
-func (r *results) fact(measure, arm, what string) (float64, bool) {
+func (r *results) fact(measure, arm string, names int, what string) (float64, bool) {
 	for _, f := range r.Facts {
-		if f.Measure == measure && f.Arm == arm && f.What == what {
+		if f.Measure == measure && f.Arm == arm && f.Names == names && f.What == what {
 			return f.Value, true
 		}
 	}

@@ -33,8 +33,12 @@ func sample() (*results, plan) {
 	for measure, all := range map[string][]string{
 		idle: {updatesIdle, unstatedIdle}, port: {staleRecords}, deletion: {recordsLeft, markersLeft},
 	} {
+		set := many
+		if measure != idle {
+			set = p.serviceSet("x")
+		}
 		for _, what := range all {
-			r.note(measure, "X1", many, what, 0)
+			r.note(measure, "X1", set, what, 0)
 		}
 	}
 	return r, p

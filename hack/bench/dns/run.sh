@@ -13,9 +13,16 @@ module=$(cd hack/lab/externaldns && go list -m -f '{{.Dir}}' sigs.k8s.io/externa
 version=$(cd hack/lab/externaldns && go list -m -f '{{.Version}}' sigs.k8s.io/external-dns)
 go build -o bin/bench-dns-program ./hack/bench/dns
 out=${OUT:-bin/bench-dns}
+rm -f "$out/dns-results.json"
 result=0
-bin/bench-dns-program ${QUICK:+-quick} -out "$out" -crd "$module/config/crd/standard" -external-dns-version "$version" || result=$?
-if [[ ${DOCS-} == 1 ]]; then
+bin/bench-dns-program ${QUICK:+-quick} -out "$out" -crd "$module/config/crd/standard" -external-dns-version "$version" &
+program=$!
+trap 'kill -TERM "$program"' INT TERM HUP
+wait "$program" || result=$?
+while kill -0 "$program" 2>/dev/null; do # a signal ended the waiting
+	wait "$program" || result=$?
+done
+if [[ ${DOCS-} == 1 && -e $out/dns-results.json ]]; then
 	cp "$out/dns-results.json" "$out/dns.md" docs/benchmarks/
 	cp "$out/dns-benchmark.svg" docs/images/
 fi

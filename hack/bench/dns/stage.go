@@ -3,15 +3,19 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // stage stands in for a test where the servers of dnstest are started: it ends what they started.
@@ -66,23 +70,66 @@ const (
 	apiAddress       = "10.128.0.1/24"
 )
 
-// seclude starts this program again, with the same arguments, in namespaces of its own. No packet leaves them, port 53 is
-// free there, the counters of the firewall count nothing but the measurement, and when it ends, everything in them does.
+// seclude starts this program again, with the same arguments, in namespaces of its own, and with a directory that is theirs.
+// No packet leaves them, port 53 is free there, the counters of the firewall count nothing but the measurement, and when it
+// ends, everything in them does.
 func seclude() error {
 	program, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	inside := append([]string{"--net", "--pid", "--fork", "--mount-proc", "--kill-child", "--", program, "-inside"}, os.Args[1:]...)
+	dir, err := os.MkdirTemp("", "bench-dns")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(dir) //nolint:errcheck // what was in it went with the namespaces
+	inside := append(
+		[]string{"--net", "--pid", "--fork", "--mount-proc", "--kill-child", "--", program, "-inside", dir}, os.Args[1:]...)
 	command := exec.Command("unshare", inside...) //nolint:gosec // its own arguments
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
-	// unshare ignores interrupts; it must not outlive this program, and nothing in the namespaces must.
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	return command.Run()
+	// The end of its input tells the one inside to stop, as unshare passes no signals on. Nothing in the namespaces outlives
+	// this program, not even if that is killed.
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	leash, err := command.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := command.Start(); err != nil {
+		return fmt.Errorf("entering namespaces: %w", err)
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		<-signals
+		_ = leash.Close()
+		time.Sleep(toStop)
+		_ = command.Process.Kill()
+	}()
+	return command.Wait()
 }
 
-// furnish brings up the network of the namespaces, with BIND as the machine's resolver.
+// toStop is how long stopping may take.
+const toStop = 20 * time.Second
+
+// leashed returns a context that ends with the program that seclude started this one from, or when that has it stop.
+func leashed() (context.Context, context.CancelCauseFunc) {
+	ctx, stop := context.WithCancelCause(context.Background())
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		stop(errors.New("stopped by a signal"))
+	}()
+	return ctx, stop
+}
+
+// furnish brings up the network of the namespaces, with BIND as the machine's resolver, and puts dir, with all that the
+// servers write, into memory: the speed of a disk is not what is measured.
 func furnish(dir string) error {
+	if output, err := exec.Command("mount", "-t", "tmpfs", "bench-dns", dir).CombinedOutput(); err != nil {
+		return fmt.Errorf("mounting a directory in memory: %w: %s", err, output)
+	}
+	if err := os.Setenv("TMPDIR", dir); err != nil {
+		return err
+	}
 	resolver := filepath.Join(dir, "resolv.conf")
 	if err := os.WriteFile(resolver, []byte("nameserver 127.0.0.1\n"), 0o600); err != nil {
 		return err

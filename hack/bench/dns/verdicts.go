@@ -38,18 +38,18 @@ func (r *results) judge(p plan) {
 		median(r.find(address, "X1", p.few, p.foreign))/median(r.find(address, "X1", p.few, 0)))
 	atMost(fmt.Sprintf("burst of %d names, xmppfed to ExternalDNS tuned", many), 1.0/5,
 		median(r.find(burst, "X1", many, 0))/median(r.find(burst, "E3", many, 0)))
-	zero := func(measure, what string) {
-		value, known := r.fact(measure, "X1", what)
+	zero := func(measure, what string, names int) {
+		value, known := r.fact(measure, "X1", names, what)
 		if !known {
 			value = math.NaN()
 		}
 		atMost(measure+", xmppfed: "+what, 0, value)
 	}
-	zero(idle, updatesIdle)
-	zero(idle, unstatedIdle)
-	zero(port, staleRecords)
-	zero(deletion, recordsLeft)
-	zero(deletion, markersLeft)
+	zero(idle, updatesIdle, many)
+	zero(idle, unstatedIdle, many)
+	zero(port, staleRecords, p.services)
+	zero(deletion, recordsLeft, p.services)
+	zero(deletion, markersLeft, p.services)
 }
 
 // failed is an error when a promise was missed.

@@ -38,14 +38,18 @@ type xmppfed struct {
 
 func (x *xmppfed) start(ctx context.Context, set nameSet, more ...string) (process, error) {
 	flags := append([]string{"--leader-elect=false", "--log-level=error", "--watch-namespaces=" + set.Namespace}, more...)
-	operator, err := x.NewOperator(ctx, x.program, flags...)
+	o, err := x.NewOperator(ctx, x.program, flags...)
 	if err != nil {
 		return nil, err
 	}
-	if err := operator.Start(); err != nil {
+	if err := o.Start(); err != nil {
 		return nil, err
 	}
-	return operator, operator.Ready(ctx)
+	if err := o.Ready(ctx); err != nil {
+		o.Kill()
+		return nil, err
+	}
+	return operator{o}, nil
 }
 
 func (x *xmppfed) prepare(ctx context.Context, set nameSet) error {
@@ -143,10 +147,9 @@ func (x *xmppfed) settled(ctx context.Context, set nameSet, condition string) er
 		if ready == set.Count {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for condition %s of %d Federations: %d have it; of another: %s", condition, set.Count, ready, why)
-		case <-time.After(time.Second):
+		if err := rest(ctx, time.Second); err != nil {
+			return fmt.Errorf("waiting for condition %s of %d Federations: %d have it; of another: %s: %w",
+				condition, set.Count, ready, why, err)
 		}
 	}
 }

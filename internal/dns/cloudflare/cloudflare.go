@@ -15,6 +15,7 @@ import (
 	sdk "github.com/cloudflare/cloudflare-go/v7/dns"
 	"github.com/cloudflare/cloudflare-go/v7/option"
 	"github.com/cloudflare/cloudflare-go/v7/zones"
+	"golang.org/x/time/rate"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
@@ -26,6 +27,10 @@ const (
 	defaultTimeout  = 10 * time.Second
 	// pageSize is how many records are listed at a time.
 	pageSize = 1000
+	// requestRate per second, after a burst, makes the 1,200 requests in five minutes that a user has
+	// (https://developers.cloudflare.com/fundamentals/api/reference/limits/).
+	requestRate  = 3
+	requestBurst = 300
 )
 
 // Config of a Provider.
@@ -38,6 +43,8 @@ type Config struct {
 	APIToken string
 	// Endpoint of the API; empty for Cloudflare's.
 	Endpoint string
+	// Limiter of requests, shared by all providers with the same token, see NewLimiter; nil for no limit.
+	Limiter *rate.Limiter
 	// Timeout of a request; zero means 10 seconds.
 	Timeout time.Duration
 }
@@ -79,9 +86,25 @@ func New(cfg Config) (*Provider, error) {
 		// What is throttled may have to wait for minutes, and what changes something must not be sent twice blindly.
 		option.WithMaxRetries(0),
 	}
+	if cfg.Limiter != nil {
+		options = append(options, option.WithMiddleware(paced(cfg.Limiter)))
+	}
 	return &Provider{
 		reader: cfg.Reader, records: sdk.NewRecordService(options...), zones: zones.NewZoneService(options...), id: cfg.ZoneID,
 	}, nil
+}
+
+// NewLimiter allows what a user may ask, for all zones together. Who asks for more gets no answers for five minutes.
+func NewLimiter() *rate.Limiter { return rate.NewLimiter(requestRate, requestBurst) }
+
+// paced has each request wait for its turn.
+func paced(limiter *rate.Limiter) option.Middleware {
+	return func(request *http.Request, next option.MiddlewareNext) (*http.Response, error) {
+		if err := limiter.Wait(request.Context()); err != nil {
+			return nil, &noTurnError{err}
+		}
+		return next(request)
+	}
 }
 
 // Apex of the zone.
@@ -204,7 +227,7 @@ func (p *Provider) list(ctx context.Context) (listing, error) {
 
 // Apply sends the change as one batch. Prerequisites are looked at right before.
 func (p *Provider) Apply(ctx context.Context, change dns.Change) error {
-	if err := p.checkPut(change.Put); err != nil {
+	if err := p.checkPut(change); err != nil {
 		return err
 	}
 	list, err := p.list(ctx)
@@ -231,7 +254,7 @@ func (p *Provider) Apply(ctx context.Context, change dns.Change) error {
 	var status *http.Response
 	_, err = p.records.Batch(ctx, params, option.WithRequestBody("application/json", body), option.WithResponseInto(&status))
 	if err != nil {
-		return unsettled(p.failure(err, status))
+		return dns.Unsettled(p.failure(err, status))
 	}
 	return nil
 }

@@ -11,8 +11,10 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/time/rate"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
@@ -46,39 +48,11 @@ func newProvider(t *testing.T, url string, change func(*cloudflare.Config)) *clo
 }
 
 func units(ttl uint32, takeover bool) []dns.Unit {
-	const host = "cup1.cupdomain.com"
-	unit := dns.Unit{Anchor: host, Records: dns.AddressRecords(host, ttl, []netip.Addr{netip.MustParseAddr("203.0.113.130")})}
+	units := dnstest.Federation("cup1.cupdomain.com", "203.0.113.130", ttl)
 	if takeover {
-		unit.Takeover = []dns.Key{unit.Records[0].Key()}
+		units[1].Takeover = []dns.Key{units[1].Records[0].Key()}
 	}
-	return []dns.Unit{
-		{Anchor: "cupdomain.com", Records: []dns.RRset{
-			dns.SRVRecord(dns.ServiceXMPPServer, "cupdomain.com", ttl, dns.SRV{Port: 5269, Target: host}),
-		}},
-		unit,
-	}
-}
-
-func converge(t *testing.T, p dns.Provider, units ...dns.Unit) (dns.Result, error) {
-	t.Helper()
-	signer, err := dns.NewSigner([]byte("a key for tests of 32 bytes or so"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dns.Converge(context.Background(), p, signer, dns.Owner{ID: "owner001"}, units)
-}
-
-func wantError(t *testing.T, err error, reason string, permanent bool, words ...string) {
-	t.Helper()
-	e, ok := dns.AsError(err)
-	if !ok || e.Reason != reason || e.Permanent != permanent {
-		t.Fatalf("got %+v, want reason %s, permanent %t", err, reason, permanent)
-	}
-	for _, w := range words {
-		if !strings.Contains(e.Message, w) {
-			t.Errorf("message %q does not contain %q", e.Message, w)
-		}
-	}
+	return units
 }
 
 func TestEveryAnswerOfCloudflareHasItsReason(t *testing.T) {
@@ -108,15 +82,32 @@ func TestEveryAnswerOfCloudflareHasItsReason(t *testing.T) {
 			zone, server := serve(t)
 			server.FailNext(test.failure)
 			p := newProvider(t, server.URL, nil)
-			_, err := converge(t, p, units(300, false)...)
-			wantError(t, err, test.reason, test.permanent, test.words, "cupdomain.com")
+			_, err := dnstest.Converge(t, p, units(300, false)...)
+			dnstest.WantError(t, err, test.reason, test.permanent, test.words, "cupdomain.com")
 			if left := zone.Dump(); len(left) > 0 {
 				t.Errorf("the zone has %v", left)
 			}
-			if _, err := converge(t, p, units(300, false)...); err != nil || len(zone.Dump()) != 5 {
+			if _, err := dnstest.Converge(t, p, units(300, false)...); err != nil || len(zone.Dump()) != 5 {
 				t.Errorf("once the cause is gone: %v, the zone has %v", err, zone.Dump())
 			}
 		})
+	}
+}
+
+func TestRequestsOfAnAccountWaitForTheirTurn(t *testing.T) {
+	_, server := serve(t)
+	limiter := rate.NewLimiter(rate.Every(time.Hour), 1)
+	shared := func(c *cloudflare.Config) { c.Limiter = limiter }
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	key := dns.Key{Name: "cup1.cupdomain.com.", Type: dns.TypeA}
+	if _, err := newProvider(t, server.URL, shared).Get(ctx, key); err != nil {
+		t.Errorf("the first request: %v", err)
+	}
+	_, err := newProvider(t, server.URL, shared).Get(ctx, key)
+	dnstest.WantError(t, err, v1alpha1.ReasonRateLimited, false, "1,200 in five minutes", "cupdomain.com")
+	if sent := server.Requests(); len(sent) != 1 {
+		t.Errorf("%v were sent, want one request", sent)
 	}
 }
 
@@ -127,10 +118,10 @@ func TestAnAnswerThatIsNoJSONIsAFailureOfTheService(t *testing.T) {
 	}))
 	defer server.Close()
 	err := newProvider(t, server.URL, nil).Probe(t.Context())
-	wantError(t, err, v1alpha1.ReasonServerUnavailable, false, "answers with an internal error")
+	dnstest.WantError(t, err, v1alpha1.ReasonServerUnavailable, false, "answers with an internal error")
 	server.Close()
 	err = newProvider(t, server.URL, nil).Probe(t.Context())
-	wantError(t, err, v1alpha1.ReasonServerUnavailable, false, "Cloudflare's API, needed for zone cupdomain.com, refuses connections")
+	dnstest.WantError(t, err, v1alpha1.ReasonServerUnavailable, false, "Cloudflare's API, needed for zone cupdomain.com, refuses connections")
 }
 
 func TestAChangeThatMayHaveBeenMadeIsNotSentAgainBlindly(t *testing.T) {
@@ -138,13 +129,13 @@ func TestAChangeThatMayHaveBeenMadeIsNotSentAgainBlindly(t *testing.T) {
 	p := newProvider(t, server.URL, nil)
 	server.FailNext(dnstest.CloudflareFailure{Operation: "POST", Status: 500, Code: 1, Message: "oops"})
 	err := p.Apply(t.Context(), dns.Change{Put: units(300, false)[1].Records})
-	wantError(t, err, v1alpha1.ReasonServerUnavailable, false)
+	dnstest.WantError(t, err, v1alpha1.ReasonServerUnavailable, false)
 	if e, _ := dns.AsError(err); !e.Unsettled {
 		t.Error("the change counts as not made")
 	}
 	server.LoseAnswers(1)
 	err = p.Apply(t.Context(), dns.Change{Put: units(300, false)[1].Records})
-	wantError(t, err, v1alpha1.ReasonServerUnavailable, false, "closes the connection")
+	dnstest.WantError(t, err, v1alpha1.ReasonServerUnavailable, false, "closes the connection")
 	posts := 0
 	for _, r := range server.Requests() {
 		if strings.HasPrefix(r, "POST") {
@@ -158,10 +149,10 @@ func TestAChangeThatMayHaveBeenMadeIsNotSentAgainBlindly(t *testing.T) {
 
 func TestATTLThatTheZoneDoesNotTakeIsTold(t *testing.T) {
 	_, server := serve(t)
-	_, err := converge(t, newProvider(t, server.URL, nil), units(30, false)...)
-	wantError(t, err, v1alpha1.ReasonUpdateRejected, true, "no TTL below 60 seconds, or 30 in an Enterprise zone", "spec.dns.ttl")
+	_, err := dnstest.Converge(t, newProvider(t, server.URL, nil), units(30, false)...)
+	dnstest.WantError(t, err, v1alpha1.ReasonUpdateRejected, true, "no TTL below 60 seconds, or 30 in an Enterprise zone", "spec.dns.ttl")
 	server.MinTTL = 30
-	if _, err := converge(t, newProvider(t, server.URL, nil), units(30, false)...); err != nil {
+	if _, err := dnstest.Converge(t, newProvider(t, server.URL, nil), units(30, false)...); err != nil {
 		t.Errorf("in an Enterprise zone: %v", err)
 	}
 }
@@ -174,7 +165,7 @@ func TestTextThatIsTooLongIsNotSent(t *testing.T) {
 	}
 	set := dns.RRset{Name: "text.cupdomain.com.", Type: dns.TypeTXT, TTL: 300, Data: []dns.Data{text}}
 	err := newProvider(t, server.URL, nil).Apply(t.Context(), dns.Change{Put: []dns.RRset{set}})
-	wantError(t, err, v1alpha1.ReasonUpdateRejected, true, "TXT text.cupdomain.com would have more than 2048 characters")
+	dnstest.WantError(t, err, v1alpha1.ReasonUpdateRejected, true, "TXT text.cupdomain.com would have more than 2048 characters")
 	if n := len(server.Requests()); n > 0 {
 		t.Errorf("%d requests were sent", n)
 	}
@@ -187,14 +178,14 @@ func TestATokenIsNeeded(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = cloudflare.New(cloudflare.Config{Reader: reader, APIToken: token})
-		wantError(t, err, v1alpha1.ReasonCredentialsRejected, true, "is no API token")
+		dnstest.WantError(t, err, v1alpha1.ReasonCredentialsRejected, true, "is no API token")
 		if strings.Contains(err.Error(), "words") {
 			t.Errorf("%q: %v gives something away", token, err)
 		}
 	}
 	_, server := serve(t)
 	err := newProvider(t, server.URL, func(c *cloudflare.Config) { c.APIToken = "another" }).Probe(t.Context())
-	wantError(t, err, v1alpha1.ReasonCredentialsRejected, true)
+	dnstest.WantError(t, err, v1alpha1.ReasonCredentialsRejected, true)
 }
 
 func TestAZoneIsFoundByItsName(t *testing.T) {
@@ -216,7 +207,7 @@ func TestAZoneIsFoundByItsName(t *testing.T) {
 				t.Error(err)
 			}
 			if test.words != "" {
-				wantError(t, err, v1alpha1.ReasonNotAuthoritative, true, test.words)
+				dnstest.WantError(t, err, v1alpha1.ReasonNotAuthoritative, true, test.words)
 			}
 		})
 	}
@@ -237,7 +228,7 @@ func TestAZoneThatPartnersDoNotSeeIsRefused(t *testing.T) {
 				c.ZoneID = "elsewhere"
 			}
 		})
-		wantError(t, p.Probe(t.Context()), v1alpha1.ReasonNotAuthoritative, true, words)
+		dnstest.WantError(t, p.Probe(t.Context()), v1alpha1.ReasonNotAuthoritative, true, words)
 	}
 }
 
@@ -251,13 +242,13 @@ func TestAllPagesOfAZoneAreRead(t *testing.T) {
 	}
 	zone.Edit(foreign)
 	p := newProvider(t, server.URL, nil)
-	if _, err := converge(t, p, units(300, false)...); err != nil || len(zone.Dump()) != 105 {
+	if _, err := dnstest.Converge(t, p, units(300, false)...); err != nil || len(zone.Dump()) != 105 {
 		t.Errorf("got %v, %d records, want 105", err, len(zone.Dump()))
 	}
-	if r, err := converge(t, p, units(300, false)...); err != nil || r.Changed {
+	if r, err := dnstest.Converge(t, p, units(300, false)...); err != nil || r.Changed {
 		t.Errorf("got %+v %v, want that nothing is changed", r, err)
 	}
-	if _, err := converge(t, p); err != nil || len(zone.Dump()) != 100 {
+	if _, err := dnstest.Converge(t, p); err != nil || len(zone.Dump()) != 100 {
 		t.Errorf("got %v, %d records, want the 100 of others", err, len(zone.Dump()))
 	}
 }
@@ -274,12 +265,12 @@ func TestAProxiedRecordIsForeignUntilItIsTakenOver(t *testing.T) {
 	zone, server := serve(t)
 	server.Others = others()
 	p := newProvider(t, server.URL, nil)
-	_, err := converge(t, p, units(300, false)...)
-	wantError(t, err, v1alpha1.ReasonRecordExistsUnowned, true, "A cup1.cupdomain.com exists")
+	_, err := dnstest.Converge(t, p, units(300, false)...)
+	dnstest.WantError(t, err, v1alpha1.ReasonRecordExistsUnowned, true, "A cup1.cupdomain.com exists")
 	if diff := cmp.Diff(others(), server.Others); diff != "" || len(zone.Dump()) > 0 {
 		t.Errorf("the zone changed (-before +after):\n%s%v", diff, zone.Dump())
 	}
-	r, err := converge(t, p, units(300, true)...)
+	r, err := dnstest.Converge(t, p, units(300, true)...)
 	if err != nil || len(r.Adopted) != 1 {
 		t.Fatalf("got %+v %v, want the record taken over", r, err)
 	}
@@ -291,13 +282,13 @@ func TestAProxiedRecordIsForeignUntilItIsTakenOver(t *testing.T) {
 func TestARecordThatSomebodyPutsBehindTheProxyIsPutBack(t *testing.T) {
 	zone, server := serve(t)
 	p := newProvider(t, server.URL, nil)
-	if _, err := converge(t, p, units(300, false)...); err != nil {
+	if _, err := dnstest.Converge(t, p, units(300, false)...); err != nil {
 		t.Fatal(err)
 	}
 	host := units(300, false)[1].Records[0]
 	zone.Edit(dns.Change{Drop: []dns.Key{host.Key()}})
 	server.Others = others()[:1]
-	if r, err := converge(t, p, units(300, false)...); err != nil || !r.Changed {
+	if r, err := dnstest.Converge(t, p, units(300, false)...); err != nil || !r.Changed {
 		t.Errorf("got %+v %v, want a change", r, err)
 	}
 	got, err := zone.Get(t.Context(), host.Key())
@@ -319,7 +310,7 @@ func TestWhatABatchItselfChecksIsAPrerequisite(t *testing.T) {
 			zone, server := serve(t)
 			zone.Edit(test.before)
 			var after []string
-			server.BeforeBatch(func() {
+			server.BeforeChange(func() {
 				zone.Edit(test.meanwhile)
 				after = zone.Dump()
 			})

@@ -74,10 +74,18 @@ func (e apiErrors) String() string {
 	return strings.Join(out, ", ")
 }
 
+// noTurnError tells that a request can't have its turn before its time is up.
+type noTurnError struct{ error }
+
+func (e *noTurnError) Unwrap() error { return e.error }
+
 // failure of a request. There may be no response.
 func (p *Provider) failure(err error, response *http.Response) error {
+	var noTurn *noTurnError
 	var api *sdk.Error
 	switch isAPI := errors.As(err, &api); {
+	case errors.As(err, &noTurn):
+		return p.rateLimited(err)
 	case isAPI:
 		return p.refusal(api.StatusCode, parseErrors(api), err)
 	case response != nil && response.StatusCode >= http.StatusBadRequest:
@@ -93,12 +101,7 @@ func (p *Provider) refusal(status int, codes apiErrors, err error) error {
 	case codes.has(codeGone, codeHostExists, codeAliasExists, codeExists, codeIdenticalExists):
 		return dns.ErrPrerequisite
 	case status == http.StatusTooManyRequests:
-		return &dns.Error{
-			Reason: v1alpha1.ReasonRateLimited,
-			Message: fmt.Sprintf("Cloudflare refuses requests about zone %s because there were too many: a user has 1,200 in five "+
-				"minutes; the operator tries again, and whoever runs the account finds out what else uses them up", p.zoneName()),
-			Err: err,
-		}
+		return p.rateLimited(err)
 	case status >= http.StatusInternalServerError:
 		return p.unavailable("answers with an internal error", err)
 	case status == http.StatusUnauthorized || codes.has(codeBadToken, codeBadHeaders, codeCantIdentify):
@@ -122,6 +125,15 @@ func (p *Provider) refusal(status int, codes apiErrors, err error) error {
 			"Federation to at least that")
 	default:
 		return p.rejected(codes.String() + "; the application team changes what it names, or spreads the domains over several Federations")
+	}
+}
+
+func (p *Provider) rateLimited(cause error) *dns.Error {
+	return &dns.Error{
+		Reason: v1alpha1.ReasonRateLimited,
+		Message: fmt.Sprintf("there is no room for more requests to Cloudflare about zone %s: a user has 1,200 in five minutes; the "+
+			"operator tries again, and whoever runs the account finds out what else uses them up", p.zoneName()),
+		Err: cause,
 	}
 }
 
@@ -161,15 +173,11 @@ func (p *Provider) unavailable(what string, cause error) *dns.Error {
 }
 
 // checkPut refuses what Cloudflare would misunderstand or not take.
-func (p *Provider) checkPut(sets []dns.RRset) error {
-	for _, set := range sets {
-		if !dns.InZone(set.Name, p.Apex()) {
-			return &dns.Error{
-				Reason:    v1alpha1.ReasonNameOutsideZone,
-				Message:   fmt.Sprintf("%s does not lie in zone %s", dns.Display(set.Name), p.zoneName()),
-				Permanent: true,
-			}
-		}
+func (p *Provider) checkPut(change dns.Change) error {
+	if err := change.CheckNames(p.Apex()); err != nil {
+		return err
+	}
+	for _, set := range change.Put {
 		tooLong := func(d dns.Data) bool { return len(d.String()) > maxText }
 		if set.Type == dns.TypeTXT && slices.ContainsFunc(set.Data, tooLong) {
 			return p.rejected(fmt.Sprintf("%s would have more than %d characters; the application team spreads the domains over several "+
@@ -177,17 +185,6 @@ func (p *Provider) checkPut(sets []dns.RRset) error {
 		}
 	}
 	return nil
-}
-
-// unsettled marks an error after which the change may have been made all the same.
-func unsettled(err error) error {
-	e, ok := dns.AsError(err)
-	if !ok || e.Reason != v1alpha1.ReasonServerUnavailable {
-		return err
-	}
-	out := *e
-	out.Unsettled = true
-	return &out
 }
 
 func (p *Provider) zoneName() string { return dns.Display(p.Apex()) }

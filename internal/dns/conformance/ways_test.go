@@ -9,7 +9,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"net"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -79,20 +78,12 @@ func (z serverZone) publish(t *testing.T, client *rfc2136.Client) conformance.Re
 }
 
 func federation(apex string) []dns.Unit {
-	host := "cup1." + apex
-	return []dns.Unit{
-		{Anchor: apex, Records: []dns.RRset{dns.SRVRecord(dns.ServiceXMPPServer, apex, 300, dns.SRV{Port: 5269, Target: host})}},
-		{Anchor: host, Records: dns.AddressRecords(host, 300, []netip.Addr{netip.MustParseAddr("203.0.113.130")})},
-	}
+	return dnstest.Federation("cup1."+apex, "203.0.113.130", 300)
 }
 
-func converge(t *testing.T, client dns.Provider, units []dns.Unit) error {
+func converge(t *testing.T, p dns.Provider, units []dns.Unit) error {
 	t.Helper()
-	signer, err := dns.NewSigner([]byte("a key for tests of 32 bytes or so"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = dns.Converge(context.Background(), client, signer, dns.Owner{ID: "owner001"}, units)
+	_, err := dnstest.Converge(t, p, units...)
 	return err
 }
 

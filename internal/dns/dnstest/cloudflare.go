@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/xmppfed/xmppfed/internal/dns"
@@ -43,12 +42,7 @@ type Cloudflare struct {
 
 	t    testing.TB
 	zone *Memory
-
-	mu       sync.Mutex
-	requests []string
-	failures []CloudflareFailure
-	losses   int
-	before   func()
+	script[CloudflareFailure]
 }
 
 // CloudflareZone on the wire.
@@ -99,34 +93,6 @@ func ServeCloudflare(t testing.TB, zone *Memory) *Cloudflare {
 	return c
 }
 
-// FailNext requests, each failure once, in order.
-func (c *Cloudflare) FailNext(failures ...CloudflareFailure) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.failures = append(c.failures, failures...)
-}
-
-// LoseAnswers to the next n batches: each is carried out, and then the connection breaks.
-func (c *Cloudflare) LoseAnswers(n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.losses = n
-}
-
-// BeforeBatch calls do once, right before the next batch is looked at.
-func (c *Cloudflare) BeforeBatch(do func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.before = do
-}
-
-// Requests that came in so far, such as "POST /client/v4/zones/ID/dns_records/batch".
-func (c *Cloudflare) Requests() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Clone(c.requests)
-}
-
 // ServeHTTP answers a request.
 func (c *Cloudflare) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
@@ -137,9 +103,7 @@ func (c *Cloudflare) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		CloudflareFailure{Status: 403, Code: 9109, Message: "Invalid access token"}.write(w)
 		return
 	}
-	if len(c.failures) > 0 && strings.Contains(operation, c.failures[0].Operation) {
-		failure := c.failures[0]
-		c.failures = c.failures[1:]
+	if failure, ok := c.fails(operation); ok {
 		failure.write(w)
 		return
 	}
@@ -162,6 +126,8 @@ func (c *Cloudflare) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 	}
 }
+
+func (f CloudflareFailure) to(operation string) bool { return strings.Contains(operation, f.Operation) }
 
 func (f CloudflareFailure) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
@@ -212,18 +178,14 @@ func (c *Cloudflare) batch(w http.ResponseWriter, r *http.Request) {
 		CloudflareFailure{Status: 400, Code: 81000, Message: fmt.Sprintf("a batch can't have %d operations", n)}.write(w)
 		return
 	}
-	if c.before != nil {
-		c.before()
-		c.before = nil
-	}
+	c.beginChange()
 	records, failed := c.run(body)
 	if failed != nil {
 		failed.write(w)
 		return
 	}
 	c.store(records)
-	if c.losses > 0 {
-		c.losses--
+	if c.loses() {
 		panic(http.ErrAbortHandler)
 	}
 	c.reply(w, map[string]any{}, 0, 0)

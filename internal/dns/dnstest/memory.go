@@ -119,7 +119,7 @@ func (m *Memory) Apply(ctx context.Context, c dns.Change) error {
 	if err := m.fault(ctx); err != nil {
 		return err
 	}
-	if err := m.outside(c); err != nil {
+	if err := c.CheckNames(m.apex); err != nil {
 		return err
 	}
 	if !m.holds(c) {
@@ -130,16 +130,6 @@ func (m *Memory) Apply(ctx context.Context, c dns.Change) error {
 	if m.losses > 0 {
 		m.losses--
 		return &dns.Error{Reason: v1alpha1.ReasonServerUnavailable, Message: "the answer got lost", Unsettled: true}
-	}
-	return nil
-}
-
-// outside refuses names that don't lie in the zone.
-func (m *Memory) outside(c dns.Change) error {
-	for _, set := range c.Put {
-		if !dns.InZone(set.Name, m.apex) {
-			return &dns.Error{Reason: v1alpha1.ReasonNameOutsideZone, Message: set.Name + " lies outside of the zone", Permanent: true}
-		}
 	}
 	return nil
 }

@@ -14,7 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -46,12 +45,7 @@ type Route53 struct {
 
 	t    testing.TB
 	zone *Memory
-
-	mu       sync.Mutex
-	requests []string
-	failures []Route53Failure
-	losses   int
-	before   func()
+	script[Route53Failure]
 }
 
 // Route53Set is a record set on the wire.
@@ -94,34 +88,6 @@ func ServeRoute53(t testing.TB, zone *Memory) *Route53 {
 	return r
 }
 
-// FailNext requests, each failure once, in order.
-func (r *Route53) FailNext(failures ...Route53Failure) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.failures = append(r.failures, failures...)
-}
-
-// LoseAnswers to the next n changes: each is carried out, and then the connection breaks.
-func (r *Route53) LoseAnswers(n int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.losses = n
-}
-
-// BeforeChange calls do once, right before the next change is looked at.
-func (r *Route53) BeforeChange(do func()) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.before = do
-}
-
-// Requests that came in so far, such as "GET /2013-04-01/hostedzone/ID/rrset".
-func (r *Route53) Requests() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.requests)
-}
-
 // ServeHTTP answers a request.
 func (r *Route53) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	r.mu.Lock()
@@ -137,9 +103,7 @@ func (r *Route53) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		failed.write(w)
 		return
 	}
-	if len(r.failures) > 0 && strings.Contains(operation, r.failures[0].Operation) {
-		failure := r.failures[0]
-		r.failures = r.failures[1:]
+	if failure, ok := r.fails(operation); ok {
 		failure.write(w)
 		return
 	}
@@ -190,6 +154,8 @@ func (r *Route53) checkSignature(request *http.Request, body []byte) *Route53Fai
 	}
 	return nil
 }
+
+func (f Route53Failure) to(operation string) bool { return strings.Contains(operation, f.Operation) }
 
 func (f Route53Failure) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "text/xml")
@@ -262,10 +228,7 @@ func (r *Route53) change(w http.ResponseWriter, body []byte) {
 	if err := xml.Unmarshal(body, &request); err != nil || len(request.Changes) == 0 {
 		r.t.Errorf("reading a change batch: %v", err)
 	}
-	if r.before != nil {
-		r.before()
-		r.before = nil
-	}
+	r.beginChange()
 	sets, err := r.run(request.Changes)
 	if err != nil {
 		Route53Failure{Status: 400, Code: "InvalidChangeBatch", Message: "[" + err.Error() + "]"}.write(w)
@@ -288,8 +251,7 @@ func (r *Route53) change(w http.ResponseWriter, body []byte) {
 		change.Put = append(change.Put, parsed)
 	}
 	r.zone.Edit(change)
-	if r.losses > 0 {
-		r.losses--
+	if r.loses() {
 		panic(http.ErrAbortHandler)
 	}
 	r.reply(w, "ChangeResourceRecordSetsResponse", "<ChangeInfo><Id>/change/C2682N5HXP0BZ4</Id><Status>PENDING</Status>"+

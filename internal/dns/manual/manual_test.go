@@ -28,19 +28,15 @@ func newProvider(t *testing.T, zone *dnstest.Memory) (p manual.Provider, port ui
 func TestRecordsArePublishedOnceEveryServerHasWhatPeopleWereTold(t *testing.T) {
 	zone := dnstest.NewMemory("cupdomain.com")
 	p, port := newProvider(t, zone)
-	signer, err := dns.NewSigner([]byte("a key for tests, long enough"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	unit := dns.Unit{Anchor: "cup1.cupdomain.com", Records: dns.AddressRecords("cup1.cupdomain.com", 300,
 		[]netip.Addr{netip.MustParseAddr("203.0.113.130")})}
-	_, err = dns.Converge(context.Background(), p, signer, dns.Owner{ID: "owner001"}, []dns.Unit{unit})
+	_, err := dnstest.Converge(t, p, unit)
 	e, ok := dns.AsError(err)
 	if !ok || e.Reason != v1alpha1.ReasonRecordsToCreate || len(e.Records) != 1 {
 		t.Fatalf("got %v, want one record to create", err)
 	}
 	zone.Edit(dns.Change{Put: e.Records})
-	if _, err := dns.Converge(context.Background(), p, signer, dns.Owner{ID: "owner001"}, []dns.Unit{unit}); err != nil {
+	if _, err := dnstest.Converge(t, p, unit); err != nil {
 		t.Errorf("after the record was created: %v", err)
 	}
 	report, err := verify.Verifier{Port: port}.Check(context.Background(), p, unit.Records, nil)

@@ -7,46 +7,19 @@ package rfc2136_test
 import (
 	"context"
 	"encoding/base64"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
-	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/dns/dnstest"
 	"github.com/xmppfed/xmppfed/internal/dns/rfc2136"
 )
 
-// publish what a Federation publishes.
 func publish(t *testing.T, c *rfc2136.Client) error {
 	t.Helper()
-	signer, err := dns.NewSigner([]byte("a key for tests of 32 bytes or so"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = dns.Converge(context.Background(), c, signer, dns.Owner{ID: "owner001"}, []dns.Unit{
-		{Anchor: "cupdomain.com", Records: []dns.RRset{
-			dns.SRVRecord(dns.ServiceXMPPServer, "cupdomain.com", 300, dns.SRV{Port: 5269, Target: "cup1.cupdomain.com"}),
-		}},
-		{Anchor: "cup1.cupdomain.com", Records: dns.AddressRecords("cup1.cupdomain.com", 300, []netip.Addr{netip.MustParseAddr("203.0.113.130")})},
-	})
+	_, err := dnstest.Converge(t, c, dnstest.Federation("cup1.cupdomain.com", "203.0.113.130", 300)...)
 	return err
-}
-
-// is fails unless err has the reason, the words, and says that somebody must act, or not.
-func is(t *testing.T, err error, reason string, permanent bool, words ...string) {
-	t.Helper()
-	e, ok := dns.AsError(err)
-	if !ok || e.Reason != reason || e.Permanent != permanent {
-		t.Fatalf("got %+v, want reason %s, permanent %t", err, reason, permanent)
-	}
-	for _, w := range words {
-		if !strings.Contains(e.Message, w) {
-			t.Errorf("message %q does not contain %q", e.Message, w)
-		}
-	}
-	t.Log(e.Reason + ": " + e.Message)
 }
 
 func TestFailuresOfBINDBecomeReasonsAndFixes(t *testing.T) {
@@ -99,10 +72,10 @@ func TestFailuresOfBINDBecomeReasonsAndFixes(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := bindZone{t: t, named: named, zone: "cupdomain.com"}.client(test.change)
-			is(t, publish(t, c), test.reason, true, test.words...)
+			dnstest.WantError(t, publish(t, c), test.reason, true, test.words...)
 			err := c.Probe(context.Background())
 			if test.probe {
-				is(t, err, test.reason, true, test.words...)
+				dnstest.WantError(t, err, test.reason, true, test.words...)
 			} else if err != nil {
 				t.Errorf("probing: got %v, want no error", err)
 			}
@@ -116,7 +89,7 @@ func TestFailuresOfBINDBecomeReasonsAndFixes(t *testing.T) {
 func TestANameThatIsDelegatedIsReported(t *testing.T) {
 	named := dnstest.StartNamed(t, dnstest.NamedOptions{Zones: map[string]string{"cupdomain.com": "cup1 NS ns.elsewhere.example.\n"}})
 	c := bindZone{t: t, named: named, zone: "cupdomain.com"}.client(nil)
-	is(t, publish(t, c), v1alpha1.ReasonNotAuthoritative, true, "cup1.cupdomain.com is delegated", "create a DNSZone for cup1.cupdomain.com")
+	dnstest.WantError(t, publish(t, c), v1alpha1.ReasonNotAuthoritative, true, "cup1.cupdomain.com is delegated", "create a DNSZone for cup1.cupdomain.com")
 }
 
 func TestAStoppedServerIsReportedAndHealsWithoutHelp(t *testing.T) {
@@ -126,8 +99,8 @@ func TestAStoppedServerIsReportedAndHealsWithoutHelp(t *testing.T) {
 		t.Fatal(err)
 	}
 	named.Stop()
-	is(t, publish(t, c), v1alpha1.ReasonServerUnavailable, false, named.Address+" refuses connections", "whoever runs it starts it")
-	is(t, c.Probe(context.Background()), v1alpha1.ReasonServerUnavailable, false)
+	dnstest.WantError(t, publish(t, c), v1alpha1.ReasonServerUnavailable, false, named.Address+" refuses connections", "whoever runs it starts it")
+	dnstest.WantError(t, c.Probe(context.Background()), v1alpha1.ReasonServerUnavailable, false)
 	named.Start()
 	if err := publish(t, c); err != nil {
 		t.Errorf("publishing after the server is back: %v", err)
@@ -152,7 +125,7 @@ func TestTheGrantsInTheMessageSuffice(t *testing.T) {
 	zones := map[string]string{"cupdomain.com": foreign}
 	refusing := dnstest.StartNamed(t, dnstest.NamedOptions{Zones: zones})
 	err := publish(t, bindZone{t: t, named: refusing, zone: "cupdomain.com"}.client(limited))
-	is(t, err, v1alpha1.ReasonUpdateRefused, true)
+	dnstest.WantError(t, err, v1alpha1.ReasonUpdateRefused, true)
 	_, rest, _ := strings.Cut(err.Error(), "update-policy {")
 	grants, _, _ := strings.Cut(rest, "}")
 	allowing := dnstest.StartNamed(t, dnstest.NamedOptions{Zones: zones, Grants: grants})

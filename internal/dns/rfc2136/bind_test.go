@@ -5,12 +5,10 @@
 package rfc2136_test
 
 import (
-	"context"
 	"net/netip"
 	"testing"
 	"time"
 
-	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/dns/dnstest"
 	"github.com/xmppfed/xmppfed/internal/dns/rfc2136"
 )
@@ -55,17 +53,9 @@ func (z bindZone) Dump() []string { return z.named.Dump(z.zone) }
 func BenchmarkAddressChange(b *testing.B) {
 	named := dnstest.StartNamed(b, dnstest.NamedOptions{Zones: map[string]string{"cupdomain.com": foreign}})
 	c := bindZone{t: b, named: named, zone: "cupdomain.com"}.client(nil)
-	signer, err := dns.NewSigner([]byte("a key for tests of 32 bytes or so"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	service := dns.Unit{Anchor: "cupdomain.com", Records: []dns.RRset{
-		dns.SRVRecord(dns.ServiceXMPPServer, "cupdomain.com", 300, dns.SRV{Port: 5269, Target: "cup1.cupdomain.com"}),
-	}}
 	for i := 0; b.Loop(); i++ {
 		address := netip.AddrFrom4([4]byte{203, 0, 113, byte(i)})
-		host := dns.Unit{Anchor: "cup1.cupdomain.com", Records: dns.AddressRecords("cup1.cupdomain.com", 300, []netip.Addr{address})}
-		r, err := dns.Converge(context.Background(), c, signer, dns.Owner{ID: "owner001"}, []dns.Unit{service, host})
+		r, err := dnstest.Converge(b, c, dnstest.Federation("cup1.cupdomain.com", address.String(), 300)...)
 		if err != nil || !r.Changed {
 			b.Fatalf("got %v %v, want a change", r, err)
 		}

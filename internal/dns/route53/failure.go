@@ -37,11 +37,19 @@ type credentialsError struct{ error }
 
 func (e *credentialsError) Unwrap() error { return e.error }
 
+// noTurnError tells that a request can't have its turn before its time is up.
+type noTurnError struct{ error }
+
+func (e *noTurnError) Unwrap() error { return e.error }
+
 // failure of a request that the action is needed for.
 func (p *Provider) failure(err error, action string) error {
 	var missing *credentialsError
+	var noTurn *noTurnError
 	var api smithy.APIError
 	switch {
+	case errors.As(err, &noTurn):
+		return p.rateLimited(err)
 	case errors.As(err, &missing):
 		return &dns.Error{
 			Reason: v1alpha1.ReasonCredentialsRejected,
@@ -59,12 +67,7 @@ func (p *Provider) failure(err error, action string) error {
 // (https://docs.aws.amazon.com/Route53/latest/APIReference/CommonErrors.html).
 func (p *Provider) refusal(api smithy.APIError, err error, action string) error {
 	if _, throttled := retry.DefaultThrottleErrorCodes[api.ErrorCode()]; throttled {
-		return &dns.Error{
-			Reason: v1alpha1.ReasonRateLimited,
-			Message: fmt.Sprintf("%s throttles requests about zone %s: an AWS account has five per second; the operator slows down and "+
-				"tries again, and whoever runs the account finds out what else uses them up", p.service(), p.zoneName()),
-			Err: err,
-		}
+		return p.rateLimited(err)
 	}
 	switch code := api.ErrorCode(); code {
 	case "InvalidChangeBatch":
@@ -120,6 +123,15 @@ func (p *Provider) invalidBatch(err error) error {
 	return p.rejected(text)
 }
 
+func (p *Provider) rateLimited(cause error) *dns.Error {
+	return &dns.Error{
+		Reason: v1alpha1.ReasonRateLimited,
+		Message: fmt.Sprintf("%s has no room for more requests about zone %s: an AWS account has five per second; the operator slows down "+
+			"and tries again, and whoever runs the account finds out what else uses them up", p.service(), p.zoneName()),
+		Err: cause,
+	}
+}
+
 func (p *Provider) rejected(what string) *dns.Error {
 	return &dns.Error{
 		Reason: v1alpha1.ReasonUpdateRejected,
@@ -153,31 +165,6 @@ func (p *Provider) unavailable(what string, cause error) *dns.Error {
 			p.service(), p.zoneName(), what),
 		Err: cause,
 	}
-}
-
-// checkNames refuses names outside of the zone.
-func (p *Provider) checkNames(change dns.Change) error {
-	for _, set := range change.Put {
-		if !dns.InZone(set.Name, p.Apex()) {
-			return &dns.Error{
-				Reason:    v1alpha1.ReasonNameOutsideZone,
-				Message:   fmt.Sprintf("%s does not lie in zone %s", dns.Display(set.Name), p.zoneName()),
-				Permanent: true,
-			}
-		}
-	}
-	return nil
-}
-
-// unsettled marks an error after which the change may have been made all the same.
-func unsettled(err error) error {
-	e, ok := dns.AsError(err)
-	if !ok || e.Reason != v1alpha1.ReasonServerUnavailable {
-		return err
-	}
-	out := *e
-	out.Unsettled = true
-	return &out
 }
 
 // service is the name of the API in messages.

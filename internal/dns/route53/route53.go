@@ -17,6 +17,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdk "github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/route53/types"
+	"github.com/aws/smithy-go/middleware"
+	"golang.org/x/time/rate"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
@@ -28,6 +30,9 @@ const (
 	defaultBackoff = 5 * time.Second
 	// attempts at a request that Route 53 throttles: an account has five requests per second, whoever makes them.
 	attempts = 5
+	// requestRate of an account, per second
+	// (https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html#limits-api-requests).
+	requestRate = 5
 	// pageSize is as many record sets as Route 53 lists at a time.
 	pageSize = 300
 )
@@ -47,6 +52,8 @@ type Config struct {
 	Endpoint string
 	// Timeout of one try of a request; zero means 10 seconds.
 	Timeout time.Duration
+	// Limiter of requests, shared by all providers of an account, see NewLimiter; nil for no limit.
+	Limiter *rate.Limiter
 	// Backoff is the longest pause between tries of a request that is throttled; zero means 5 seconds.
 	Backoff time.Duration
 }
@@ -92,11 +99,32 @@ func New(cfg Config) (*Provider, error) {
 		if cfg.Endpoint != "" {
 			o.BaseEndpoint = aws.String(cfg.Endpoint)
 		}
+		if cfg.Limiter != nil {
+			o.APIOptions = append(o.APIOptions, paced(cfg.Limiter))
+		}
 	})
 	p.impatient = retry.NewStandard(limits(cfg.Backoff), func(o *retry.StandardOptions) {
 		o.Retryables = []retry.IsErrorRetryable{retry.RetryableErrorCode{Codes: retry.DefaultThrottleErrorCodes}}
 	})
 	return p, nil
+}
+
+// NewLimiter allows what an account may be asked, for all its zones together. Others may use the account, too.
+func NewLimiter() *rate.Limiter { return rate.NewLimiter(requestRate, requestRate) }
+
+// paced has each try of a request wait for its turn before it is signed.
+func paced(limiter *rate.Limiter) func(*middleware.Stack) error {
+	wait := func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+		out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
+	) {
+		if err := limiter.Wait(ctx); err != nil {
+			return out, metadata, &noTurnError{err}
+		}
+		return next.HandleFinalize(ctx, in)
+	}
+	return func(stack *middleware.Stack) error {
+		return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc("Pace", wait), (&retry.Attempt{}).ID(), middleware.After)
+	}
 }
 
 // settings of the SDK. Given an access key it looks at nothing else; the operator's own environment is not the zone's.
@@ -191,7 +219,7 @@ func (p *Provider) Get(ctx context.Context, keys ...dns.Key) ([]dns.RRset, error
 
 // Apply sends the change as one batch.
 func (p *Provider) Apply(ctx context.Context, change dns.Change) error {
-	if err := p.checkNames(change); err != nil {
+	if err := change.CheckNames(p.Apex()); err != nil {
 		return err
 	}
 	keys := append(change.Conditions(), change.Drop...)
@@ -220,7 +248,7 @@ func (p *Provider) Apply(ctx context.Context, change dns.Change) error {
 		&sdk.ChangeResourceRecordSetsInput{HostedZoneId: aws.String(id), ChangeBatch: &types.ChangeBatch{Changes: changes}},
 		func(o *sdk.Options) { o.Retryer = p.impatient })
 	if err != nil {
-		return unsettled(p.failure(err, "route53:ChangeResourceRecordSets"))
+		return dns.Unsettled(p.failure(err, "route53:ChangeResourceRecordSets"))
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/time/rate"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
@@ -51,39 +52,11 @@ func newProvider(t *testing.T, url string, change func(*route53.Config)) *route5
 }
 
 func units(address string, takeover bool) []dns.Unit {
-	const host = "cup1.cupdomain.com"
-	unit := dns.Unit{Anchor: host, Records: dns.AddressRecords(host, 300, []netip.Addr{netip.MustParseAddr(address)})}
+	units := dnstest.Federation("cup1.cupdomain.com", address, 300)
 	if takeover {
-		unit.Takeover = []dns.Key{unit.Records[0].Key()}
+		units[1].Takeover = []dns.Key{units[1].Records[0].Key()}
 	}
-	return []dns.Unit{
-		{Anchor: "cupdomain.com", Records: []dns.RRset{
-			dns.SRVRecord(dns.ServiceXMPPServer, "cupdomain.com", 300, dns.SRV{Port: 5269, Target: host}),
-		}},
-		unit,
-	}
-}
-
-func converge(t *testing.T, p dns.Provider, units ...dns.Unit) (dns.Result, error) {
-	t.Helper()
-	signer, err := dns.NewSigner([]byte("a key for tests of 32 bytes or so"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dns.Converge(context.Background(), p, signer, dns.Owner{ID: "owner001"}, units)
-}
-
-func wantError(t *testing.T, err error, reason string, permanent bool, words ...string) {
-	t.Helper()
-	e, ok := dns.AsError(err)
-	if !ok || e.Reason != reason || e.Permanent != permanent {
-		t.Fatalf("got %+v, want reason %s, permanent %t", err, reason, permanent)
-	}
-	for _, w := range words {
-		if !strings.Contains(e.Message, w) {
-			t.Errorf("message %q does not contain %q", e.Message, w)
-		}
-	}
+	return units
 }
 
 func TestEveryAnswerOfRoute53HasItsReason(t *testing.T) {
@@ -118,15 +91,32 @@ func TestEveryAnswerOfRoute53HasItsReason(t *testing.T) {
 			zone, server := serve(t)
 			server.FailNext(test.failure)
 			p := newProvider(t, server.URL, nil)
-			_, err := converge(t, p, units("203.0.113.130", false)...)
-			wantError(t, err, test.reason, test.permanent, test.words, "cupdomain.com")
+			_, err := dnstest.Converge(t, p, units("203.0.113.130", false)...)
+			dnstest.WantError(t, err, test.reason, test.permanent, test.words, "cupdomain.com")
 			if left := zone.Dump(); len(left) > 0 {
 				t.Errorf("the zone has %v", left)
 			}
-			if _, err := converge(t, p, units("203.0.113.130", false)...); err != nil {
+			if _, err := dnstest.Converge(t, p, units("203.0.113.130", false)...); err != nil {
 				t.Errorf("once the cause is gone: %v", err)
 			}
 		})
+	}
+}
+
+func TestRequestsOfAnAccountWaitForTheirTurn(t *testing.T) {
+	_, server := serve(t)
+	limiter := rate.NewLimiter(rate.Every(time.Hour), 1)
+	shared := func(c *route53.Config) { c.Limiter = limiter }
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	key := dns.Key{Name: "cup1.cupdomain.com.", Type: dns.TypeA}
+	if _, err := newProvider(t, server.URL, shared).Get(ctx, key); err != nil {
+		t.Errorf("the first request: %v", err)
+	}
+	_, err := newProvider(t, server.URL, shared).Get(ctx, key)
+	dnstest.WantError(t, err, v1alpha1.ReasonRateLimited, false, "five per second", "cupdomain.com")
+	if sent := server.Requests(); len(sent) != 1 {
+		t.Errorf("%v were sent, want one request", sent)
 	}
 }
 
@@ -138,14 +128,14 @@ func TestWhatIsThrottledIsTriedAgain(t *testing.T) {
 		dnstest.Route53Failure{Operation: "POST", Status: 400, Code: "Throttling", Message: "Rate exceeded"},
 	)
 	p := newProvider(t, server.URL, nil)
-	if r, err := converge(t, p, units("203.0.113.130", false)...); err != nil || !r.Changed || len(zone.Dump()) != 5 {
+	if r, err := dnstest.Converge(t, p, units("203.0.113.130", false)...); err != nil || !r.Changed || len(zone.Dump()) != 5 {
 		t.Errorf("got %+v %v and %v, want the records and their ownership records", r, err, zone.Dump())
 	}
 	for range 5 {
 		server.FailNext(dnstest.Route53Failure{Operation: "rrset", Status: 400, Code: "Throttling", Message: "Rate exceeded"})
 	}
 	_, err := p.Get(t.Context(), dns.Key{Name: "cup1.cupdomain.com.", Type: dns.TypeA})
-	wantError(t, err, v1alpha1.ReasonRateLimited, false, "five per second")
+	dnstest.WantError(t, err, v1alpha1.ReasonRateLimited, false, "five per second")
 }
 
 func TestAChangeThatMayHaveBeenMadeIsNotSentAgainBlindly(t *testing.T) {
@@ -153,7 +143,7 @@ func TestAChangeThatMayHaveBeenMadeIsNotSentAgainBlindly(t *testing.T) {
 	p := newProvider(t, server.URL, nil)
 	server.FailNext(dnstest.Route53Failure{Operation: "POST", Status: 500, Code: "InternalError"})
 	err := p.Apply(t.Context(), dns.Change{Put: units("203.0.113.130", false)[1].Records})
-	wantError(t, err, v1alpha1.ReasonServerUnavailable, false, "answers with an internal error")
+	dnstest.WantError(t, err, v1alpha1.ReasonServerUnavailable, false, "answers with an internal error")
 	if e, _ := dns.AsError(err); !e.Unsettled {
 		t.Error("the change counts as not made")
 	}
@@ -165,7 +155,7 @@ func TestAChangeThatMayHaveBeenMadeIsNotSentAgainBlindly(t *testing.T) {
 	}
 	server.LoseAnswers(1)
 	err = p.Apply(t.Context(), dns.Change{Put: units("203.0.113.130", false)[1].Records})
-	wantError(t, err, v1alpha1.ReasonServerUnavailable, false, "closes the connection")
+	dnstest.WantError(t, err, v1alpha1.ReasonServerUnavailable, false, "closes the connection")
 	if posts() != 2 {
 		t.Errorf("the changes were sent %d times, want each once", posts())
 	}
@@ -180,7 +170,7 @@ func TestCredentialsAreChecked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := newProvider(t, server.URL, change).Probe(t.Context())
-			wantError(t, err, v1alpha1.ReasonCredentialsRejected, true, "does not accept the AWS credentials")
+			dnstest.WantError(t, err, v1alpha1.ReasonCredentialsRejected, true, "does not accept the AWS credentials")
 		})
 	}
 	if _, err := route53.New(route53.Config{AccessKeyID: "AKIA"}); err == nil {
@@ -200,7 +190,7 @@ func TestWithoutASecretTheCredentialsOfThePodAreUsed(t *testing.T) {
 	_, server := serve(t)
 	ambient := func(c *route53.Config) { c.AccessKeyID, c.SecretAccessKey = "", "" }
 	err := newProvider(t, server.URL, ambient).Probe(t.Context())
-	wantError(t, err, v1alpha1.ReasonCredentialsRejected, false, "there are no AWS credentials for zone cupdomain.com")
+	dnstest.WantError(t, err, v1alpha1.ReasonCredentialsRejected, false, "there are no AWS credentials for zone cupdomain.com")
 	if n := len(server.Requests()); n != 0 {
 		t.Errorf("%d requests were sent without credentials", n)
 	}
@@ -228,7 +218,7 @@ func TestAHostedZoneIsFoundByItsName(t *testing.T) {
 				t.Error(err)
 			}
 			if test.words != "" {
-				wantError(t, err, v1alpha1.ReasonNotAuthoritative, true, test.words)
+				dnstest.WantError(t, err, v1alpha1.ReasonNotAuthoritative, true, test.words)
 			}
 		})
 	}
@@ -241,18 +231,18 @@ func TestAHostedZoneThatIsTheWrongOneIsRefused(t *testing.T) {
 	} {
 		_, server := serve(t)
 		server.Zones = []string{zone}
-		wantError(t, newProvider(t, server.URL, nil).Probe(t.Context()), v1alpha1.ReasonNotAuthoritative, true, words)
+		dnstest.WantError(t, newProvider(t, server.URL, nil).Probe(t.Context()), v1alpha1.ReasonNotAuthoritative, true, words)
 	}
 	_, server := serve(t)
 	err := newProvider(t, server.URL, func(c *route53.Config) { c.HostedZoneID = "ZELSEWHERE" }).Probe(t.Context())
-	wantError(t, err, v1alpha1.ReasonNotAuthoritative, true, "no hosted zone with the ID given")
+	dnstest.WantError(t, err, v1alpha1.ReasonNotAuthoritative, true, "no hosted zone with the ID given")
 }
 
 func TestAnEndpointThatIsNotThereIsReported(t *testing.T) {
 	server := httptest.NewServer(nil)
 	server.Close()
 	err := newProvider(t, server.URL, nil).Probe(t.Context())
-	wantError(t, err, v1alpha1.ReasonServerUnavailable, false, "the Route 53 endpoint "+server.URL, "refuses connections")
+	dnstest.WantError(t, err, v1alpha1.ReasonServerUnavailable, false, "the Route 53 endpoint "+server.URL, "refuses connections")
 }
 
 func TestOfALargeZoneOnlyThePagesThatMatterAreRead(t *testing.T) {
@@ -269,7 +259,7 @@ func TestOfALargeZoneOnlyThePagesThatMatterAreRead(t *testing.T) {
 	zone.Edit(foreign)
 	p := newProvider(t, server.URL, nil)
 	wanted := units("203.0.113.130", false)
-	if _, err := converge(t, p, wanted...); err != nil {
+	if _, err := dnstest.Converge(t, p, wanted...); err != nil {
 		t.Fatal(err)
 	}
 	for _, unit := range wanted {
@@ -282,7 +272,7 @@ func TestOfALargeZoneOnlyThePagesThatMatterAreRead(t *testing.T) {
 	if n := len(server.Requests()); n > 3*5+1+2 {
 		t.Errorf("%d requests were made", n)
 	}
-	if _, err := converge(t, p); err != nil || len(zone.Dump()) != 501 {
+	if _, err := dnstest.Converge(t, p); err != nil || len(zone.Dump()) != 501 {
 		t.Errorf("got %v, %d records, want the 501 of others", err, len(zone.Dump()))
 	}
 }
@@ -301,12 +291,12 @@ func TestAnAliasOfRoute53IsForeignUntilItIsTakenOver(t *testing.T) {
 	zone, server := serve(t)
 	server.Others = others()
 	p := newProvider(t, server.URL, nil)
-	_, err := converge(t, p, units("203.0.113.130", false)...)
-	wantError(t, err, v1alpha1.ReasonRecordExistsUnowned, true, "A cup1.cupdomain.com exists")
+	_, err := dnstest.Converge(t, p, units("203.0.113.130", false)...)
+	dnstest.WantError(t, err, v1alpha1.ReasonRecordExistsUnowned, true, "A cup1.cupdomain.com exists")
 	if diff := cmp.Diff(others(), server.Others); diff != "" || len(zone.Dump()) > 0 {
 		t.Errorf("the zone changed (-before +after):\n%s%v", diff, zone.Dump())
 	}
-	r, err := converge(t, p, units("203.0.113.130", true)...)
+	r, err := dnstest.Converge(t, p, units("203.0.113.130", true)...)
 	if err != nil || len(r.Adopted) != 1 {
 		t.Fatalf("got %+v %v, want the alias taken over", r, err)
 	}
@@ -378,7 +368,7 @@ func TestAChangeThatIsTooLargeIsNotSent(t *testing.T) {
 	} {
 		_, server := serve(t)
 		err := newProvider(t, server.URL, nil).Apply(t.Context(), change)
-		wantError(t, err, v1alpha1.ReasonUpdateRejected, true, words, "spread the domains over several Federations")
+		dnstest.WantError(t, err, v1alpha1.ReasonUpdateRejected, true, words, "spread the domains over several Federations")
 		if slices.ContainsFunc(server.Requests(), func(r string) bool { return strings.HasPrefix(r, "POST") }) {
 			t.Error("the change was sent")
 		}

@@ -132,7 +132,7 @@ func (p *Provider) Apply(ctx context.Context, change dns.Change) error {
 	if err != nil {
 		return err
 	}
-	if err := p.checkNames(change); err != nil {
+	if err := change.CheckNames(p.Apex()); err != nil {
 		return err
 	}
 	var sets []dns.RRset
@@ -150,21 +150,7 @@ func (p *Provider) Apply(ctx context.Context, change dns.Change) error {
 	}
 	for _, step := range steps(change, list, wanted) {
 		if err := p.call(ctx, http.MethodPost, "/records", step, nil); err != nil {
-			return unsettled(err)
-		}
-	}
-	return nil
-}
-
-// checkNames refuses names outside of the zone: webhooks serve several zones, and some ignore what they don't know.
-func (p *Provider) checkNames(change dns.Change) error {
-	for _, set := range change.Put {
-		if !dns.InZone(set.Name, p.Apex()) {
-			return &dns.Error{
-				Reason:    v1alpha1.ReasonNameOutsideZone,
-				Message:   fmt.Sprintf("%s does not lie in zone %s", dns.Display(set.Name), p.zoneName()),
-				Permanent: true,
-			}
+			return dns.Unsettled(err)
 		}
 	}
 	return nil
@@ -268,17 +254,6 @@ func steps(change dns.Change, list listing, wanted map[dns.Key]endpoint) []chang
 		}
 	}
 	return slices.DeleteFunc(stages[:], changes.empty)
-}
-
-// unsettled marks an error after which some steps may have been carried out.
-func unsettled(err error) error {
-	e, ok := dns.AsError(err)
-	if !ok || e.Permanent {
-		return err
-	}
-	out := *e
-	out.Unsettled = true
-	return &out
 }
 
 var _ dns.Provider = (*Provider)(nil)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"testing"
 
@@ -47,26 +46,6 @@ func world(t *testing.T) (*dnstest.Memory, *dnstest.Webhook, *webhook.Provider) 
 	return zone, server, newProvider(t, server.URL, "127.0.0.1:1", 1)
 }
 
-func converge(t *testing.T, p dns.Provider, units ...dns.Unit) (dns.Result, error) {
-	t.Helper()
-	signer, err := dns.NewSigner([]byte("a key for tests, long enough"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dns.Converge(context.Background(), p, signer, dns.Owner{ID: "owner001"}, units)
-}
-
-// federation publishes under a host name.
-func federation(host, address string) []dns.Unit {
-	host += ".cupdomain.com"
-	return []dns.Unit{
-		{Anchor: "cupdomain.com", Records: []dns.RRset{
-			dns.SRVRecord(dns.ServiceXMPPServer, "cupdomain.com", 300, dns.SRV{Port: 5269, Target: host}),
-		}},
-		{Anchor: host, Records: dns.AddressRecords(host, 300, []netip.Addr{netip.MustParseAddr(address)})},
-	}
-}
-
 func TestWhatIsPublishedIsVerifiedAtTheNameServers(t *testing.T) {
 	zone := dnstest.NewMemory("cupdomain.com")
 	resolver, port := dnstest.Delegate(t, zone)
@@ -74,8 +53,8 @@ func TestWhatIsPublishedIsVerifiedAtTheNameServers(t *testing.T) {
 	if err := p.Probe(context.Background()); err != nil {
 		t.Errorf("probing: %v", err)
 	}
-	units := federation("cup1", "203.0.113.130")
-	if _, err := converge(t, p, units...); err != nil {
+	units := dnstest.Federation("cup1.cupdomain.com", "203.0.113.130", 300)
+	if _, err := dnstest.Converge(t, p, units...); err != nil {
 		t.Fatal(err)
 	}
 	report, err := verify.Verifier{Port: port}.Check(context.Background(), p, units[0].Records, nil)
@@ -89,8 +68,8 @@ func TestWhatIsPublishedIsVerifiedAtTheNameServers(t *testing.T) {
 
 // TestAChangeThatIsInterruptedAtAnyStepIsCompletedByTheNextRun also when that one wants something else.
 func TestAChangeThatIsInterruptedAtAnyStepIsCompletedByTheNextRun(t *testing.T) {
-	first, second := federation("cup1", "203.0.113.130"), federation("cup2", "203.0.113.131")
-	together := []dns.Unit{{Anchor: "cupdomain.com", Records: append(federation("cup1", "203.0.113.130")[0].Records, first[1].Records...)}}
+	first, second := dnstest.Federation("cup1.cupdomain.com", "203.0.113.130", 300), dnstest.Federation("cup2.cupdomain.com", "203.0.113.131", 300)
+	together := []dns.Unit{{Anchor: "cupdomain.com", Records: append(dnstest.Federation("cup1.cupdomain.com", "203.0.113.130", 300)[0].Records, first[1].Records...)}}
 	changes := map[string][2][]dns.Unit{
 		"a record moves to an anchor of its own": {together, first},
 		"a record moves to another anchor":       {first, together},
@@ -103,16 +82,16 @@ func TestAChangeThatIsInterruptedAtAnyStepIsCompletedByTheNextRun(t *testing.T) 
 			for next, units := range map[string][]dns.Unit{"the same": change[1], "what was before": change[0], "nothing": nil} {
 				t.Run(fmt.Sprintf("%s, interrupted after %d steps, then %s", name, n, next), func(t *testing.T) {
 					zone, server, p := world(t)
-					if _, err := converge(t, p, change[0]...); err != nil {
+					if _, err := dnstest.Converge(t, p, change[0]...); err != nil {
 						t.Fatal(err)
 					}
 					server.BreakAfter(n)
-					_, err := converge(t, p, change[1]...)
+					_, err := dnstest.Converge(t, p, change[1]...)
 					if e, ok := dns.AsError(err); err != nil && (!ok || e.Reason != v1alpha1.ReasonServerUnavailable || !e.Unsettled) {
 						t.Fatalf("interrupted: got %v", err)
 					}
 					server.BreakAfter(-1)
-					if _, err := converge(t, p, units...); err != nil {
+					if _, err := dnstest.Converge(t, p, units...); err != nil {
 						t.Errorf("the next run: %v", err)
 					}
 					if got, want := len(zone.Dump()), published(units); got != want {
@@ -146,8 +125,8 @@ func TestTargetsAreWrittenInTheFormOfTheVersion(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, units := range [][]dns.Unit{federation("cup1", "203.0.113.130"), federation("cup2", "203.0.113.130"), nil} {
-				if _, err := converge(t, p, units...); err != nil || len(zone.Dump()) != published(units) {
+			for _, units := range [][]dns.Unit{dnstest.Federation("cup1.cupdomain.com", "203.0.113.130", 300), dnstest.Federation("cup2.cupdomain.com", "203.0.113.130", 300), nil} {
+				if _, err := dnstest.Converge(t, p, units...); err != nil || len(zone.Dump()) != published(units) {
 					t.Errorf("got %v and %v, want %d records", err, zone.Dump(), published(units))
 				}
 			}
@@ -158,17 +137,17 @@ func TestTargetsAreWrittenInTheFormOfTheVersion(t *testing.T) {
 func TestALongerTTLThatTheWebhookInsistsOnIsNoDrift(t *testing.T) {
 	zone, server, p := world(t)
 	server.MinTTL = 3600
-	units := federation("cup1", "203.0.113.130")
-	if _, err := converge(t, p, units...); err != nil {
+	units := dnstest.Federation("cup1.cupdomain.com", "203.0.113.130", 300)
+	if _, err := dnstest.Converge(t, p, units...); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := converge(t, p, units...); err != nil || r.Changed {
+	if r, err := dnstest.Converge(t, p, units...); err != nil || r.Changed {
 		t.Errorf("the second run: got %+v, %v, want nothing to do", r, err)
 	}
 	// After a restart it has to be found out again, once.
 	restarted := newProvider(t, server.URL, "127.0.0.1:1", 1)
 	for run, changed := range []bool{true, false} {
-		if r, err := converge(t, restarted, units...); err != nil || r.Changed != changed {
+		if r, err := dnstest.Converge(t, restarted, units...); err != nil || r.Changed != changed {
 			t.Errorf("run %d after a restart: got %+v, %v, want changed %t", run, r, err, changed)
 		}
 	}
@@ -182,7 +161,7 @@ func TestALongerTTLThatTheWebhookInsistsOnIsNoDrift(t *testing.T) {
 func TestATypeThatTheWebhookDoesNotTakeIsReportedBeforeAnythingIsWritten(t *testing.T) {
 	zone, server, p := world(t)
 	server.Without = []string{"SRV"}
-	_, err := converge(t, p, federation("cup1", "203.0.113.130")...)
+	_, err := dnstest.Converge(t, p, dnstest.Federation("cup1.cupdomain.com", "203.0.113.130", 300)...)
 	e, ok := dns.AsError(err)
 	if !ok || e.Reason != v1alpha1.ReasonUpdateRejected || !strings.Contains(e.Message, "SRV _xmpp-server._tcp.cupdomain.com") || len(zone.Dump()) > 0 {
 		t.Errorf("got %v and a zone of %v, want UpdateRejected and nothing written", err, zone.Dump())
@@ -210,14 +189,14 @@ func TestFailuresOfTheWebhookBecomeReasons(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, server, p := world(t)
 			server.FailWith(test.request, test.status)
-			_, err := converge(t, p, federation("cup1", "203.0.113.130")...)
+			_, err := dnstest.Converge(t, p, dnstest.Federation("cup1.cupdomain.com", "203.0.113.130", 300)...)
 			e, ok := dns.AsError(err)
 			if !ok || e.Reason != test.reason || e.Permanent != test.permanent || e.Unsettled != test.unsettled ||
 				!strings.Contains(e.Message, server.URL) {
 				t.Errorf("got %+v, want %s, permanent %t, unsettled %t", e, test.reason, test.permanent, test.unsettled)
 			}
 			server.FailWith(test.request, 0)
-			if _, err := converge(t, p, federation("cup1", "203.0.113.130")...); err != nil {
+			if _, err := dnstest.Converge(t, p, dnstest.Federation("cup1.cupdomain.com", "203.0.113.130", 300)...); err != nil {
 				t.Errorf("after it is repaired: %v", err)
 			}
 		})

@@ -139,6 +139,9 @@ func (o *Operator) end(signal syscall.Signal) {
 	o.process = nil
 }
 
+// Ended is closed when its present life is over, however it ended; nil before the first.
+func (o *Operator) Ended() <-chan struct{} { return o.ended }
+
 // Pid is that of its present life; 0 between two lives.
 func (o *Operator) Pid() int {
 	if o.process == nil {
