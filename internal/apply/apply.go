@@ -64,7 +64,7 @@ func New(c client.Client, live client.Reader) *Applier {
 }
 
 // Apply makes the fields that obj sets stand in the cluster. Fields that obj leaves empty, and those of other owners,
-// stay as they are. Nothing is sent when neither obj nor the object in the cluster changed since the last time.
+// stay as they are. Nothing is sent when obj is as it was the last time and what it says still stands in the cluster.
 func (a *Applier) Apply(ctx context.Context, obj client.Object) error {
 	content, err := toUnstructured(obj, a.client.Scheme())
 	if err != nil {
@@ -84,15 +84,14 @@ func (a *Applier) Apply(ctx context.Context, obj client.Object) error {
 	if live.UID != "" && !sameController(live, obj) {
 		return &NotOursError{Kind: id.Kind, Key: id.ObjectKey}
 	}
-	if a.unchanged(id, applied{hash, live.ResourceVersion}) {
+	now := applied{hash, live.ResourceVersion}
+	if a.unchanged(id, now) || live.UID != "" && a.stands(ctx, id, now, content, obj) {
 		return nil
 	}
 	if err := a.send(ctx, content); err != nil {
 		return fmt.Errorf("applying %s %s: %w", id.Kind, id.ObjectKey, err)
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.seen[id] = applied{hash, content.GetResourceVersion()}
+	a.remember(id, applied{hash, content.GetResourceVersion()})
 	return nil
 }
 
@@ -140,6 +139,19 @@ func (a *Applier) unchanged(id identity, now applied) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return now.resourceVersion != "" && a.seen[id] == now
+}
+
+// sameContent tells that it was applied last, whatever happened to the object since.
+func (a *Applier) sameContent(id identity, now applied) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.seen[id].content == now.content
+}
+
+func (a *Applier) remember(id identity, now applied) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.seen[id] = now
 }
 
 // Forget drops what is remembered about objects with the given names in a namespace, because they are gone.

@@ -13,10 +13,13 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -93,7 +96,7 @@ func (w *world) service(port int32) *corev1.Service {
 		ObjectMeta: w.meta(),
 		Spec: corev1.ServiceSpec{
 			Type: corev1.ServiceTypeLoadBalancer, Selector: map[string]string{"app": "cup"},
-			Ports: []corev1.ServicePort{{Name: "s2s", Protocol: corev1.ProtocolTCP, Port: port}},
+			Ports: []corev1.ServicePort{{Name: "s2s", Protocol: corev1.ProtocolTCP, Port: port, TargetPort: intstr.FromString("s2s")}},
 		},
 	}
 }
@@ -136,6 +139,51 @@ func TestWhatIsAsItShouldBeTakesNoRequest(t *testing.T) {
 	ports := w.readService().Spec.Ports
 	w.Expect(ports).To(gomega.HaveLen(1), "the old port is gone")
 	w.Expect(ports[0].Port).To(gomega.Equal(int32(15269)))
+}
+
+// The address of a load balancer is in the status, and nothing may be in the way of publishing it.
+func TestAStatusThatOthersWriteTakesNoRequest(t *testing.T) {
+	w := newWorld(t)
+	w.apply(w.service(5269))
+	service := w.readService()
+	service.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: "203.0.113.130"}}
+	w.Expect(w.api.Status().Update(t.Context(), service)).To(gomega.Succeed())
+	w.Expect(w.apply(w.service(5269))).To(gomega.BeEmpty())
+	w.Expect(w.apply(w.service(15269))).To(gomega.Equal([]string{"apply"}), "a change is applied")
+}
+
+func TestAStatefulSetWhosePodsComeUpTakesNoRequest(t *testing.T) {
+	w := newWorld(t)
+	wanted := func() *appsv1.StatefulSet {
+		replicas, nonRoot := int32(1), true
+		return &appsv1.StatefulSet{ObjectMeta: w.meta(), Spec: appsv1.StatefulSetSpec{
+			Replicas: &replicas, ServiceName: "cup", Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "cup"}},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "cup"}},
+				Spec: corev1.PodSpec{
+					SecurityContext: &corev1.PodSecurityContext{RunAsNonRoot: &nonRoot},
+					Containers: []corev1.Container{{
+						Name: "server", Image: "server:1", Ports: []corev1.ContainerPort{{Name: "s2s", ContainerPort: 5269}},
+						Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
+							corev1.ResourceCPU: resource.MustParse("0.5"), corev1.ResourceMemory: resource.MustParse("1024Mi"),
+						}},
+						VolumeMounts: []corev1.VolumeMount{{Name: "data", MountPath: "/data"}},
+					}},
+					Volumes: []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
+				},
+			},
+		}}
+	}
+	w.Expect(w.apply(wanted())).To(gomega.Equal([]string{"apply"}))
+	live := &appsv1.StatefulSet{}
+	w.read(live)
+	live.Status.ObservedGeneration, live.Status.Replicas, live.Status.ReadyReplicas = live.Generation, 1, 1
+	w.Expect(w.api.Status().Update(t.Context(), live)).To(gomega.Succeed())
+	w.Expect(w.apply(wanted())).To(gomega.BeEmpty())
+	w.read(live)
+	live.Spec.Template.Spec.Containers[0].Image = "other:1"
+	w.Expect(w.api.Update(t.Context(), live)).To(gomega.Succeed())
+	w.Expect(w.apply(wanted())).To(gomega.Equal([]string{"apply"}), "what somebody changed is put back")
 }
 
 func TestARestartedOperatorAppliesOnceAndChangesNothing(t *testing.T) {

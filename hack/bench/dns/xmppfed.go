@@ -128,28 +128,23 @@ func (x *xmppfed) remove(ctx context.Context, set nameSet, i int) error {
 	return x.Client.Delete(ctx, x.federation(set, i))
 }
 
-// settled waits until every Federation has this condition, true.
+// settled waits until every Federation has had this condition, true. It asks for one after the other, for to list them all,
+// over and over, would keep the API server from its work.
 func (x *xmppfed) settled(ctx context.Context, set nameSet, condition string) error {
-	for {
-		var all v1alpha1.FederationList
-		if err := x.Client.List(ctx, &all, client.InNamespace(set.Namespace)); err != nil {
-			return err
-		}
-		ready, why := 0, ""
-		for i := range all.Items {
-			found := meta.FindStatusCondition(all.Items[i].Status.Conditions, condition)
-			if found != nil && found.Status == metav1.ConditionTrue && found.ObservedGeneration == all.Items[i].Generation {
-				ready++
-			} else if found != nil {
-				why = found.Message
+	for i := range set.Count {
+		for {
+			fed := &v1alpha1.Federation{}
+			if err := x.Client.Get(ctx, client.ObjectKeyFromObject(x.federation(set, i)), fed); err != nil {
+				return err
+			}
+			found := meta.FindStatusCondition(fed.Status.Conditions, condition)
+			if found != nil && found.Status == metav1.ConditionTrue && found.ObservedGeneration == fed.Generation {
+				break
+			}
+			if err := rest(ctx, 200*time.Millisecond); err != nil {
+				return fmt.Errorf("waiting for condition %s of Federation %s: %w; it has %+v", condition, fed.Name, err, found)
 			}
 		}
-		if ready == set.Count {
-			return nil
-		}
-		if err := rest(ctx, time.Second); err != nil {
-			return fmt.Errorf("waiting for condition %s of %d Federations: %d have it; of another: %s: %w",
-				condition, set.Count, ready, why, err)
-		}
 	}
+	return nil
 }
