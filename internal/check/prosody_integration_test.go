@@ -16,9 +16,10 @@ import (
 	"github.com/xmppfed/xmppfed/internal/engine"
 	"github.com/xmppfed/xmppfed/internal/engine/prosody"
 	"github.com/xmppfed/xmppfed/internal/engine/prosody/prosodytest"
+	"github.com/xmppfed/xmppfed/internal/testkit"
 )
 
-func TestMain(m *testing.M) { prosodytest.Main(m) }
+func TestMain(m *testing.M) { testkit.Isolated(m.Run) }
 
 func TestInboundAgainstRealProsody(t *testing.T) {
 	for _, version := range prosodytest.Versions {

@@ -6,19 +6,20 @@ package conformance_test
 
 import (
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/dns/conformance"
 	"github.com/xmppfed/xmppfed/internal/dns/dnstest"
+	"github.com/xmppfed/xmppfed/internal/testkit"
 )
 
 // TestMain prints the table, whatever the result.
 func TestMain(m *testing.M) {
-	code := m.Run()
-	fmt.Print(&table)
-	os.Exit(code)
+	testkit.Isolated(func() int {
+		defer fmt.Print(&table)
+		return m.Run()
+	})
 }
 
 // foreign records that no test may touch.

@@ -7,7 +7,7 @@ package prosody_test
 import (
 	"testing"
 
-	"github.com/xmppfed/xmppfed/internal/engine/prosody/prosodytest"
+	"github.com/xmppfed/xmppfed/internal/testkit"
 )
 
-func TestMain(m *testing.M) { prosodytest.Main(m) }
+func TestMain(m *testing.M) { testkit.Isolated(m.Run) }

@@ -2,7 +2,7 @@
 
 //go:build integration
 
-package prosodytest
+package testkit
 
 import (
 	"errors"
@@ -10,25 +10,24 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
-	"testing"
 )
 
 // inNamespace marks the process that runs the tests.
 const inNamespace = "XMPPFED_TEST_NAMESPACE"
 
-// Main runs the tests in a network namespace that has nothing but loopback, so
-// that servers can have their real ports and nothing can leave the machine.
-// For use as TestMain. Without root the tests run, and skip, where they are.
-func Main(m *testing.M) {
+// Isolated runs the tests of a package in a network namespace that has nothing but loopback, so that servers can have their
+// real ports and nothing can leave the machine. For use in TestMain, with m.Run. Without root the tests run, and skip, where
+// they are.
+func Isolated(run func() int) {
 	if os.Geteuid() != 0 {
-		os.Exit(m.Run())
+		os.Exit(run())
 	}
 	if os.Getenv(inNamespace) != "" {
 		if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "setting loopback up: %v: %s\n", err, out)
 			os.Exit(1)
 		}
-		os.Exit(m.Run())
+		os.Exit(run())
 	}
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
