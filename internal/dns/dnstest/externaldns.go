@@ -76,6 +76,7 @@ func startExternalDNS(t testing.TB, p *PowerDNS, flags ...string) (log *buffer, 
 }
 
 // StartWebhookServer starts ExternalDNS as the server of its webhook protocol for all zones of the PowerDNS. It returns the URL.
+// Its port is fixed, so it is for tests that are isolated, see package testkit.
 func StartWebhookServer(t testing.TB, p *PowerDNS) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", webhookServerAddress)
