@@ -20,6 +20,7 @@ import (
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/engine"
+	"github.com/xmppfed/xmppfed/internal/pki"
 )
 
 func (w *world) newNamespace(prefix string) string {
@@ -241,8 +242,10 @@ func (s *server) status(ctx context.Context, _, token string) (engine.LiveStatus
 		return engine.LiveStatus{Version: "13.0.1", Generation: "old", SecretGeneration: "old"}, nil
 	}
 	rendered, err := renderedGeneration(config.Data)
+	verdict := pki.Judge(secret.Data[engine.KeyTLSCert], secret.Data[engine.KeyTLSKey], nil, s.world.now)
 	return engine.LiveStatus{
 		Version: "13.0.1", Generation: rendered, SecretGeneration: string(secret.Data[engine.KeyGeneration]), ConfigError: s.rejected,
+		Certificate: engine.LiveCertificate{Serial: verdict.Certificate.Serial},
 	}, err
 }
 

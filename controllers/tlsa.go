@@ -15,6 +15,7 @@ import (
 	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/dns/verify"
 	"github.com/xmppfed/xmppfed/internal/engine"
+	"github.com/xmppfed/xmppfed/internal/pki"
 )
 
 // recheckSigning is how soon to ask again whether a zone is signed, when nobody could tell.
@@ -62,6 +63,7 @@ func (r *FederationReconciler) planTLSA(ctx context.Context, s *scope) {
 	s.tlsa.keys, s.tlsa.after = decision.Keys, decision.After
 	if decision.Hold {
 		s.cert, s.key = handed, s.mounted.Data[engine.KeyTLSKey]
+		s.fed.Status.Certificate = pki.Judge(s.cert, s.key, nil, r.Now()).Certificate
 		s.tlsa.waiting = fmt.Sprintf("the newest certificate has another key and is handed to the server once every resolver can know "+
 			"its TLSA record, %s after all authoritative servers do", longestTTL(s.before))
 	}

@@ -59,6 +59,8 @@ func TestTLSARecordsAreRolledBeforeTheCertificate(t *testing.T) {
 	w.expectCondition(w.get("cup"), v1alpha1.ConditionDNSPublished, metav1.ConditionTrue, v1alpha1.ReasonPublished,
 		"the newest certificate has another key and is handed to the server once every resolver can know its TLSA record, 5m0s after")
 
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+
 	w.pass(299 * time.Second)
 	w.reconcile("cup")
 	w.Expect(w.handed()).To(gomega.Equal(old))
