@@ -19,11 +19,31 @@ const adminKey = "lab-admin."
 // tries before a server counts as not answering: a busy machine loses datagrams.
 const tries = 3
 
+// Answer to a question.
+type Answer struct {
+	// Data of the record set in presentation form, sorted. A name or type that does not exist has none.
+	Data []string
+	// TTL is how long the answer may be kept.
+	TTL time.Duration
+	// Validated is what a resolver says about signatures (the AD bit, RFC 4035 section 3.2.3).
+	Validated bool
+}
+
 // Query asks one server, without recursion, for the data of a record set in presentation form, sorted. A name or type
 // that does not exist is no error.
 func Query(ctx context.Context, server, name string, recordType uint16) ([]string, error) {
+	answer, err := ask(ctx, server, name, recordType, false)
+	return answer.Data, err
+}
+
+// Resolve asks a resolver for a record set. A name or type that does not exist is no error.
+func Resolve(ctx context.Context, resolver, name string, recordType uint16) (Answer, error) {
+	return ask(ctx, resolver, name, recordType, true)
+}
+
+func ask(ctx context.Context, server, name string, recordType uint16, recurse bool) (Answer, error) {
 	question := new(dns.Msg).SetQuestion(dns.Fqdn(name), recordType)
-	question.RecursionDesired = false
+	question.RecursionDesired, question.AuthenticatedData = recurse, recurse
 	client := dns.Client{Timeout: 2 * time.Second}
 	var answer *dns.Msg
 	var err error
@@ -33,19 +53,20 @@ func Query(ctx context.Context, server, name string, recordType uint16) ([]strin
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("asking %s for %s %s: %w", server, name, dns.TypeToString[recordType], err)
+		return Answer{}, fmt.Errorf("asking %s for %s %s: %w", server, name, dns.TypeToString[recordType], err)
 	}
 	if answer.Rcode != dns.RcodeSuccess && answer.Rcode != dns.RcodeNameError {
-		return nil, fmt.Errorf("asking %s for %s %s: %s", server, name, dns.TypeToString[recordType], dns.RcodeToString[answer.Rcode])
+		return Answer{}, fmt.Errorf("asking %s for %s %s: %s", server, name, dns.TypeToString[recordType], dns.RcodeToString[answer.Rcode])
 	}
-	var data []string
+	found := Answer{Validated: answer.AuthenticatedData}
 	for _, rr := range answer.Answer {
 		if rr.Header().Rrtype == recordType {
-			data = append(data, strings.TrimPrefix(rr.String(), rr.Header().String()))
+			found.Data = append(found.Data, strings.TrimPrefix(rr.String(), rr.Header().String()))
+			found.TTL = time.Duration(rr.Header().Ttl) * time.Second
 		}
 	}
-	slices.Sort(data)
-	return data, nil
+	slices.Sort(found.Data)
+	return found, nil
 }
 
 // Transfer returns every record of a zone at the primary in presentation form, sorted; the start of authority, which

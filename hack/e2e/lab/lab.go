@@ -38,6 +38,10 @@ const (
 	// Primary and Secondary are the authoritative DNS servers of all zones.
 	Primary   = "203.0.113.53:53"
 	Secondary = "203.0.113.54:53"
+	// Resolver is one that a partner may have: it caches, and validates what is signed.
+	Resolver = "203.0.113.55:53"
+	// SignedZone is signed, and its parent says so.
+	SignedZone = "signed.example"
 
 	// Partner is the user of the reference scenario at the partner gmail.com.
 	Partner         = "jdoe1@gmail.com"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Public DNS: two BIND servers in host "internet". The primary takes dynamic updates, the secondary follows
 # by NOTIFY and zone transfer. Both also answer for the root, so that every other name is NXDOMAIN instead
-# of a query that leaves the lab.
+# of a query that leaves the lab. A third one is a resolver that caches and validates, as a partner may have.
 
 DNS=$LAB_DIR/dns
 # Zones the tests write to, and what fed-key may do in each (update-policy of BIND, first match wins).
@@ -21,7 +21,10 @@ declare -A UPDATE_POLICY=(
 		grant fed-key subdomain _xmppfed.xmpp.cupdomain.com. TXT;'
 	[example.net]='grant fed-key zonesub ANY;'
 	[bench.example]='grant fed-key zonesub ANY;'
+	[signed.example]='grant fed-key zonesub ANY;'
 )
+# The zone that is signed (DNSSEC), and has a DS record at its parent.
+SIGNED_ZONE=signed.example
 # Zones whose name servers have names in another zone, as with most DNS hosts.
 declare -A NAME_SERVERS_IN=([example.net]=cupdomain.com)
 # What prints the records of a zone, where that is not records_of_others.
@@ -35,7 +38,7 @@ add_zone() {
 
 make_dns() {
 	local key zone
-	mkdir -p "$DNS"/{primary,secondary,keys}
+	mkdir -p "$DNS"/{primary,secondary,resolver,keys}
 	# Debian confines /usr/sbin/named (AppArmor) to directories that are not the lab's.
 	install "$(type -P named)" "$DNS/named"
 	# fed-key belongs to the operator, weak-key may update nothing, lab-admin everything (tests tamper with it).
@@ -43,12 +46,15 @@ make_dns() {
 		tsig-keygen -a hmac-sha256 "$key" >"$DNS/keys/$key.conf"
 		awk -F'"' '/secret/ { printf "%s", $2 }' "$DNS/keys/$key.conf" >"$DNS/keys/$key.secret"
 	done
+	dnssec-keygen -q -k default -K "$DNS/primary" "$SIGNED_ZONE" >/dev/null
+	dnssec-dsfromkey -2 "$DNS/primary/K$SIGNED_ZONE".*.key >"$DNS/primary/$SIGNED_ZONE.ds"
 	root_zone >"$DNS/primary/root.zone"
 	for zone in "${!UPDATE_POLICY[@]}"; do
 		zone_file "$zone" >"$DNS/primary/$zone.zone"
 	done
 	named_conf primary "$DNS_PRIMARY" >"$DNS/primary/named.conf"
 	named_conf secondary "$DNS_SECONDARY" >"$DNS/secondary/named.conf"
+	resolver_conf >"$DNS/resolver/named.conf"
 }
 
 # dns stop|start|restart [primary|secondary], or: dns update (reads commands of nsupdate, may change everything)
@@ -71,10 +77,14 @@ dns() {
 }
 
 start_dns() {
-	local addr=$DNS_PRIMARY
-	[[ $1 == primary ]] || addr=$DNS_SECONDARY
+	local addr
+	case $1 in
+	primary) addr=$DNS_PRIMARY ;;
+	secondary) addr=$DNS_SECONDARY ;;
+	resolver) addr=$DNS_RESOLVER ;;
+	esac
 	start "dns-$1" internet "$DNS/named" -f -n 1 -c "$DNS/$1/named.conf"
-	await 10 "the $1 DNS server" dns_answers "$addr"
+	await 10 "DNS server $1" dns_answers "$addr"
 }
 
 dns_answers() { in_host internet dig +tries=1 +time=1 @"$1" cupdomain.com SOA | grep -q 'status: NOERROR'; }
@@ -115,6 +125,7 @@ root_zone() {
 	soa root-servers.
 	echo "ns1.root-servers A $DNS_PRIMARY"
 	echo "ns2.root-servers A $DNS_SECONDARY"
+	cat "$DNS/primary/$SIGNED_ZONE.ds"
 	for zone in "${!UPDATE_POLICY[@]}"; do
 		servers_in=${NAME_SERVERS_IN[$zone]:-$zone}
 		printf '%s NS %s.%s\n' "$zone" ns1 "$servers_in" "$zone" ns2 "$servers_in"
@@ -168,13 +179,38 @@ named_conf() {
 	done
 }
 
+# resolver_conf: the root is not signed, so what is to be trusted is the signed zone's own key.
+resolver_conf() {
+	local tag algorithm digest
+	read -r _ _ _ tag algorithm _ digest <"$DNS/primary/$SIGNED_ZONE.ds"
+	printf '%s\n' '. NS ns1.root-servers.' "ns1.root-servers. A $DNS_PRIMARY" >"$DNS/resolver/root.hints"
+	cat <<-E
+		options {
+			directory "$DNS/resolver";
+			pid-file none;
+			session-keyfile none;
+			listen-on { $DNS_RESOLVER; };
+			listen-on-v6 { none; };
+			query-source address $DNS_RESOLVER;
+			recursion yes;
+			allow-recursion { any; };
+			dnssec-validation yes;
+		};
+		controls {};
+		trust-anchors { $SIGNED_ZONE static-ds $tag $algorithm 2 "${digest// /}"; };
+		zone "." { type hint; file "root.hints"; };
+	E
+}
+
 # zone_conf primary|secondary ZONE FILE POLICY
 zone_conf() {
+	local signing=
+	[[ $2 != "$SIGNED_ZONE" ]] || signing='dnssec-policy default;'
 	if [[ $1 == primary ]]; then
 		cat <<-E
 			zone "$2" {
 				type primary; file "$3.zone";
-				also-notify { $DNS_SECONDARY; };
+				also-notify { $DNS_SECONDARY; }; $signing
 				update-policy { grant lab-admin zonesub ANY; $4 };
 			};
 		E

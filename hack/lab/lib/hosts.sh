@@ -5,6 +5,7 @@
 
 DNS_PRIMARY=203.0.113.53
 DNS_SECONDARY=203.0.113.54
+DNS_RESOLVER=203.0.113.55
 NODE_IP=198.51.100.10
 
 netns() { echo "xmppfed-$1"; }
@@ -54,6 +55,7 @@ add_internet() {
 	done
 	ip -n "$ns" addr add $DNS_PRIMARY/25 dev servers
 	ip -n "$ns" addr add $DNS_SECONDARY/25 dev servers
+	ip -n "$ns" addr add $DNS_RESOLVER/25 dev servers
 	ip -n "$ns" route add 203.0.113.128/25 via $NODE_IP
 	in_host internet sysctl -qw net.ipv4.ip_forward=1 net.ipv4.ping_group_range="0 2147483647"
 }

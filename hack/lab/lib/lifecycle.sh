@@ -61,6 +61,7 @@ make_internet() {
 	make_dns
 	start_dns primary
 	start_dns secondary
+	start_dns resolver
 }
 
 make_node() {
