@@ -26,7 +26,7 @@ type plan struct {
 
 func planOf(o options) plan {
 	p := plan{
-		names: []int{1, 100, 1000, 5000}, few: 1, many: 1000, foreign: 20000, rounds: 5,
+		names: []int{1, 100, 1000}, few: 1, many: 1000, foreign: 20000, rounds: 5,
 		samples:  map[string]int{"E1": 60, "E2": 20, "E3": 20, "X1": 50},
 		spread:   map[string]time.Duration{"E1": 5 * time.Minute, "E2": time.Minute, "E3": 20 * time.Second},
 		idle:     10 * time.Minute,
