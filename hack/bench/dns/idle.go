@@ -55,17 +55,17 @@ func (b *bench) count(ctx context.Context, a arm, set nameSet) error {
 	b.note(idle, a.Name, set, "CPU seconds a minute", (usedThen.CPU-used.CPU)/minutes)
 	b.note(idle, a.Name, set, "MiB of memory", float64(usedThen.Memory)/(1<<20))
 	if a.Name == "X1" {
-		b.note(idle, a.Name, set, unstatedIdle, max(float64(t.Queries)-statedQueries(set, b.idle), 0))
+		b.note(idle, a.Name, set, unstatedIdle, max(float64(t.Queries)-statedQueries(b.Zones, set, b.idle), 0))
 	}
 	b.say("%s, idle: %+v in %s", a.Words, t, b.idle)
 	return nil
 }
 
-// statedQueries are those that the documentation tells of: one for the zone every 3 seconds for each DNSZone, and those of
-// each Federation's check every 5 minutes. Federations that were published at once are checked at once, so in the shortest
-// time each may be.
-func statedQueries(set nameSet, d time.Duration) float64 {
-	const perFederation = 16
-	zone := d/(3*time.Second) + 2
-	return float64(zone) + float64(set.Count)*perFederation*float64(1+d/(5*time.Minute))
+// statedQueries are those that the documentation tells of: for each zone one every 3 seconds and a look at its name servers
+// every minute, and those of each Federation's check every 5 minutes. Federations that were published at once are checked at
+// once, so in the shortest time each may be.
+func statedQueries(zones int, set nameSet, d time.Duration) float64 {
+	const perFederation, perLook = 16, 8
+	perZone := d/(3*time.Second) + 2 + perLook*(d/time.Minute+1)
+	return float64(zones)*float64(perZone) + float64(set.Count)*perFederation*float64(1+d/(5*time.Minute))
 }

@@ -47,7 +47,7 @@ func measure(ctx context.Context, stop context.CancelCauseFunc, s *stage, o opti
 	}
 	ours := &xmppfed{machine: m, program: o.operator, servers: xmpp}
 	b := &bench{
-		results: &results{Began: time.Now().UTC(), Quick: o.quick}, plan: p, m: m, ours: ours, fail: stop,
+		results: &results{Began: time.Now().UTC(), Quick: o.quick, Zones: p.zones()}, plan: p, m: m, ours: ours, fail: stop,
 		arms: allArms(&externalDNS{machine: m, program: o.externalDNS, dir: s.dir}, ours), running: map[string]process{},
 	}
 	s.Cleanup(b.releaseAll)

@@ -2,7 +2,11 @@
 
 package main
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // plan is how much is measured.
 type plan struct {
@@ -73,6 +77,11 @@ func (p plan) sets() []nameSet {
 		all = append(all, newSet(tool, p.few, p.foreign), p.serviceSet(tool))
 	}
 	return append(all, p.freshSet())
+}
+
+// zones of the operator, all of which each of its processes looks after.
+func (p plan) zones() int {
+	return len(slices.DeleteFunc(p.sets(), func(set nameSet) bool { return !strings.HasPrefix(set.Zone, "x-") }))
 }
 
 func setOf(a arm, names, foreign int) nameSet { return newSet(a.letter(), names, foreign) }

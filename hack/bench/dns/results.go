@@ -23,6 +23,8 @@ type results struct {
 	Quick    bool              `json:"quick"`
 	Machine  string            `json:"machine"`
 	Versions map[string]string `json:"versions"`
+	// Zones that the operator looks after while one of them is measured.
+	Zones int `json:"zones"`
 	// CommonFlags are those of every arm of ExternalDNS.
 	CommonFlags []string `json:"externalDNSFlags"`
 	Arms        []arm    `json:"arms"`
