@@ -36,7 +36,7 @@ func (r *FederationReconciler) expose(ctx context.Context, s *scope) (finding, e
 	if err := r.Get(ctx, client.ObjectKeyFromObject(wanted), &service); client.IgnoreNotFound(err) != nil {
 		return finding{}, fmt.Errorf("reading Service %s: %w", client.ObjectKeyFromObject(wanted), err)
 	}
-	s.clusterAddress = service.Spec.ClusterIP
+	s.clusterAddresses = parseAddresses(service.Spec.ClusterIPs)
 	if fixed := s.fed.Spec.Exposure.PublicAddresses; len(fixed) > 0 {
 		s.addresses = parseAddresses(fixed)
 		return r.noteAddresses(s, "of spec.exposure.publicAddresses")
@@ -52,7 +52,7 @@ func (r *FederationReconciler) expose(ctx context.Context, s *scope) (finding, e
 	s.addresses = parseAddresses(addresses)
 	switch {
 	case len(s.addresses) > 0:
-		return r.noteAddresses(s, "from the load balancer of Service "+service.Name)
+		return r.noteAddresses(s, "from the load balancer of Service "+service.Name+lacking(&service, s.addresses))
 	case len(hostnames) > 0:
 		return finding{}, outcome.Stalled(v1alpha1.ReasonAddressIsHostname,
 			"the load balancer of Service %s has the host name %s but no address, and address records need addresses; "+
@@ -70,6 +70,18 @@ func (r *FederationReconciler) expose(ctx context.Context, s *scope) (finding, e
 	}
 	return finding{}, outcome.Waiting(v1alpha1.ReasonAddressPending, r.patience(s, v1alpha1.ConditionAddressAssigned),
 		"Service %s has no public address yet: %s", wanted.Name, why)
+}
+
+// lacking tells of the IP families that the Service wants and has no address of. What there is gets published nevertheless.
+func lacking(service *corev1.Service, addresses []netip.Addr) string {
+	for _, family := range service.Spec.IPFamilies {
+		has := func(a netip.Addr) bool { return a.Is6() == (family == corev1.IPv6Protocol) }
+		if !slices.ContainsFunc(addresses, has) {
+			return fmt.Sprintf(", which gave no %s address; check that it supports that family, or set "+
+				"spec.exposure.loadBalancer.ipFamilyPolicy to %s", family, corev1.IPFamilyPolicySingleStack)
+		}
+	}
+	return ""
 }
 
 // patience is how long to wait before looking again for events about what is missing: the longer, the longer it is missing

@@ -42,8 +42,8 @@ type scope struct {
 	trustedCAs string
 	// addresses to publish.
 	addresses []netip.Addr
-	// clusterAddress of the public Service, to reach it by when source ranges keep the operator out.
-	clusterAddress string
+	// clusterAddresses of the public Service, to reach it by when source ranges keep the operator out.
+	clusterAddresses []netip.Addr
 	// podIP of a server that runs this generation, and the token it knows the operator by; empty before ServerReady.
 	podIP, token string
 	// recheck is when to check the way in again, while all is well.

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -164,9 +163,7 @@ func (r *FederationReconciler) startCheck(fed *v1alpha1.Federation, target check
 func inboundTarget(s *scope) check.InboundTarget {
 	target := check.TargetOf(s.fed, s.addresses)
 	if len(s.fed.Spec.Exposure.LoadBalancer.SourceRanges) > 0 {
-		if address, err := netip.ParseAddr(s.clusterAddress); err == nil {
-			target.Through = address
-		}
+		target.Through = s.clusterAddresses
 	}
 	return target
 }

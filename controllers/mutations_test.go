@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 )
@@ -28,6 +29,13 @@ var mutations = []struct {
 		s.Exposure.LoadBalancer.SourceRanges = []string{"198.51.100.0/24", "10.0.0.0/8"}
 	}},
 	{"no source ranges", func(s *v1alpha1.FederationSpec) { s.Exposure.LoadBalancer.SourceRanges = nil }},
+	{"both IP families", func(s *v1alpha1.FederationSpec) {
+		s.Exposure.LoadBalancer.IPFamilyPolicy = ptr.To(corev1.IPFamilyPolicyPreferDualStack)
+	}},
+	{"as many IP families as before", func(s *v1alpha1.FederationSpec) { s.Exposure.LoadBalancer.IPFamilyPolicy = nil }},
+	{"one IP family", func(s *v1alpha1.FederationSpec) {
+		s.Exposure.LoadBalancer.IPFamilyPolicy = ptr.To(corev1.IPFamilyPolicySingleStack)
+	}},
 	{"traffic policy Local", func(s *v1alpha1.FederationSpec) {
 		s.Exposure.LoadBalancer.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal
 	}},

@@ -11,6 +11,7 @@ import (
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/check"
@@ -59,6 +60,30 @@ func TestPublicAddressesStandForThoseOfTheLoadBalancer(t *testing.T) {
 	w.Expect(w.records()).To(gomega.ContainElements("cup1.cupdomain.com. 300 A 203.0.113.5", "cup1.cupdomain.com. 300 AAAA 2001:db8::5"))
 	w.Expect(w.records()).NotTo(gomega.ContainElement(gomega.ContainSubstring(publicAddress)))
 	w.Expect(w.get("cup").Status.Addresses).To(gomega.Equal([]string{"203.0.113.5", "2001:db8::5"}))
+}
+
+func TestAnAddressOfEachFamilyIsPublished(t *testing.T) {
+	w := newWorldWithZone(t)
+	w.createReady("cup", func(fed *v1alpha1.Federation) {
+		fed.Spec.Exposure.LoadBalancer.IPFamilyPolicy = ptr.To(corev1.IPFamilyPolicyPreferDualStack)
+	})
+	w.assignAddress("cup", publicAddress, "2001:db8::5")
+	w.reconcile("cup")
+	w.Expect(w.records()).To(gomega.ContainElements("cup1.cupdomain.com. 300 A "+publicAddress, "cup1.cupdomain.com. 300 AAAA 2001:db8::5"))
+	w.assignAddress("cup", publicAddress)
+	w.reconcile("cup")
+	w.Expect(w.records()).NotTo(gomega.ContainElement(gomega.ContainSubstring(" AAAA ")))
+	w.Expect(w.records()).To(gomega.ContainElement("cup1.cupdomain.com. 300 A " + publicAddress))
+}
+
+func TestDualStackThatTheClusterDoesNotHaveIsRefused(t *testing.T) {
+	w := newWorldWithZone(t)
+	w.create("cup", func(fed *v1alpha1.Federation) {
+		fed.Spec.Exposure.LoadBalancer.IPFamilyPolicy = ptr.To(corev1.IPFamilyPolicyRequireDualStack)
+	})
+	w.reconcile("cup")
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionAddressAssigned, metav1.ConditionFalse, v1alpha1.ReasonObjectRefused,
+		"spec.ipFamilyPolicy", "not configured for dual-stack")
 }
 
 func TestAnotherAddressMovesTheAddressRecordAlone(t *testing.T) {

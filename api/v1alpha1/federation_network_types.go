@@ -94,6 +94,7 @@ type ClientDirectTLSSpec struct {
 
 // LoadBalancerSpec shapes the Service of type LoadBalancer.
 //
+// +kubebuilder:validation:XValidation:rule="!has(self.ipFamilyPolicy) || self.ipFamilyPolicy == 'SingleStack' || !has(self.sourceRanges) || size(self.sourceRanges) == 0 || self.sourceRanges.exists(r, r.contains(':')) && self.sourceRanges.exists(r, !r.contains(':'))",fieldPath=".sourceRanges",message="must name networks of both IPv4 and IPv6 with ipFamilyPolicy PreferDualStack or RequireDualStack, because load balancers leave a family that none is named of open to everyone; add one of the other family, for example 2001:db8::/32"
 // +kubebuilder:validation:XValidation:rule="has(self.class) == has(oldSelf.class) && (!has(self.class) || self.class == oldSelf.class)",fieldPath=".class",message="spec.exposure.loadBalancer.class can't be changed, because the public address would be lost; create a new Federation"
 type LoadBalancerSpec struct {
 	// Class is the Service's loadBalancerClass. Absent: the cluster's default load balancer.
@@ -102,6 +103,14 @@ type LoadBalancerSpec struct {
 	// +kubebuilder:validation:MaxLength=316
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9A-Z]([a-z0-9A-Z._/-]*[a-z0-9A-Z])?$')",message="must be a load balancer class, for example service.k8s.aws/nlb"
 	Class *string `json:"class,omitempty"`
+
+	// IPFamilyPolicy of the Service. With PreferDualStack, or RequireDualStack, the load balancer gives it an IPv4 and an IPv6
+	// address, and A and AAAA records are published; RequireDualStack fails in a cluster that has no dual-stack networking.
+	// SingleStack takes the second address away. Absent: a new Service is single-stack, an existing one stays as it is.
+	//
+	// +optional
+	// +kubebuilder:validation:Enum=SingleStack;PreferDualStack;RequireDualStack
+	IPFamilyPolicy *corev1.IPFamilyPolicy `json:"ipFamilyPolicy,omitempty"`
 
 	// Annotations added to the Service, for the cloud's load balancer.
 	//

@@ -19,15 +19,16 @@ func list(n int, format string) string {
 }
 
 const (
-	notDNSName    = "must be a lower-case DNS name in A-label form without wildcard, trailing dot or port; write for example"
-	notRecordName = "must be a lower-case DNS name without wildcard or trailing dot; write for example _xmpp-server._tcp.cupdomain.com"
-	notOwner      = "must be the status.dnsOwner of a Federation in another cluster, for example 9f86d081884c7d65900a; copy it from there"
-	notServer     = "must be an IP address with a port; write for example 203.0.113.53:53"
-	notSecret     = "must be the name of a Secret"
-	notDuration   = "must be a duration from 10s to 24h, for example 5m"
-	notAddress    = "must be a unicast IP address that others can reach, for example 203.0.113.5"
-	notNetwork    = "must be a network in CIDR form, for example 198.51.100.0/24"
-	operatorsKey  = "keys under xmppfed.io/ are the operator's; use another prefix"
+	notDNSName      = "must be a lower-case DNS name in A-label form without wildcard, trailing dot or port; write for example"
+	notRecordName   = "must be a lower-case DNS name without wildcard or trailing dot; write for example _xmpp-server._tcp.cupdomain.com"
+	notOwner        = "must be the status.dnsOwner of a Federation in another cluster, for example 9f86d081884c7d65900a; copy it from there"
+	notServer       = "must be an IP address with a port; write for example 203.0.113.53:53"
+	notSecret       = "must be the name of a Secret"
+	notDuration     = "must be a duration from 10s to 24h, for example 5m"
+	notAddress      = "must be a unicast IP address that others can reach, for example 203.0.113.5"
+	notBothFamilies = "must name networks of both IPv4 and IPv6"
+	notNetwork      = "must be a network in CIDR form, for example 198.51.100.0/24"
+	operatorsKey    = "keys under xmppfed.io/ are the operator's; use another prefix"
 )
 
 func badFederations() []badManifest {
@@ -148,6 +149,12 @@ func badExposures() []badManifest {
 			"loadBalancer.sourceRanges", "must have at most 128 items"),
 		exposure("a wrong external traffic policy", "loadBalancer: {externalTrafficPolicy: Near}",
 			"loadBalancer.externalTrafficPolicy", `supported values: "Cluster", "Local"`),
+		exposure("a wrong IP family policy", "loadBalancer: {ipFamilyPolicy: DualStack}",
+			"loadBalancer.ipFamilyPolicy", `supported values: "SingleStack", "PreferDualStack", "RequireDualStack"`),
+		exposure("dual stack with source ranges of IPv4 alone",
+			"loadBalancer: {ipFamilyPolicy: PreferDualStack, sourceRanges: [198.51.100.0/24]}", "loadBalancer.sourceRanges", notBothFamilies),
+		exposure("dual stack with source ranges of IPv6 alone",
+			`loadBalancer: {ipFamilyPolicy: RequireDualStack, sourceRanges: ["2001:db8::/32"]}`, "loadBalancer.sourceRanges", notBothFamilies),
 		exposure("a host name as public address", "publicAddresses: [cup1.cupdomain.com]", "publicAddresses[0]", notAddress),
 		exposure("a public address with a port", `publicAddresses: ["203.0.113.5:5269"]`, "publicAddresses[0]", notAddress),
 		exposure("a loopback address as public address", `publicAddresses: ["127.0.0.1"]`, "publicAddresses[0]", notAddress),

@@ -145,7 +145,8 @@ func goodManifests() map[string]struct{ kind, spec string } {
 		"the same volume size in another notation": {"Federation", `server: {storage: {size: "1073741824"}}`},
 		"addresses of both families":               {"Federation", `exposure: {publicAddresses: [203.0.113.5, "2001:db8::5"]}`},
 		"source ranges of both families": {"Federation",
-			`exposure: {loadBalancer: {sourceRanges: [198.51.100.0/24, "2001:db8::/32"]}}`},
+			`exposure: {loadBalancer: {ipFamilyPolicy: RequireDualStack, sourceRanges: [198.51.100.0/24, "2001:db8::/32"]}}`},
+		"dual stack for everyone":    {"Federation", "exposure: {loadBalancer: {ipFamilyPolicy: PreferDualStack}}"},
 		"resolvers of both families": {"Federation", `verification: {resolvers: ["203.0.113.53:53", "[2001:db8::53]:5353"]}`},
 		"every field":                {"Federation", everyField},
 		"1000 partners of 64 domains": {"Federation",
@@ -205,6 +206,7 @@ exposure:
   loadBalancer:
     class: service.k8s.aws/nlb
     annotations: {service.beta.kubernetes.io/aws-load-balancer-type: external}
+    ipFamilyPolicy: SingleStack
     sourceRanges: [198.51.100.0/24]
     externalTrafficPolicy: Local
   publicAddresses: [203.0.113.5]

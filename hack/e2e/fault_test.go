@@ -67,17 +67,22 @@ type complaints struct {
 	ended bool
 }
 
+// doctor is the program as it is in this tree.
+func (s *site) doctor() faults.Doctor {
+	s.Helper()
+	doctor := faults.Doctor{Program: filepath.Join(s.TempDir(), "kubectl-xmppfed")}
+	source, err := lab.Path("cmd/kubectl-xmppfed")
+	s.must(err)
+	out, err := exec.CommandContext(s.ctx, "go", "build", "-o", doctor.Program, source).CombinedOutput()
+	s.Expect(err).NotTo(HaveOccurred(), "%s", out)
+	return doctor
+}
+
 // Each fault, injected for real, is reported by exactly the right check as the first cause, nothing else is blamed, and
 // all is well again when it is healed. The tools that Debian has look at the same faults. The wards go on side by side.
 func TestFault(t *testing.T) {
 	s := &site{T: t, WithT: NewWithT(t), ctx: context.Background()}
-	doctor := faults.Doctor{Program: filepath.Join(t.TempDir(), "kubectl-xmppfed")}
-	source, err := lab.Path("cmd/kubectl-xmppfed")
-	s.must(err)
-	build := exec.CommandContext(s.ctx, "go", "build", "-o", doctor.Program, source)
-	out, err := build.CombinedOutput()
-	s.Expect(err).NotTo(HaveOccurred(), "%s", out)
-
+	doctor := s.doctor()
 	var mu sync.Mutex
 	results := map[string][]faults.Row{}
 	wards := []struct {

@@ -40,9 +40,9 @@ type InboundTarget struct {
 	DirectPort uint16
 	// Addresses are those of Hostname.
 	Addresses []netip.Addr
-	// Through is tried in place of Addresses, when those are closed to the operator by source ranges: the Service's
-	// address inside the cluster. The zero value: Addresses are tried.
-	Through netip.Addr
+	// Through are tried in place of Addresses, when those are closed to the operator by source ranges: the Service's
+	// addresses inside the cluster. Empty: Addresses are tried.
+	Through []netip.Addr
 	// Resolvers are asked, each as ip:port. Empty: those of /etc/resolv.conf.
 	Resolvers []string
 	// Serial number, in hexadecimal, of the certificate that the server was given. The verdict mentions when another
@@ -231,8 +231,8 @@ func (t InboundTarget) entries() []entry {
 
 // addressesToTry are those to connect to.
 func (t InboundTarget) addressesToTry() []netip.Addr {
-	if t.Through.IsValid() {
-		return []netip.Addr{t.Through}
+	if len(t.Through) > 0 {
+		return sortedAddresses(t.Through)
 	}
 	return sortedAddresses(t.Addresses)
 }

@@ -106,7 +106,7 @@ func (s Subject) judgeDirect(announced, plain directTrial) Result {
 	case isUnroutable(announced.dial):
 		return skipped(DirectTLS, r.Subject, "this machine has no route to such addresses")
 	case announced.dial != nil:
-		failed := judgeDial(announced.dial)
+		failed := judgeDial(announced.at.address.Addr(), announced.dial)
 		r.Words, r.Reason = failed.Words, failed.Reason
 	case announced.stream != nil && len(announced.state.PeerCertificates) == 0:
 		r.Words, r.Reason = "TLS fails there ("+explain(announced.stream)+"): the port may expect STARTTLS", v1alpha1.ReasonTLSFailed

@@ -230,7 +230,7 @@ func TestEachFaultIsBlamedOnceAndOnTheRightCheck(t *testing.T) {
 			want: []check.ID{check.ServiceRecord}, says: "no DNS server answers for cupdomain.com",
 		},
 		"an IPv6 address where nothing listens": {
-			hurt: func(w *world) { delete(w.network, publicV6) }, want: []check.ID{check.TCP}, says: "connections are refused",
+			hurt: func(w *world) { delete(w.network, publicV6) }, want: []check.ID{check.TCP}, says: "connections by IPv6 are refused",
 		},
 		"a server that has gone": {
 			hurt: func(w *world) { clear(w.network) }, want: []check.ID{check.TCP},

@@ -201,6 +201,12 @@ func TestInboundTriesEveryAddress(t *testing.T) {
 	if got.Reason != v1alpha1.ReasonConnectionRefused || !strings.HasPrefix(got.Message, "203.0.113.129:5269: ") {
 		t.Errorf("when one refuses: got %+v", got)
 	}
+	noIPv6 := network{publicAddress: server, "203.0.113.129:5269": server}
+	got = run(t, checker(noIPv6), tgt)
+	if got.Reason != v1alpha1.ReasonConnectionRefused || !strings.HasPrefix(got.Message, "[2001:db8::1]:5269: TCP connections by IPv6 are refused. ") ||
+		!strings.Contains(got.Message, "to go without IPv6, set spec.exposure.loadBalancer.ipFamilyPolicy to SingleStack") {
+		t.Errorf("when one family is refused: got %+v", got)
+	}
 	noRoute := network{publicAddress: server, "203.0.113.129:5269": server, "[2001:db8::1]:5269": syscall.ENETUNREACH}
 	got = run(t, checker(noRoute), tgt)
 	note := "; but [2001:db8::1]:5269 could not be tried, the operator's network has no route there"
@@ -217,10 +223,10 @@ func TestInboundTriesEveryAddress(t *testing.T) {
 func TestInboundGoesThroughTheClusterWhenSourceRangesKeepTheOperatorOut(t *testing.T) {
 	server := startServer(t, serves(keyPair(t, today, domains...)))
 	tgt := target(startResolver(t, zone...))
-	tgt.Through = netip.MustParseAddr("10.96.0.5")
-	onlyInside := network{"10.96.0.5:5269": server}
+	tgt.Through = []netip.Addr{netip.MustParseAddr("10.96.0.5"), netip.MustParseAddr("fd00:10:96::5")}
+	onlyInside := network{"10.96.0.5:5269": server, "[fd00:10:96::5]:5269": server}
 	got := run(t, checker(onlyInside), tgt)
-	if got.Reason != v1alpha1.ReasonReachable || !strings.Contains(got.Message, "tried from inside the cluster through 10.96.0.5") {
+	if got.Reason != v1alpha1.ReasonReachable || !strings.Contains(got.Message, "tried from inside the cluster through 10.96.0.5, fd00:10:96::5, because") {
 		t.Errorf("got %+v", got)
 	}
 	if got = run(t, checker(network{}), tgt); !strings.HasPrefix(got.Message, "10.96.0.5:5269: ") {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"slices"
 	"syscall"
 	"time"
@@ -51,6 +52,9 @@ func judgeTrials(t InboundTarget, trials []trial, now time.Time) (findings []Res
 // judgeTrial says what a trial means; true when nothing is wrong.
 func judgeTrial(t InboundTarget, tr trial, now time.Time) (Result, bool) {
 	failed, ok := judgeSteps(t, tr, now)
+	if tr.dial != nil && tr.address.Addr().Is6() && slices.ContainsFunc(t.addressesToTry(), netip.Addr.Is4) {
+		failed.Fix += "; to go without IPv6, set spec.exposure.loadBalancer.ipFamilyPolicy to SingleStack"
+	}
 	if ok || !tr.direct {
 		return failed, ok
 	}
@@ -71,7 +75,7 @@ func judgeTrial(t InboundTarget, tr trial, now time.Time) (Result, bool) {
 func judgeSteps(t InboundTarget, tr trial, now time.Time) (Result, bool) {
 	switch {
 	case tr.dial != nil:
-		return judgeDial(tr.dial), false
+		return judgeDial(tr.address.Addr(), tr.dial), false
 	case tr.stream != nil:
 		return judgeStream(tr.domain, tr.stream), false
 	case tr.noTLS:
@@ -90,26 +94,30 @@ func judgeSteps(t InboundTarget, tr trial, now time.Time) (Result, bool) {
 	return judgeCertificate(t, tr.domain, tr.leaf, now)
 }
 
-func judgeDial(err error) Result {
+func judgeDial(to netip.Addr, err error) Result {
+	connections := "TCP connections"
+	if to.Is6() {
+		connections += " by IPv6"
+	}
 	switch {
 	case isRefused(err):
 		return Result{
 			ID: TCP, Mark: Fail, Reason: v1alpha1.ReasonConnectionRefused,
-			Words: "TCP connections are refused",
+			Words: connections + " are refused",
 			Fix: "Check that the server's pod is ready, and that the load balancer, or the NAT device before it, hands this " +
 				"port on to the Service",
 		}
 	case isTimeout(err):
 		return Result{
 			ID: TCP, Mark: Fail, Reason: v1alpha1.ReasonConnectionTimeout,
-			Words: "TCP connections get no answer",
+			Words: connections + " get no answer",
 			Fix: "Check the firewalls on the way, spec.exposure.loadBalancer.sourceRanges, and that the load balancer " +
 				"has this address",
 		}
 	}
 	return Result{
 		ID: TCP, Mark: Fail, Reason: v1alpha1.ReasonConnectionTimeout,
-		Words: fmt.Sprintf("TCP connections fail (%s)", explain(err)),
+		Words: fmt.Sprintf("%s fail (%s)", connections, explain(err)),
 		Fix:   "Check the routes and firewalls between the operator and the load balancer",
 	}
 }

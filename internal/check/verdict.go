@@ -83,9 +83,10 @@ func reachable(t InboundTarget, notes []string) Verdict {
 	if t.DirectPort != 0 {
 		message += fmt.Sprintf("; by direct TLS at port %d as well", t.DirectPort)
 	}
-	if t.Through.IsValid() {
+	if len(t.Through) > 0 {
+		through := phrase.List(texts(sortedAddresses(t.Through)), maxRecords)
 		notes = append([]string{fmt.Sprintf("tried from inside the cluster through %s, because "+
-			"spec.exposure.loadBalancer.sourceRanges keep the operator out", t.Through)}, notes...)
+			"spec.exposure.loadBalancer.sourceRanges keep the operator out", through)}, notes...)
 	}
 	if len(notes) > 0 {
 		message += "; but " + strings.Join(notes[:min(len(notes), maxSentences)], "; ")

@@ -77,6 +77,7 @@ func full() *v1alpha1.Federation {
 		Port: 15222, DirectTLS: &v1alpha1.ClientDirectTLSSpec{Port: 5223},
 	}, LoadBalancer: v1alpha1.LoadBalancerSpec{
 		Class:                 ptr.To("service.k8s.aws/nlb"),
+		IPFamilyPolicy:        ptr.To(corev1.IPFamilyPolicyPreferDualStack),
 		Annotations:           map[string]string{"service.beta.kubernetes.io/aws-load-balancer-type": "external"},
 		SourceRanges:          []string{"198.51.100.0/24", "2001:db8::/32"},
 		ExternalTrafficPolicy: corev1.ServiceExternalTrafficPolicyLocal,

@@ -34,6 +34,7 @@ func PublicService(fed *v1alpha1.Federation) *corev1.Service {
 		Spec: corev1.ServiceSpec{
 			Type:                     corev1.ServiceTypeLoadBalancer,
 			LoadBalancerClass:        lb.Class,
+			IPFamilyPolicy:           lb.IPFamilyPolicy,
 			LoadBalancerSourceRanges: lb.SourceRanges,
 			ExternalTrafficPolicy:    lb.ExternalTrafficPolicy,
 			Selector:                 SelectorLabels(fed),

@@ -18,6 +18,8 @@ type Session struct {
 	ID, Host, Remote string
 	// Direction is "-->" for a stream to the partner and "<--" for one from it.
 	Direction string
+	// Family is that of the addresses: IPv4 or IPv6.
+	Family string
 	// Security is the version of TLS.
 	Security string
 	// SASL is "Succeeded" when the certificate proved the domain (mechanism EXTERNAL).
@@ -46,7 +48,7 @@ func ParseSessions(table string) []Session {
 		}
 		sessions = append(sessions, Session{
 			ID: row["Session ID"], Host: row["Host"], Remote: row["Remote"],
-			Direction: row["Dir"], Security: row["Security"], SASL: row["SASL"],
+			Direction: row["Dir"], Family: row["IPv"], Security: row["Security"], SASL: row["SASL"],
 		})
 	}
 	return sessions

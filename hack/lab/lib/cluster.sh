@@ -11,11 +11,13 @@ add_node() {
 	mkdir -p "$NODE"/{log,cni,kubelet,containerd,volumes,cni-addresses,volume-plugins} /var/lib/cni /var/lib/kubelet
 	add_host node node_mounts
 	plug node provider "$NODE_IP/24" 198.51.100.1
-	in_host node sysctl -qw net.ipv4.ip_forward=1 net.bridge.bridge-nf-call-iptables=1
+	in_host node sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.bridge.bridge-nf-call-{iptables,ip6tables}=1
 	# What kube-proxy does not claim of the pool has no host behind it: say so, or it would go round in circles.
-	in_host node sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth0.send_redirects=0
-	in_host node nft 'table ip lab { chain forward {
-		type filter hook forward priority 0; ip daddr 203.0.113.128/25 reject with icmp host-unreachable; }; }'
+	in_host node sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth0.send_redirects=0 \
+		net.ipv6.icmp.ratelimit=0
+	in_host node nft 'table inet lab { chain forward { type filter hook forward priority 0;
+		ip daddr 203.0.113.128/25 reject with icmp host-unreachable
+		ip6 daddr 2001:db8:128::/64 reject with icmpv6 addr-unreachable; }; }'
 	add_cgroups
 }
 
@@ -116,7 +118,8 @@ cni_config() {
 		{"cniVersion": "1.0.0", "name": "lab", "plugins": [
 		  {"type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": true, "hairpinMode": true,
 		   "ipam": {"type": "host-local", "dataDir": "$NODE/cni-addresses",
-		            "ranges": [[{"subnet": "10.244.0.0/24"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
+		            "ranges": [[{"subnet": "10.244.0.0/24"}], [{"subnet": "fd00:10:244::/64"}]],
+		            "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]}},
 		  {"type": "portmap", "capabilities": {"portMappings": true}}]}
 	E
 }
@@ -151,7 +154,7 @@ proxy_config() {
 		kind: KubeProxyConfiguration
 		mode: iptables
 		iptables: {minSyncPeriod: 100ms}
-		clusterCIDR: 10.244.0.0/16
+		clusterCIDR: 10.244.0.0/16,fd00:10:244::/56
 		clientConnection: {kubeconfig: $CLUSTER/proxy.kubeconfig}
 		hostnameOverride: node
 		conntrack: {maxPerCore: 0}
@@ -163,7 +166,7 @@ start_control_plane() {
 		--listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 \
 		--listen-peer-urls http://127.0.0.1:2380
 	start kube-apiserver node "$KUBE_BIN/kube-apiserver" --etcd-servers http://127.0.0.1:2379 \
-		--advertise-address "$NODE_IP" --secure-port 6443 --service-cluster-ip-range 10.96.0.0/16 \
+		--advertise-address "$NODE_IP" --secure-port 6443 --service-cluster-ip-range 10.96.0.0/16,fd00:10:96::/112 \
 		--tls-cert-file "$PKI/apiserver/tls.crt" --tls-private-key-file "$PKI/apiserver/tls.key" \
 		--token-auth-file "$CLUSTER/tokens.csv" --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction \
 		--service-account-key-file "$PKI/service-accounts.pub" --service-account-signing-key-file "$PKI/service-accounts.key" \
@@ -173,16 +176,16 @@ start_control_plane() {
 	await 60 "the API server" api_ready
 	start kube-controller-manager node "$KUBE_BIN/kube-controller-manager" --kubeconfig "$CLUSTER/controllers.kubeconfig" \
 		--service-account-private-key-file "$PKI/service-accounts.key" --use-service-account-credentials \
-		--root-ca-file "$PKI/cluster-ca.crt" --cluster-cidr 10.244.0.0/16 --allocate-node-cidrs --leader-elect=false \
+		--root-ca-file "$PKI/cluster-ca.crt" --cluster-cidr 10.244.0.0/16,fd00:10:244::/56 --allocate-node-cidrs --leader-elect=false \
 		--flex-volume-plugin-dir "$NODE/volume-plugins"
 	start kube-scheduler node "$KUBE_BIN/kube-scheduler" --kubeconfig "$CLUSTER/scheduler.kubeconfig" --leader-elect=false
 	start lab-cloud node "$KUBE_BIN/lab-cloud" --kubeconfig "$CLUSTER/cloud.kubeconfig" --pool 203.0.113.128-203.0.113.254 \
-		--state "$CLUSTER/addresses.json" --socket "$RUN/cloud.sock" --volumes "$NODE/volumes"
+		--pool 2001:db8:128::1-2001:db8:128::ffff --state "$CLUSTER/addresses" --socket "$RUN/cloud.sock" --volumes "$NODE/volumes"
 }
 
 start_node() {
 	start kubelet node "$KUBE_BIN/kubelet" --config "$CLUSTER/kubelet.yaml" --kubeconfig "$CLUSTER/kubelet.kubeconfig" \
-		--root-dir /var/lib/kubelet --hostname-override node --node-ip "$NODE_IP"
+		--root-dir /var/lib/kubelet --hostname-override node --node-ip "$NODE_IP,$(address6 "$NODE_IP")"
 	start kube-proxy node "$KUBE_BIN/kube-proxy" --config "$CLUSTER/proxy.yaml"
 	await 60 "the node" node_ready
 }

@@ -143,7 +143,7 @@ named_conf() {
 			pid-file none;
 			session-keyfile "$DNS/$1/session.key";
 			listen-on { $2; };
-			listen-on-v6 { none; };
+			listen-on-v6 { $(address6 "$2"); };
 			query-source address $2;
 			notify-source $2;
 			transfer-source $2;
@@ -190,7 +190,7 @@ resolver_conf() {
 			pid-file none;
 			session-keyfile none;
 			listen-on { $DNS_RESOLVER; };
-			listen-on-v6 { none; };
+			listen-on-v6 { $(address6 "$DNS_RESOLVER"); };
 			query-source address $DNS_RESOLVER;
 			recursion yes;
 			allow-recursion { any; };

@@ -94,7 +94,8 @@ mounts_left() {
 }
 
 addresses_left() {
-	{ ip -o address && ip route show table all; } | awk '/[ \/](203\.0\.113|198\.51\.100)\./ { print "address or route " $0 }'
+	{ ip -o address && ip -4 route show table all && ip -6 route show table all; } |
+		awk '/[ \/](203\.0\.113\.|198\.51\.100\.|2001:db8:(100|113|128):|fd00:10:(96|244):)/ { print "address or route " $0 }'
 }
 
 cgroups_left() {

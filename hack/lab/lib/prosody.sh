@@ -29,7 +29,7 @@ prosody_config() {
 		admin_socket = "/lab/data/prosody.sock"
 		plugin_paths = { "/lab/plugins" }
 		log = { info = "*console" }
-		interfaces = { "${!address}" }
+		interfaces = { "${!address}", "$(address6 "${!address}")" }
 		modules_enabled = {
 			"admin_shell", "dialback", "disco", "lab_refuse", "ping", "roster", "saslauth", "tls", "version",
 		}

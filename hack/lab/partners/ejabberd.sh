@@ -42,6 +42,7 @@ ejabberd_config() {
 		listen:
 		- {port: 5222, ip: "$ejabberd_address", module: ejabberd_c2s, starttls_required: true, access: clients}
 		- {port: 5269, ip: "$ejabberd_address", module: ejabberd_s2s_in}
+		- {port: 5269, ip: "$(address6 "$ejabberd_address")", module: ejabberd_s2s_in}
 		modules: {mod_disco: {}, mod_muc: {}, mod_ping: {}, mod_roster: {}, mod_version: {}}
 	E
 }

@@ -23,11 +23,11 @@ import (
 
 // options of the program lab-cloud.
 type options struct {
-	kubeconfig string // credentials for the API server
-	pool       string // addresses to give out, first-last
-	state      string // file that remembers who holds which address
-	socket     string // unix socket on which the lab asks for another address
-	volumes    string // directory that holds the volumes
+	kubeconfig string   // credentials for the API server
+	pools      []string // addresses to give out, first-last; one range for each IP family
+	state      string   // files that remember who holds which address, without their ends
+	socket     string   // unix socket on which the lab asks for another address
+	volumes    string   // directory that holds the volumes
 }
 
 // NewCommand returns the program lab-cloud.
@@ -44,8 +44,8 @@ func NewCommand() *cobra.Command {
 		SilenceUsage: true,
 	}
 	cmd.Flags().StringVar(&o.kubeconfig, "kubeconfig", "", "credentials for the API server")
-	cmd.Flags().StringVar(&o.pool, "pool", "203.0.113.128-203.0.113.254", "addresses to give out, FIRST-LAST")
-	cmd.Flags().StringVar(&o.state, "state", "", "file that remembers who holds which address")
+	cmd.Flags().StringArrayVar(&o.pools, "pool", nil, "addresses to give out, FIRST-LAST; once for each IP family")
+	cmd.Flags().StringVar(&o.state, "state", "", "where to remember who holds which address: STATE.IPv4, STATE.IPv6")
 	cmd.Flags().StringVar(&o.socket, "socket", "", "unix socket that takes requests for another address")
 	cmd.Flags().StringVar(&o.volumes, "volumes", "", "directory that holds the volumes")
 	return cmd
@@ -62,11 +62,11 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
-	pool, err := openPool(o.pool, o.state)
+	pools, err := openPools(o.pools, o.state)
 	if err != nil {
 		return err
 	}
-	provider := &provider{pool: pool}
+	provider := &provider{pools: pools}
 	factory := informers.NewSharedInformerFactory(client, 0)
 	balancers, err := service.New(provider, client, factory.Core().V1().Services(), factory.Core().V1().Nodes(),
 		"lab", utilfeature.DefaultFeatureGate)
@@ -82,6 +82,6 @@ func run(ctx context.Context, o options) error {
 	}
 	go balancers.Run(ctx, 8, controllers.NewControllerManagerMetrics("lab-cloud"))
 	go volumes.run(ctx, 5*time.Second)
-	klog.InfoS("cloud is up", "pool", o.pool)
-	return serve(ctx, o.socket, &readdresser{pool: pool, client: client})
+	klog.InfoS("cloud is up", "pools", o.pools)
+	return serve(ctx, o.socket, &readdresser{pools: pools, client: client})
 }

@@ -20,35 +20,36 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// readdresser gives a Service another address, as clouds do on maintenance or when a load balancer is
+// readdresser gives a Service other addresses, as clouds do on maintenance or when a load balancer is
 // replaced. It writes the status itself, since the service controller would look again only when the
 // Service changes; whenever that does look, it gets the same new address from the pool.
 type readdresser struct {
-	pool   *pool
+	pools  pools
 	client kubernetes.Interface
 }
 
-// ServeHTTP answers POST /readdress/NAMESPACE/SERVICE with the new address.
+// ServeHTTP answers POST /readdress/NAMESPACE/SERVICE with the new addresses, one on a line.
 func (r *readdresser) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	namespace, name, ok := strings.Cut(strings.TrimPrefix(req.URL.Path, "/readdress/"), "/")
 	if req.Method != http.MethodPost || !ok {
 		http.Error(w, "want POST /readdress/NAMESPACE/SERVICE", http.StatusBadRequest)
 		return
 	}
-	addr, err := r.readdress(req.Context(), namespace, name)
+	addresses, err := r.readdress(req.Context(), namespace, name)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusConflict)
 		return
 	}
-	_, _ = io.WriteString(w, addr+"\n") //nolint:gosec // an address, and no browser reads it
+	_, _ = io.WriteString(w, addresses) //nolint:gosec // addresses, and no browser reads it
 }
 
 func (r *readdresser) readdress(ctx context.Context, namespace, name string) (string, error) {
-	addr, err := r.pool.move(namespace + "/" + name)
-	if err != nil {
+	key := namespace + "/" + name
+	if err := r.pools.move(key); err != nil {
 		return "", err
 	}
-	patch, err := json.Marshal(&v1.Service{Status: v1.ServiceStatus{LoadBalancer: *status(addr)}})
+	addresses := r.pools.held(key)
+	patch, err := json.Marshal(&v1.Service{Status: v1.ServiceStatus{LoadBalancer: *status(addresses)}})
 	if err != nil {
 		return "", fmt.Errorf("writing the patch: %w", err)
 	}
@@ -57,7 +58,11 @@ func (r *readdresser) readdress(ctx context.Context, namespace, name string) (st
 	if err != nil {
 		return "", fmt.Errorf("patching the status of %s/%s: %w", namespace, name, err)
 	}
-	return addr.String(), nil
+	var lines strings.Builder
+	for _, addr := range addresses {
+		lines.WriteString(addr.String() + "\n")
+	}
+	return lines.String(), nil
 }
 
 // serve answers on the unix socket until ctx ends.
