@@ -37,8 +37,8 @@ integration() {
 e2e() {
 	local suite=TestDNSConformance
 	[[ ${RUN-} == *"$suite"* ]] || has_test "${RUN:-.}"
+	$LAB build externaldns
 	if [[ -n ${RUN-} ]] && grep -qP -- "${RUN%%/*}" <<<"$suite"; then
-		$LAB build externaldns
 		go_test -count=1 -tags integration -timeout 20m ./internal/dns/conformance
 		[[ $RUN != *"$suite"* ]] || return 0
 	fi

@@ -41,23 +41,32 @@ func ExternalDNSCRD(t testing.TB) string {
 	return filepath.Join(strings.TrimSpace(string(module)), "config/crd/standard")
 }
 
-// StartExternalDNS has ExternalDNS publish the DNSEndpoints of a cluster in the PowerDNS, every second and when they change. It
-// manages address records, and what else the flags say. It ends when the test does, or with the function that is returned.
+// StartExternalDNS has ExternalDNS publish the DNSEndpoints of a cluster in the PowerDNS, see RunExternalDNS.
 func StartExternalDNS(t testing.TB, p *PowerDNS, kubeconfig string, flags ...string) (stop func()) {
 	t.Helper()
-	_, stop = startExternalDNS(t, p, append([]string{
+	return RunExternalDNS(t, kubeconfig, append(p.externalDNSFlags(), flags...)...)
+}
+
+// RunExternalDNS has ExternalDNS publish the DNSEndpoints of a cluster, every second and when they change, where the flags say. It
+// manages address records, and what else they say. It ends when the test does, or with the function that is returned.
+func RunExternalDNS(t testing.TB, kubeconfig string, flags ...string) (stop func()) {
+	t.Helper()
+	_, stop = startExternalDNS(t, append([]string{
 		"--kubeconfig=" + kubeconfig, "--source=crd", "--managed-record-types=A", "--managed-record-types=AAAA",
 		"--interval=1s", "--events", "--min-event-sync-interval=1s",
 	}, flags...)...)
 	return stop
 }
 
-func startExternalDNS(t testing.TB, p *PowerDNS, flags ...string) (log *buffer, stop func()) {
+// externalDNSFlags have ExternalDNS write to the PowerDNS.
+func (p *PowerDNS) externalDNSFlags() []string {
+	return []string{"--provider=pdns", "--pdns-server=" + p.URL, "--pdns-api-key=" + p.APIKey}
+}
+
+func startExternalDNS(t testing.TB, flags ...string) (log *buffer, stop func()) {
 	t.Helper()
 	log = &buffer{}
-	process := exec.Command(ExternalDNS(t), append([]string{
-		"--provider=pdns", "--pdns-server=" + p.URL, "--pdns-api-key=" + p.APIKey, "--metrics-address=" + loopback + ":0",
-	}, flags...)...)
+	process := exec.Command(ExternalDNS(t), append([]string{"--metrics-address=" + loopback + ":0"}, flags...)...)
 	process.Stdout, process.Stderr = log, log
 	// It ends with the test, even if that is killed.
 	process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -82,7 +91,7 @@ func StartWebhookServer(t testing.TB, p *PowerDNS) string {
 	listener, err := net.Listen("tcp", webhookServerAddress)
 	testkit.Require(t, err == nil, webhookServerAddress+" free to listen at, an address that ExternalDNS has fixed")
 	_ = listener.Close()
-	log, _ := startExternalDNS(t, p, "--webhook-server", "--source=fake")
+	log, _ := startExternalDNS(t, append(p.externalDNSFlags(), "--webhook-server", "--source=fake")...)
 	for deadline := time.Now().Add(startTimeout); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if conn, err := net.Dial("tcp", webhookServerAddress); err == nil {
 			_ = conn.Close()
