@@ -59,7 +59,7 @@ func (r *FederationReconciler) expose(ctx context.Context, s *scope) (finding, e
 				"give the load balancer static addresses and write them to spec.exposure.publicAddresses",
 			service.Name, strings.Join(hostnames, ", "))
 	}
-	warning, err := observe.Warning(ctx, r.Reader, &service)
+	warning, err := observe.Warning(ctx, r.Client, &service)
 	if err != nil {
 		return finding{}, err
 	}

@@ -197,7 +197,7 @@ func (r *FederationReconciler) podTrouble(
 	ctx context.Context, set *appsv1.StatefulSet, pods []corev1.Pod,
 ) (*outcome.Error, error) {
 	if len(pods) == 0 {
-		warning, err := observe.Warning(ctx, r.Reader, set)
+		warning, err := observe.Warning(ctx, r.Client, set)
 		return observe.Rejected(set.Name, warning), err
 	}
 	if trouble := observe.PodTrouble(pods); trouble != nil {
@@ -207,7 +207,7 @@ func (r *FederationReconciler) podTrouble(
 		if pods[i].Status.Phase != corev1.PodPending {
 			continue
 		}
-		warning, err := observe.Warning(ctx, r.Reader, &pods[i])
+		warning, err := observe.Warning(ctx, r.Client, &pods[i])
 		if err != nil {
 			return nil, err
 		}

@@ -26,6 +26,7 @@ import (
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/desired"
 	"github.com/xmppfed/xmppfed/internal/dns"
+	"github.com/xmppfed/xmppfed/internal/observe"
 )
 
 // Fields by which Federations are indexed in the cache.
@@ -91,6 +92,9 @@ func (r *FederationReconciler) SetupWithManager(
 	mgr ctrl.Manager, zoneChanges <-chan event.TypedGenericEvent[*v1alpha1.DNSZone],
 ) error {
 	if err := IndexFederations(context.Background(), mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	if err := observe.IndexEvents(context.Background(), mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
 	specChanged := builder.WithPredicates(predicate.GenerationChangedPredicate{})

@@ -19,6 +19,24 @@ const maxMessage = 400
 // Event is what Kubernetes reports about an object. The zero value: nothing.
 type Event struct{ Reason, Message string }
 
+// Fields of events that Warning selects by, and their values.
+var eventFields = map[string]func(*corev1.Event) string{
+	"involvedObject.uid": func(e *corev1.Event) string { return string(e.InvolvedObject.UID) },
+	"type":               func(e *corev1.Event) string { return e.Type },
+}
+
+// IndexEvents adds the indexes that Warning needs in a cache. It should ask one, not the API server: that goes through all
+// events of the namespace each time, so that a thousand objects for which something is late would keep it busy.
+func IndexEvents(ctx context.Context, indexer client.FieldIndexer) error {
+	for field, value := range eventFields {
+		index := func(obj client.Object) []string { return []string{value(obj.(*corev1.Event))} }
+		if err := indexer.IndexField(ctx, &corev1.Event{}, field, index); err != nil {
+			return fmt.Errorf("indexing events by %s: %w", field, err)
+		}
+	}
+	return nil
+}
+
 // Warning is the newest warning event about an object.
 func Warning(ctx context.Context, reader client.Reader, obj client.Object) (Event, error) {
 	if obj.GetUID() == "" {

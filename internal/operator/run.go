@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -107,8 +108,8 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 	return mgr, nil
 }
 
-// cacheOptions keep in memory, of kinds that the whole cluster uses, only the operator's own objects. Of Secrets and
-// ConfigMaps only metadata is watched (see the controllers); their content is read when needed.
+// cacheOptions keep in memory, of kinds that the whole cluster uses, only the operator's own objects, and of events only
+// warnings. Of Secrets and ConfigMaps only metadata is watched (see the controllers); their content is read when needed.
 func cacheOptions(namespaces []string) cache.Options {
 	own := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{desired.LabelManagedBy: desired.ManagedBy})}
 	bare := cache.ByObject{Transform: dropAnnotations}
@@ -117,6 +118,7 @@ func cacheOptions(namespaces []string) cache.Options {
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Pod{}: own, &corev1.Service{}: own, &appsv1.StatefulSet{}: own,
 			&corev1.Secret{}: bare, &corev1.ConfigMap{}: bare,
+			&corev1.Event{}: {Field: fields.OneTermEqualSelector("type", corev1.EventTypeWarning)},
 		},
 	}
 	if len(namespaces) > 0 {

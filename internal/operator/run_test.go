@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/onsi/gomega"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -69,7 +70,7 @@ func TestTheOperatorFollowsWhatHappensInTheCluster(t *testing.T) {
 				return "nothing"
 			}
 			return string(found.Status) + " " + found.Reason
-		}, "4s", "20ms").Should(gomega.Equal(string(status)+" "+reason), condition)
+		}, "15s", "20ms").Should(gomega.Equal(string(status)+" "+reason), condition)
 	}
 
 	g.Expect(api.Create(t.Context(), &v1alpha1.Federation{
@@ -91,6 +92,18 @@ func TestTheOperatorFollowsWhatHappensInTheCluster(t *testing.T) {
 	t.Log("the certificate comes")
 	g.Expect(api.Create(t.Context(), certificate(t))).To(gomega.Succeed())
 	reaches(v1alpha1.ConditionCertificateReady, metav1.ConditionTrue, v1alpha1.ReasonValid)
+
+	t.Log("Kubernetes tells why there are no pods")
+	set := &appsv1.StatefulSet{}
+	g.Eventually(func() error {
+		return api.Get(t.Context(), client.ObjectKey{Namespace: "chat", Name: "cup"}, set)
+	}, "4s", "20ms").Should(gomega.Succeed())
+	g.Expect(api.Create(t.Context(), &corev1.Event{
+		ObjectMeta:     metav1.ObjectMeta{Namespace: "chat", Name: "no-quota"},
+		InvolvedObject: corev1.ObjectReference{Kind: "StatefulSet", Namespace: "chat", Name: set.Name, UID: set.UID},
+		Type:           corev1.EventTypeWarning, Reason: "FailedCreate", Message: "exceeded quota",
+	})).To(gomega.Succeed())
+	reaches(v1alpha1.ConditionServerReady, metav1.ConditionFalse, v1alpha1.ReasonPodsRejected)
 
 	t.Log("the address comes")
 	service := &corev1.Service{}

@@ -51,6 +51,7 @@
   verbs:
   - get
   - list
+  - watch
 - apiGroups:
   - ""
   resources:
