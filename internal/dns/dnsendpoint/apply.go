@@ -17,14 +17,10 @@ import (
 
 // Apply changes one object after the other, each only as it was read. Prerequisites are looked at before the first.
 func (p *Provider) Apply(ctx context.Context, change dns.Change) error {
-	steps := stepsOf(change)
-	for _, s := range steps {
-		for _, set := range s.put {
-			if !dns.InZone(set.Name, p.Apex()) {
-				return p.outside(set.Name)
-			}
-		}
+	if err := change.CheckNames(p.Apex()); err != nil {
+		return err
 	}
+	steps := stepsOf(change)
 	keys := change.Conditions()
 	for _, s := range steps {
 		keys = append(keys, s.keys()...)
@@ -171,6 +167,6 @@ func (p *Provider) write(ctx context.Context, before, after object) error {
 	case apierrors.IsAlreadyExists(err) || apierrors.IsConflict(err) || apierrors.IsNotFound(err) && !noKind(err):
 		return dns.ErrPrerequisite
 	default:
-		return unsettled(p.failure(ctx, err, before.GetName()))
+		return dns.Unsettled(p.failure(ctx, err, before.GetName()))
 	}
 }

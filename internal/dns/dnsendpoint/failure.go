@@ -55,22 +55,6 @@ func noKind(err error) bool {
 	return meta.IsNoMatchError(err) || apierrors.IsNotFound(err) && apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse)
 }
 
-// unsettled marks an error after which the write may have been carried out.
-func unsettled(err error) error {
-	if e, ok := dns.AsError(err); ok && !e.Permanent {
-		e.Unsettled = true
-	}
-	return err
-}
-
-func (p *Provider) outside(name string) error {
-	return &dns.Error{
-		Reason:    v1alpha1.ReasonNameOutsideZone,
-		Message:   fmt.Sprintf("%s does not lie in zone %s", dns.Display(name), p.zoneName()),
-		Permanent: true,
-	}
-}
-
 func (p *Provider) foreign(name string) error {
 	return &dns.Error{
 		Reason: v1alpha1.ReasonRecordExistsUnowned,
