@@ -37,7 +37,7 @@ func planOf(o options) plan {
 		services: 20,
 	}
 	if o.quick {
-		p.names, p.rounds, p.idle = []int{1, 1000}, 2, 30*time.Second
+		p.names, p.rounds, p.idle = []int{1, 1000}, 2, 20*time.Second
 		p.samples["E1"], p.samples["E2"] = 40, 10
 		p.spread["E1"], p.spread["E2"] = 2*time.Minute, 20*time.Second
 	}
