@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -81,9 +82,13 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registering kinds: %w", err)
 	}
+	cached, err := cacheOptions(options.WatchNamespaces)
+	if err != nil {
+		return nil, err
+	}
 	managerOptions := ctrl.Options{
 		Scheme: scheme,
-		Cache:  cacheOptions(options.WatchNamespaces),
+		Cache:  cached,
 		Client: client.Options{Cache: &client.CacheOptions{
 			DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}},
 		}},
@@ -110,7 +115,8 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 
 // cacheOptions keep in memory, of kinds that the whole cluster uses, only the operator's own objects, and of events only
 // warnings. Of Secrets and ConfigMaps only metadata is watched (see the controllers); their content is read when needed.
-func cacheOptions(namespaces []string) cache.Options {
+// With namespaces it knows of no others: what happens to them concerns no Federation that it could list.
+func cacheOptions(namespaces []string) (cache.Options, error) {
 	own := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{desired.LabelManagedBy: desired.ManagedBy})}
 	bare := cache.ByObject{Transform: dropAnnotations}
 	options := cache.Options{
@@ -126,8 +132,13 @@ func cacheOptions(namespaces []string) cache.Options {
 		for _, namespace := range namespaces {
 			options.DefaultNamespaces[namespace] = cache.Config{}
 		}
+		named, err := labels.NewRequirement(corev1.LabelMetadataName, selection.In, namespaces)
+		if err != nil {
+			return options, fmt.Errorf("--watch-namespaces: %w", err)
+		}
+		options.ByObject[&corev1.Namespace{}] = cache.ByObject{Label: labels.NewSelector().Add(*named)}
 	}
-	return options
+	return options, nil
 }
 
 // dropAnnotations keeps out of memory what kubectl puts into metadata: the whole Secret as it was last applied.

@@ -76,7 +76,7 @@ type step struct {
 	place string
 	put   []dns.RRset
 	drop  []dns.Key
-	stage int
+	stage dns.Stage
 	// guarded tells that the object's ownership record changes too, which decides when.
 	guarded bool
 }
@@ -89,23 +89,11 @@ func (s step) keys() []dns.Key {
 	return keys
 }
 
-// Stages of a change. The index is written first when it grows and last when it shrinks; an ownership record is written
-// before records that it lists in other objects, and goes after them. So whatever is handed over is listed, at any moment.
-const (
-	growIndex = iota
-	dropRecords
-	putOwnership
-	putAddresses
-	putRecords
-	dropOwnership
-	shrinkIndex
-)
-
-// stepsOf a change, in order.
+// stepsOf a change, in order. An object whose ownership record changes is written when that is due, any other in the
+// earliest stage of its records.
 func stepsOf(change dns.Change) []step {
-	shrinking := len(change.Drop) > 0
 	byPlace := map[string]step{}
-	add := func(k dns.Key, stage int, edit func(*step)) {
+	add := func(k dns.Key, stage dns.Stage, edit func(*step)) {
 		s, found := byPlace[placeOf(k)]
 		s.place = placeOf(k)
 		ownership, _ := dns.Ownership(k)
@@ -117,34 +105,14 @@ func stepsOf(change dns.Change) []step {
 		byPlace[s.place] = s
 	}
 	for _, k := range change.Drop {
-		add(k, stageOf(k, true, shrinking), func(s *step) { s.drop = append(s.drop, k) })
+		add(k, change.DropStage(k), func(s *step) { s.drop = append(s.drop, k) })
 	}
 	for _, set := range change.Put {
-		add(set.Key(), stageOf(set.Key(), false, shrinking), func(s *step) { s.put = append(s.put, set) })
+		add(set.Key(), change.PutStage(set.Key()), func(s *step) { s.put = append(s.put, set) })
 	}
 	return slices.SortedFunc(maps.Values(byPlace), func(a, b step) int {
 		return cmp.Or(cmp.Compare(a.stage, b.stage), cmp.Compare(a.place, b.place))
 	})
-}
-
-func stageOf(k dns.Key, drop, shrinking bool) int {
-	ownership, index := dns.Ownership(k)
-	switch {
-	case index && (drop || shrinking):
-		return shrinkIndex
-	case index:
-		return growIndex
-	case ownership && drop:
-		return dropOwnership
-	case ownership:
-		return putOwnership
-	case drop:
-		return dropRecords
-	case k.Type == dns.TypeA || k.Type == dns.TypeAAAA:
-		return putAddresses
-	default:
-		return putRecords
-	}
 }
 
 // write an object as it should be, provided that it is as it was. Only creating, which an apply can't be limited to, makes

@@ -13,7 +13,7 @@
 // and it holds the ownership record as an annotation: nothing but what partners ask for is published. Objects are created
 // only where there is none, and server-side apply changes them only as they were read (resourceVersion), so of two
 // Federations of the cluster that claim a name one gets it. A change is made in steps, each of which leaves a state from
-// which the next run goes on; see stage.
+// which the next run goes on; see dns.Stage.
 //
 // What stands in the zone without having been handed over is somebody else's: ExternalDNS leaves it alone, so it is
 // reported and never taken over. What was handed over stays in an annotation when it is no longer wanted, because it

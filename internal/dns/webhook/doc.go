@@ -6,12 +6,5 @@
 // read, and lists of records to create, update and delete are written.
 //
 // The protocol knows neither prerequisites nor atomic changes, so this is best effort: the list is read right before it is
-// changed, and a change is sent in steps, each of which leaves a zone from which the next run goes on:
-//
-//  1. records go that are no longer wanted, while their ownership records still list them,
-//  2. the index is written, if it grows,
-//  3. ownership records are written,
-//  4. the records that they list are written,
-//  5. ownership records go that are no longer needed, while the index still lists them,
-//  6. the index shrinks or goes.
+// changed, and a change is sent in steps (dns.Stage), each of which leaves a zone from which the next run goes on.
 package webhook

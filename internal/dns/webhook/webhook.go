@@ -204,46 +204,16 @@ func (p *Provider) withWantedTTL(set dns.RRset) dns.RRset {
 	return set
 }
 
-// Stages of a change; see the head of the package.
-const (
-	dropRecords = iota
-	addIndex
-	putOwnership
-	putRecords
-	dropOwnership
-	shrinkIndex
-)
-
-// stage in which a record set is put or dropped.
-func stage(k dns.Key, drop, shrinking bool) int {
-	ownership, index := dns.Ownership(k)
-	switch {
-	case index && (drop || shrinking):
-		return shrinkIndex
-	case index:
-		return addIndex
-	case ownership && drop:
-		return dropOwnership
-	case ownership:
-		return putOwnership
-	case drop:
-		return dropRecords
-	default:
-		return putRecords
-	}
-}
-
-// steps in which the change is sent.
+// steps in which the change is sent, in the order of its stages.
 func steps(change dns.Change, list listing, wanted map[dns.Key]endpoint) []changes {
-	var stages [shrinkIndex + 1]changes
-	shrinking := len(change.Drop) > 0
+	var stages [dns.Stages]changes
 	for _, k := range change.Drop {
-		s := &stages[stage(k, true, shrinking)]
+		s := &stages[change.DropStage(k)]
 		s.Delete = append(s.Delete, list[k]...)
 	}
 	for _, set := range change.Put {
 		k := set.Key()
-		s := &stages[stage(k, false, shrinking)]
+		s := &stages[change.PutStage(k)]
 		switch old := list[k]; len(old) {
 		case 0:
 			s.Create = append(s.Create, wanted[k])
