@@ -269,6 +269,18 @@ func TestValuesReachTheOperator(t *testing.T) {
 	}
 }
 
+func TestOtherContainersStandBesideTheOperator(t *testing.T) {
+	r := mustRender(t, "extraContainers[0].name=webhook,extraContainers[0].image=registry.example/webhook:1",
+		"extraVolumes[0].name=no-token,extraVolumes[0].emptyDir.sizeLimit=1Mi")
+	pod := objects[appsv1.Deployment](t, r, "Deployment")["xmppfed-system/xmppfed"].Spec.Template.Spec
+	if len(pod.Containers) != 2 || pod.Containers[0].Name != "operator" || pod.Containers[1].Image != "registry.example/webhook:1" {
+		t.Errorf("containers are %v", pod.Containers)
+	}
+	if len(pod.Volumes) != 1 || pod.Volumes[0].Name != "no-token" || pod.Volumes[0].EmptyDir == nil {
+		t.Errorf("volumes are %v", pod.Volumes)
+	}
+}
+
 func TestALongReleaseNameGivesServicesThatKubernetesTakes(t *testing.T) {
 	services := objects[corev1.Service](t, mustRender(t, "fullnameOverride="+strings.Repeat("x", 63)), "Service")
 	if len(services) == 0 {
@@ -320,6 +332,8 @@ func TestWrongValuesAreRefusedWithTheirName(t *testing.T) {
 		"a full name that no Service can have":  {"fullnameOverride=a.b", "fullnameOverride"},
 		"a label that the selector has":         {`podLabels.app\.kubernetes\.io/name=other`, "podLabels"},
 		"an annotation that the chart sets":     {`podAnnotations.kubectl\.kubernetes\.io/default-container=x`, "podAnnotations"},
+		"a container without an image":          {"extraContainers[0].name=webhook", "image"},
+		"a container named like the operator's": {"extraContainers[0].name=operator,extraContainers[0].image=x", "extraContainers"},
 		"a label that the chart sets":           {`metrics.serviceMonitor.labels.helm\.sh/chart=x`, "labels"},
 	}
 	for name, test := range tests {
