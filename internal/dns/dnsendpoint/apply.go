@@ -49,7 +49,7 @@ func (p *Provider) check(ctx context.Context, change dns.Change, objects map[str
 	}
 	var standing []dns.RRset
 	for _, set := range sets {
-		if _, handedOver := objects[placeOf(set.Key())].get(set.Key()); handedOver {
+		if _, handedOver := objects[placeOf(set.Key())].get(set.Key(), p.BareTargets); handedOver {
 			standing = append(standing, set)
 			continue
 		}

@@ -79,7 +79,7 @@ func (p *Provider) view(ctx context.Context, objects map[string]object, keys []d
 	var sets []dns.RRset
 	var others []dns.Key
 	for _, k := range keys {
-		set, found := objects[placeOf(k)].get(k)
+		set, found := objects[placeOf(k)].get(k, p.BareTargets)
 		ownership, _ := dns.Ownership(k)
 		switch {
 		case found:

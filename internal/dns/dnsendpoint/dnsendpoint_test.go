@@ -5,6 +5,7 @@ package dnsendpoint_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -291,6 +292,38 @@ func TestTargetsOfServiceRecordsAreWrittenAsExternalDNSHasThem(t *testing.T) {
 		mustConverge(t, p, units...)
 		if n := w.Writes() - before; n != 0 {
 			t.Errorf("a run on what is as wanted wrote %d times", n)
+		}
+	}
+}
+
+func TestTargetsAreWrittenAnewWhenExternalDNSWantsTheOtherForm(t *testing.T) {
+	for _, bare := range []bool{true, false} {
+		w := dnstest.NewEndpointPublisher(t)
+		empty := w.Zone.Dump()
+		units := federation(5269, "203.0.113.130")
+		set := func(form bool) *dnsendpoint.Provider {
+			return newProvider(w, w.Client, func(c *dnsendpoint.Config) { c.BareTargets = form })
+		}
+		w.BareTargets = bare
+		mustConverge(t, set(!bare), units...)
+		w.Run()
+		if m := check(t, w.Port, set(!bare), units); !strings.Contains(m, "srvTargets") {
+			t.Errorf("from %t to %t, before the setting is changed: got %q, want that it is named", !bare, bare, m)
+		}
+		mustConverge(t, set(bare), units...)
+		w.Run()
+		if m := check(t, w.Port, set(bare), units); m != "" {
+			t.Errorf("from %t to %t: %s", !bare, bare, m)
+		}
+		before := w.Writes()
+		mustConverge(t, set(bare), units...)
+		if n := w.Writes() - before; n != 0 {
+			t.Errorf("from %t to %t: another run wrote %d times", !bare, bare, n)
+		}
+		mustConverge(t, set(bare))
+		w.Run()
+		if left := w.Zone.Dump(); !slices.Equal(left, empty) {
+			t.Errorf("from %t to %t: after all is released the zone has %v, want %v", !bare, bare, left, empty)
 		}
 	}
 }

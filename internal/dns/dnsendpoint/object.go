@@ -91,8 +91,8 @@ func (o object) endpoints() []endpoint {
 	return content.Endpoints
 }
 
-// get the record set from the object: an ownership record or what is handed over.
-func (o object) get(k dns.Key) (dns.RRset, bool) {
+// get the record set from the object: an ownership record or what is handed over, in the form that bare asks for.
+func (o object) get(k dns.Key, bare bool) (dns.RRset, bool) {
 	if ownership, _ := dns.Ownership(k); ownership {
 		var e endpoint
 		err := json.Unmarshal([]byte(o.GetAnnotations()[annotationOwnership]), &e)
@@ -100,7 +100,7 @@ func (o object) get(k dns.Key) (dns.RRset, bool) {
 	}
 	for _, e := range o.endpoints() {
 		if e.key() == k {
-			return e.set(), true
+			return e.setIn(bare), true
 		}
 	}
 	return dns.RRset{}, false
@@ -224,8 +224,22 @@ func (e endpoint) set() dns.RRset {
 	}
 	set, err := dns.ParseRRset(e.DNSName, e.RecordType, uint32(e.RecordTTL), targets)
 	if err != nil {
-		k := e.key()
-		return dns.RRset{Name: k.Name, Type: k.Type, TTL: uint32(e.RecordTTL), Data: []dns.Data{dns.TXT(targets)}}
+		return e.text()
 	}
 	return set
+}
+
+// setIn reads an endpoint as set does, save that service records whose targets are in the other form are text too: ExternalDNS
+// leaves them out, so they have to be written anew.
+func (e endpoint) setIn(bare bool) dns.RRset {
+	other := func(target string) bool { return strings.HasSuffix(target, ".") == bare }
+	if e.RecordType == dns.TypeName(dns.TypeSRV) && slices.ContainsFunc(e.Targets, other) {
+		return e.text()
+	}
+	return e.set()
+}
+
+func (e endpoint) text() dns.RRset {
+	k := e.key()
+	return dns.RRset{Name: k.Name, Type: k.Type, TTL: uint32(e.RecordTTL), Data: []dns.Data{dns.TXT(e.Targets)}}
 }
