@@ -297,6 +297,32 @@ func TestARecordThatSomebodyPutsBehindTheProxyIsPutBack(t *testing.T) {
 	}
 }
 
+func TestTheTTLOfSeveralAddressesChangesWhateverOrderTheyAreListedIn(t *testing.T) {
+	zone, server := serve(t)
+	p := newProvider(t, server.URL, nil)
+	host := func(ttl uint32, addresses ...string) dns.Unit {
+		u := dns.Unit{Anchor: "cup1.cupdomain.com"}
+		var parsed []netip.Addr
+		for _, a := range addresses {
+			parsed = append(parsed, netip.MustParseAddr(a))
+		}
+		u.Records = dns.AddressRecords("cup1.cupdomain.com", ttl, parsed)
+		return u
+	}
+	for _, u := range []dns.Unit{
+		host(300, "203.0.113.140"), host(300, "203.0.113.130", "203.0.113.140"), host(60, "203.0.113.130", "203.0.113.140"),
+		host(300, "203.0.113.120", "203.0.113.140"),
+	} {
+		if _, err := dnstest.Converge(t, p, u); err != nil {
+			t.Fatalf("publishing %v: %v", u.Records, err)
+		}
+		got, err := zone.Get(t.Context(), u.Records[0].Key())
+		if err != nil || len(got) != 1 || !got[0].Equal(u.Records[0]) {
+			t.Errorf("got %v %v, want %v", got, err, u.Records[0])
+		}
+	}
+}
+
 func TestWhatABatchItselfChecksIsAPrerequisite(t *testing.T) {
 	host := units(300, false)[1].Records[0]
 	alias := dns.RRset{Name: host.Name, Type: dns.TypeCNAME, TTL: 60, Data: []dns.Data{dns.Alias("elsewhere.example.")}}

@@ -63,22 +63,28 @@ func toRecord(set dns.RRset, d dns.Data) record {
 // data of the record. What is not served as it stands, because Cloudflare's proxy is in front of it, becomes text, which
 // equals nothing that is wanted.
 func (r record) data(k dns.Key) dns.Data {
-	switch {
-	case r.Proxied:
+	if r.Proxied {
 		return dns.TXT{"proxied " + r.Content}
-	case k.Type == dns.TypeSRV:
+	}
+	return r.content(k)
+}
+
+// content of the record, be it served or not.
+func (r record) content(k dns.Key) dns.Data {
+	switch k.Type {
+	case dns.TypeSRV:
 		var s service
 		if err := json.Unmarshal(r.Data, &s); err != nil {
 			return dns.TXT{r.Content}
 		}
 		return dns.SRV{Priority: s.Priority, Weight: s.Weight, Port: s.Port, Target: dns.Canonical(s.Target)}
-	case k.Type == dns.TypeTLSA:
+	case dns.TypeTLSA:
 		var a association
 		if err := json.Unmarshal(r.Data, &a); err != nil {
 			return dns.TXT{r.Content}
 		}
 		return dns.TLSA{Usage: a.Usage, Selector: a.Selector, Matching: a.Matching, Data: strings.ToLower(a.Certificate)}
-	case k.Type == dns.TypeCNAME:
+	case dns.TypeCNAME:
 		return dns.Alias(dns.Canonical(r.Content))
 	default:
 		return wire.Data(k, r.Content)
@@ -158,17 +164,24 @@ func (b *batch) remove(records []record) {
 	}
 }
 
-// replace leaves alone the records that are as wanted, turns others into what is missing, and adds or removes the rest.
+// replace leaves alone the records that are as wanted, turns others into what is missing, and adds or removes the rest. A record
+// whose content is wanted keeps it: Cloudflare changes one record after the other, and never has the same content twice.
 func (b *batch) replace(set dns.RRset, old []record) {
+	k := set.Key()
 	old = slices.Clone(old)
 	var missing []record
 	for _, d := range unique(set.Data) {
-		same := func(r record) bool { return r.TTL == set.TTL && r.data(set.Key()).String() == d.String() }
-		if i := slices.IndexFunc(old, same); i >= 0 {
-			old = slices.Delete(old, i, i+1)
-		} else {
-			missing = append(missing, toRecord(set, d))
+		r := toRecord(set, d)
+		i := slices.IndexFunc(old, func(r record) bool { return r.content(k).String() == d.String() })
+		if i < 0 {
+			missing = append(missing, r)
+			continue
 		}
+		if old[i].TTL != set.TTL || old[i].Proxied {
+			r.ID = old[i].ID
+			b.Puts = append(b.Puts, r)
+		}
+		old = slices.Delete(old, i, i+1)
 	}
 	n := min(len(old), len(missing))
 	for i := range n {

@@ -62,10 +62,14 @@ func TestABatchChangesOnlyWhatDiffers(t *testing.T) {
 		old  []record
 		want batch
 	}{
-		"Nothing is there":       {nil, batch{Posts: []record{put("", 1), put("", 2), put("", 3)}}},
-		"All is there":           {[]record{put("c", 3), put("b", 2), put("a", 1)}, batch{}},
-		"One is another":         {[]record{put("c", 9), put("b", 2), put("a", 1)}, batch{Puts: []record{put("c", 3)}}},
-		"One has another TTL":    {[]record{put("c", 3), old("b", 2, 1), put("a", 1)}, batch{Puts: []record{put("b", 2)}}},
+		"Nothing is there":    {nil, batch{Posts: []record{put("", 1), put("", 2), put("", 3)}}},
+		"All is there":        {[]record{put("c", 3), put("b", 2), put("a", 1)}, batch{}},
+		"One is another":      {[]record{put("c", 9), put("b", 2), put("a", 1)}, batch{Puts: []record{put("c", 3)}}},
+		"One has another TTL": {[]record{put("c", 3), old("b", 2, 1), put("a", 1)}, batch{Puts: []record{put("b", 2)}}},
+		"All have another TTL": {[]record{old("c", 3, 1), old("b", 2, 1), old("a", 1, 1)},
+			batch{Puts: []record{put("a", 1), put("b", 2), put("c", 3)}}},
+		"One is another, the others have another TTL": {[]record{old("c", 3, 1), old("b", 9, 1), old("a", 1, 1)},
+			batch{Puts: []record{put("a", 1), put("c", 3), put("b", 2)}}},
 		"One is missing":         {[]record{put("c", 3), put("a", 1)}, batch{Posts: []record{put("", 2)}}},
 		"One is one too many":    {[]record{put("d", 4), put("c", 3), put("b", 2), put("a", 1)}, batch{Deletes: []deletion{{"d"}}}},
 		"One is there and wrong": {[]record{put("d", 4)}, batch{Puts: []record{put("d", 1)}, Posts: []record{put("", 2), put("", 3)}}},
