@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	sdk "github.com/cloudflare/cloudflare-go/v7/dns"
@@ -55,9 +56,12 @@ type Provider struct {
 	records *sdk.RecordService
 	zones   *zones.ZoneService
 
-	mu sync.Mutex
-	// id of the zone, as soon as it is known.
-	id string
+	// given is the ID of the zone; empty to look for it.
+	given string
+	// found is the one that was looked for, until it turns out to be gone.
+	found atomic.Pointer[string]
+	// looking is held while it is looked for.
+	looking sync.Mutex
 }
 
 // New checks the configuration. It contacts nobody.
@@ -90,7 +94,7 @@ func New(cfg Config) (*Provider, error) {
 		options = append(options, option.WithMiddleware(paced(cfg.Limiter)))
 	}
 	return &Provider{
-		reader: cfg.Reader, records: sdk.NewRecordService(options...), zones: zones.NewZoneService(options...), id: cfg.ZoneID,
+		reader: cfg.Reader, records: sdk.NewRecordService(options...), zones: zones.NewZoneService(options...), given: cfg.ZoneID,
 	}, nil
 }
 
@@ -147,12 +151,15 @@ func (p *Provider) checkZone(zone *zones.Zone) error {
 	return nil
 }
 
-// zoneID looks the zone up by its name, once.
+// zoneID looks the zone up by its name, and again when there is none with that ID any more.
 func (p *Provider) zoneID(ctx context.Context) (string, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.id != "" {
-		return p.id, nil
+	if p.given != "" {
+		return p.given, nil
+	}
+	p.looking.Lock()
+	defer p.looking.Unlock()
+	if id := p.found.Load(); id != nil {
+		return *id, nil
 	}
 	params := zones.ZoneListParams{}
 	params.Name.Value, params.Name.Present = p.zoneName(), true
@@ -171,8 +178,8 @@ func (p *Provider) zoneID(ctx context.Context) (string, error) {
 	case 0:
 		return "", p.wrongZone(fmt.Sprintf("the Cloudflare API token leads to no zone %s", p.zoneName()))
 	case 1:
-		p.id = ids[0]
-		return p.id, nil
+		p.found.Store(&ids[0])
+		return ids[0], nil
 	default:
 		return "", p.wrongZone(fmt.Sprintf("the Cloudflare API token leads to several zones %s: %s", p.zoneName(), strings.Join(ids, ", ")))
 	}

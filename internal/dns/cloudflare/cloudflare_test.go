@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -208,6 +209,35 @@ func TestAZoneIsFoundByItsName(t *testing.T) {
 			}
 			if test.words != "" {
 				dnstest.WantError(t, err, v1alpha1.ReasonNotAuthoritative, true, test.words)
+			}
+		})
+	}
+}
+
+func TestAZoneThatReplacesTheOneThatWasFoundIsFoundInItsTurn(t *testing.T) {
+	for name, gone := range map[string]dnstest.CloudflareFailure{
+		"The old one is not found":    {Status: 404, Code: 7003, Message: "Could not route to /zones/x"},
+		"The old one is out of reach": {Status: 403, Code: 10000, Message: "Authentication error"},
+		"The old ID is of no zone":    {Status: 400, Code: 1001, Message: "Invalid zone identifier"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, server := serve(t)
+			p := newProvider(t, server.URL, func(c *cloudflare.Config) { c.ZoneID = "" })
+			lookups := func() int {
+				all := server.Requests()
+				return len(all) - len(slices.DeleteFunc(all, func(r string) bool { return r == "GET /client/v4/zones" }))
+			}
+			for range 2 {
+				if _, err := dnstest.Converge(t, p, units(300, false)...); err != nil || lookups() != 1 {
+					t.Fatalf("publishing: %v, the zone was looked for %d times", err, lookups())
+				}
+			}
+			server.FailNext(gone)
+			if err := p.Probe(t.Context()); err == nil || strings.Contains(err.Error(), "the ID given") {
+				t.Errorf("without the zone: got %v, want an error that speaks of no ID that was given", err)
+			}
+			if _, err := dnstest.Converge(t, p, units(300, false)...); err != nil || lookups() != 2 {
+				t.Errorf("once there is another: %v, the zone was looked for %d times", err, lookups())
 			}
 		})
 	}

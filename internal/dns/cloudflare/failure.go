@@ -112,6 +112,7 @@ func (p *Provider) refusal(status int, codes apiErrors, err error) error {
 			Permanent: true, Err: err,
 		}
 	case status == http.StatusForbidden:
+		p.found.Store(nil) // a zone that is gone may be out of the token's reach
 		return &dns.Error{
 			Reason: v1alpha1.ReasonUpdateRefused,
 			Message: fmt.Sprintf("the Cloudflare API token may not change zone %s; whoever runs the account gives it the permissions "+
@@ -119,7 +120,7 @@ func (p *Provider) refusal(status int, codes apiErrors, err error) error {
 			Permanent: true, Err: err,
 		}
 	case status == http.StatusNotFound || codes.has(codeNoRoute, codeNoZone):
-		return p.wrongZone("Cloudflare has no zone with the ID given for " + p.zoneName() + ", or the API token does not lead to it")
+		return p.noZone()
 	case codes.has(codeTTL):
 		return p.rejected("it takes no TTL below 60 seconds, or 30 in an Enterprise zone; the application team sets spec.dns.ttl of the " +
 			"Federation to at least that")
@@ -150,6 +151,19 @@ func (p *Provider) wrongZone(what string) *dns.Error {
 		Reason:    v1alpha1.ReasonNotAuthoritative,
 		Message:   what + "; the platform team puts the ID of the right zone, or a token for it, into the DNSZone",
 		Permanent: true,
+	}
+}
+
+// noZone has the ID. One that was found by its name may have been replaced by another of that name.
+func (p *Provider) noZone() *dns.Error {
+	if p.given != "" {
+		return p.wrongZone("Cloudflare has no zone with the ID given for " + p.zoneName() + ", or the API token does not lead to it")
+	}
+	p.found.Store(nil)
+	return &dns.Error{
+		Reason: v1alpha1.ReasonNotAuthoritative,
+		Message: fmt.Sprintf("the zone %s that Cloudflare had is gone, or the API token does not lead to it any more; the operator looks "+
+			"for one of that name again, which whoever runs the account sets up", p.zoneName()),
 	}
 }
 

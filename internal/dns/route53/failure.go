@@ -73,7 +73,7 @@ func (p *Provider) refusal(api smithy.APIError, err error, action string) error 
 	case "InvalidChangeBatch":
 		return p.invalidBatch(err)
 	case "NoSuchHostedZone":
-		return p.wrongZone(fmt.Sprintf("the AWS account has no hosted zone with the ID given for %s", p.zoneName()))
+		return p.noZone()
 	case "AccessDenied", "AccessDeniedException":
 		return &dns.Error{
 			Reason: v1alpha1.ReasonUpdateRefused,
@@ -146,6 +146,19 @@ func (p *Provider) wrongZone(what string) *dns.Error {
 		Reason:    v1alpha1.ReasonNotAuthoritative,
 		Message:   what + "; the platform team puts the ID of the right hosted zone, or credentials of the right account, into the DNSZone",
 		Permanent: true,
+	}
+}
+
+// noZone has the ID. One that was found by its name may have been replaced by another of that name.
+func (p *Provider) noZone() *dns.Error {
+	if p.given != "" {
+		return p.wrongZone(fmt.Sprintf("the AWS account has no hosted zone with the ID given for %s", p.zoneName()))
+	}
+	p.found.Store(nil)
+	return &dns.Error{
+		Reason: v1alpha1.ReasonNotAuthoritative,
+		Message: fmt.Sprintf("the hosted zone %s that the AWS account had is gone; the operator looks for one of that name again, which "+
+			"whoever runs the account sets up", p.zoneName()),
 	}
 }
 

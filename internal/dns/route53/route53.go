@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -66,9 +67,12 @@ type Provider struct {
 	// impatient retries nothing but what is throttled, which was not carried out.
 	impatient aws.Retryer
 
-	mu sync.Mutex
-	// id of the hosted zone, as soon as it is known.
-	id string
+	// given is the ID of the hosted zone; empty to look for it.
+	given string
+	// found is the one that was looked for, until it turns out to be gone.
+	found atomic.Pointer[string]
+	// looking is held while it is looked for.
+	looking sync.Mutex
 }
 
 // New checks the configuration. It contacts nobody.
@@ -93,7 +97,7 @@ func New(cfg Config) (*Provider, error) {
 	}
 	settings.Credentials = taggedCredentials{settings.Credentials}
 	settings.HTTPClient = awshttp.NewBuildableClient().WithTimeout(cfg.Timeout)
-	p := &Provider{reader: cfg.Reader, endpoint: cfg.Endpoint, id: cfg.HostedZoneID}
+	p := &Provider{reader: cfg.Reader, endpoint: cfg.Endpoint, given: cfg.HostedZoneID}
 	p.client = sdk.NewFromConfig(settings, func(o *sdk.Options) {
 		o.Retryer = retry.NewStandard(limits(cfg.Backoff))
 		if cfg.Endpoint != "" {
@@ -174,12 +178,15 @@ func (p *Provider) Probe(ctx context.Context) error {
 
 func private(zone types.HostedZone) bool { return zone.Config != nil && zone.Config.PrivateZone }
 
-// zoneID looks the hosted zone up by its name, once.
+// zoneID looks the hosted zone up by its name, and again when there is none with that ID any more.
 func (p *Provider) zoneID(ctx context.Context) (string, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.id != "" {
-		return p.id, nil
+	if p.given != "" {
+		return p.given, nil
+	}
+	p.looking.Lock()
+	defer p.looking.Unlock()
+	if id := p.found.Load(); id != nil {
+		return *id, nil
 	}
 	out, err := p.client.ListHostedZonesByName(ctx, &sdk.ListHostedZonesByNameInput{DNSName: aws.String(p.Apex())})
 	if err != nil {
@@ -195,8 +202,8 @@ func (p *Provider) zoneID(ctx context.Context) (string, error) {
 	case 0:
 		return "", p.wrongZone(fmt.Sprintf("the AWS account has no public hosted zone %s", p.zoneName()))
 	case 1:
-		p.id = ids[0]
-		return p.id, nil
+		p.found.Store(&ids[0])
+		return ids[0], nil
 	default:
 		return "", p.wrongZone(fmt.Sprintf("the AWS account has several public hosted zones %s: %s", p.zoneName(), strings.Join(ids, ", ")))
 	}

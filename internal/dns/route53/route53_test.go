@@ -224,6 +224,25 @@ func TestAHostedZoneIsFoundByItsName(t *testing.T) {
 	}
 }
 
+func TestAHostedZoneThatReplacesTheOneThatWasFoundIsFoundInItsTurn(t *testing.T) {
+	_, server := serve(t)
+	server.Zones = []string{"ZREPLACED cupdomain.com."}
+	p := newProvider(t, server.URL, func(c *route53.Config) { c.HostedZoneID = "" })
+	err := p.Probe(t.Context())
+	dnstest.WantError(t, err, v1alpha1.ReasonNotAuthoritative, false, "hosted zone cupdomain.com that the AWS account had is gone")
+	server.Zones = []string{dnstest.Route53ZoneID + " cupdomain.com."}
+	for range 2 {
+		if _, err := dnstest.Converge(t, p, units("203.0.113.130", false)...); err != nil {
+			t.Errorf("once there is another: %v", err)
+		}
+	}
+	all := server.Requests()
+	rest := slices.DeleteFunc(slices.Clone(all), func(r string) bool { return strings.HasSuffix(r, "/hostedzonesbyname") })
+	if n := len(all) - len(rest); n != 2 {
+		t.Errorf("the hosted zone was looked for %d times, want once before and once after", n)
+	}
+}
+
 func TestAHostedZoneThatIsTheWrongOneIsRefused(t *testing.T) {
 	for words, zone := range map[string]string{
 		"is zone cupdomain.net and not cupdomain.com": dnstest.Route53ZoneID + " cupdomain.net.",
