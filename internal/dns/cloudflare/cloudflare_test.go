@@ -67,6 +67,9 @@ func TestEveryAnswerOfCloudflareHasItsReason(t *testing.T) {
 			v1alpha1.ReasonCredentialsRejected, true, "puts a valid one into the Secret"},
 		"A token that is none": {dnstest.CloudflareFailure{Status: 400, Code: 6003, Message: "Invalid request headers"},
 			v1alpha1.ReasonCredentialsRejected, true, "puts a valid one into the Secret"},
+		"A token that is not for the operator's address": {
+			dnstest.CloudflareFailure{Status: 403, Code: 9109, Message: "Cannot use the access token from location: 203.0.113.77"},
+			v1alpha1.ReasonUpdateRefused, true, "lets the operator's address use it"},
 		"A token without permission": {dnstest.CloudflareFailure{Operation: "POST", Status: 403, Code: 10000, Message: "Authentication error"},
 			v1alpha1.ReasonUpdateRefused, true, "Zone.DNS Edit and Zone.Zone Read"},
 		"A zone that is gone": {dnstest.CloudflareFailure{Status: 404, Code: 7003, Message: "Could not route to /zones/x"},

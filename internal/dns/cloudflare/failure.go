@@ -21,7 +21,7 @@ import (
 // Error codes of the API. There is no list of them; these are the ones that its messages, forums and clients name.
 const (
 	codeBadHeaders      = 6003
-	codeBadToken        = 9109
+	codeToken           = 9109
 	codeCantIdentify    = 10001
 	codeNoRoute         = 7003
 	codeNoZone          = 1001
@@ -37,8 +37,11 @@ const (
 // (https://developers.cloudflare.com/dns/manage-dns-records/reference/dns-record-types/#txt).
 const maxText = 2048
 
-// apiErrors are the errors of an answer, with what caused them.
-type apiErrors []struct {
+// apiErrors are the errors of an answer.
+type apiErrors []apiError
+
+// apiError comes with what caused it.
+type apiError struct {
 	Code       int       `json:"code"`
 	Message    string    `json:"message"`
 	ErrorChain apiErrors `json:"error_chain"`
@@ -61,6 +64,14 @@ func (e apiErrors) has(codes ...int) bool {
 		}
 	}
 	return false
+}
+
+// badToken tells a token that is none from one that may not be used for the request, or from the operator's address: all have the
+// same code.
+func (e apiErrors) badToken() bool {
+	return slices.ContainsFunc(e, func(one apiError) bool {
+		return one.Code == codeToken && strings.EqualFold(one.Message, "Invalid access token") || one.ErrorChain.badToken()
+	})
 }
 
 func (e apiErrors) String() string {
@@ -104,7 +115,7 @@ func (p *Provider) refusal(status int, codes apiErrors, err error) error {
 		return p.rateLimited(err)
 	case status >= http.StatusInternalServerError:
 		return p.unavailable("answers with an internal error", err)
-	case status == http.StatusUnauthorized || codes.has(codeBadToken, codeBadHeaders, codeCantIdentify):
+	case status == http.StatusUnauthorized || codes.badToken() || codes.has(codeBadHeaders, codeCantIdentify):
 		return &dns.Error{
 			Reason: v1alpha1.ReasonCredentialsRejected,
 			Message: fmt.Sprintf("Cloudflare does not accept the API token for zone %s; the platform team puts a valid one into the "+
