@@ -195,31 +195,6 @@ func TestTheDeploymentOfConfigAndOfTheChartAreTheSame(t *testing.T) {
 	}
 }
 
-func TestThePodSatisfiesTheRestrictedPodSecurityStandard(t *testing.T) {
-	pod := objects[appsv1.Deployment](t, mustRender(t), "Deployment")["xmppfed-system/xmppfed"].Spec.Template.Spec
-	if pod.SecurityContext == nil || pod.SecurityContext.RunAsNonRoot == nil || !*pod.SecurityContext.RunAsNonRoot {
-		t.Error("runAsNonRoot is not true")
-	}
-	if pod.SecurityContext.SeccompProfile == nil || pod.SecurityContext.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
-		t.Error("the seccomp profile is not RuntimeDefault")
-	}
-	if pod.HostNetwork || pod.HostPID || pod.HostIPC || len(pod.Volumes) > 0 {
-		t.Error("the pod takes part in the host's namespaces or has volumes")
-	}
-	for _, container := range pod.Containers {
-		security := container.SecurityContext
-		if security == nil || security.AllowPrivilegeEscalation == nil || *security.AllowPrivilegeEscalation {
-			t.Errorf("container %s: allowPrivilegeEscalation is not false", container.Name)
-		}
-		if security.ReadOnlyRootFilesystem == nil || !*security.ReadOnlyRootFilesystem {
-			t.Errorf("container %s: readOnlyRootFilesystem is not true", container.Name)
-		}
-		if diff := cmp.Diff(security.Capabilities, &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}); diff != "" {
-			t.Errorf("container %s: capabilities:\n%s", container.Name, diff)
-		}
-	}
-}
-
 func TestCRDsComeAndStayAsTheValuesSay(t *testing.T) {
 	const policy = "helm.sh/resource-policy"
 	tests := map[string]struct {
@@ -266,18 +241,6 @@ func TestValuesReachTheOperator(t *testing.T) {
 		Spec.Template.Spec.Containers[0]
 	if container.Image != "ghcr.io/xmppfed/operator@"+digest {
 		t.Errorf("image is %s, want the digest to win", container.Image)
-	}
-}
-
-func TestOtherContainersStandBesideTheOperator(t *testing.T) {
-	r := mustRender(t, "extraContainers[0].name=webhook,extraContainers[0].image=registry.example/webhook:1",
-		"extraVolumes[0].name=no-token,extraVolumes[0].emptyDir.sizeLimit=1Mi")
-	pod := objects[appsv1.Deployment](t, r, "Deployment")["xmppfed-system/xmppfed"].Spec.Template.Spec
-	if len(pod.Containers) != 2 || pod.Containers[0].Name != "operator" || pod.Containers[1].Image != "registry.example/webhook:1" {
-		t.Errorf("containers are %v", pod.Containers)
-	}
-	if len(pod.Volumes) != 1 || pod.Volumes[0].Name != "no-token" || pod.Volumes[0].EmptyDir == nil {
-		t.Errorf("volumes are %v", pod.Volumes)
 	}
 }
 
@@ -334,6 +297,10 @@ func TestWrongValuesAreRefusedWithTheirName(t *testing.T) {
 		"an annotation that the chart sets":     {`podAnnotations.kubectl\.kubernetes\.io/default-container=x`, "podAnnotations"},
 		"a container without an image":          {"extraContainers[0].name=webhook", "image"},
 		"a container named like the operator's": {"extraContainers[0].name=operator,extraContainers[0].image=x", "extraContainers"},
+		"a variable that the chart sets":        {"extraEnv[0].name=GOMEMLIMIT,extraEnv[0].value=1GiB", "extraEnv"},
+		"a mount without a path":                {"extraVolumeMounts[0].name=ca", "mountPath"},
+		"a DNS policy that does not exist":      {"dnsPolicy=Cluster", "dnsPolicy"},
+		"a field that no resolver has":          {"dnsConfig.servers={10.0.0.53}", "dnsConfig"},
 		"a label that the chart sets":           {`metrics.serviceMonitor.labels.helm\.sh/chart=x`, "labels"},
 	}
 	for name, test := range tests {
