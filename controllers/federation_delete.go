@@ -186,16 +186,11 @@ func (r *FederationReconciler) withdraw(
 	if !provider.Capabilities().Writes {
 		return r.awaitRemoval(ctx, s.fed, provider, zone, gone)
 	}
-	end, err := r.Zones.Turn(ctx, zone)
-	if err != nil {
-		return err
-	}
-	defer end()
-	result, err := dns.Converge(ctx, provider, r.Signer, r.owner(s.fed), keep)
+	result, err := r.convergeInTurn(ctx, provider, r.owner(s.fed), keep)
 	if err != nil {
 		return dnsOutcome(err)
 	}
-	_, err = r.Verifier.Check(ctx, provider, nil, union(gone, result.Dropped))
+	_, err = r.seen(ctx, provider, nil, union(gone, result.Dropped))
 	return dnsOutcome(err)
 }
 

@@ -24,14 +24,14 @@ func (r *FederationReconciler) watch(
 		s.leftover = append(s.leftover, former...)
 		return verify.Report{}, dnsOutcome(missing)
 	}
-	left := dns.Leftovers(ctx, provider, former)
+	left := dns.Leftovers(ctx, r.Zones.reading(provider), former)
 	if e, ok := dns.AsError(left); ok && e.Reason == v1alpha1.ReasonRecordsToRemove {
 		former = e.Records
 	}
 	if left != nil {
 		s.leftover = append(s.leftover, former...)
 	}
-	report, unseen := r.Verifier.Check(ctx, provider, want, keysOf(former))
+	report, unseen := r.seen(ctx, provider, want, keysOf(former))
 	for _, err := range []error{missing, left, unseen} {
 		if err != nil {
 			return report, dnsOutcome(err)
@@ -82,9 +82,9 @@ func (r *FederationReconciler) awaitRemoval(
 	ctx context.Context, fed *v1alpha1.Federation, provider dns.Provider, zone string, gone []dns.Key,
 ) error {
 	left := slices.DeleteFunc(listed(fed, zone), func(set dns.RRset) bool { return !slices.Contains(gone, set.Key()) })
-	if err := dns.Leftovers(ctx, provider, left); err != nil {
+	if err := dns.Leftovers(ctx, r.Zones.reading(provider), left); err != nil {
 		return dnsOutcome(err)
 	}
-	_, err := r.Verifier.Check(ctx, provider, nil, gone)
+	_, err := r.seen(ctx, provider, nil, gone)
 	return dnsOutcome(err)
 }

@@ -121,12 +121,7 @@ func (r *FederationReconciler) publishIn(ctx context.Context, s *scope, apex str
 		s.leftover = append(s.leftover, leftBehind(s.before, apex, want)...)
 		return verify.Report{}, err
 	}
-	end, err := r.Zones.Turn(ctx, apex)
-	if err != nil {
-		return verify.Report{}, err
-	}
-	defer end()
-	result, err := dns.Converge(ctx, provider, r.Signer, r.owner(s.fed), units)
+	result, err := r.convergeInTurn(ctx, provider, r.owner(s.fed), units)
 	if !provider.Capabilities().Writes {
 		return r.watch(ctx, s, provider, apex, want, err)
 	}
@@ -134,7 +129,7 @@ func (r *FederationReconciler) publishIn(ctx context.Context, s *scope, apex str
 		return verify.Report{}, dnsOutcome(err)
 	}
 	r.tellAdopted(s.fed, apex, result.Adopted)
-	report, err := r.Verifier.Check(ctx, provider, want, result.Dropped)
+	report, err := r.seen(ctx, provider, want, result.Dropped)
 	return report, dnsOutcome(err)
 }
 

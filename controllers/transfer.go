@@ -69,12 +69,7 @@ func (r *FederationReconciler) offer(ctx context.Context, s *scope, wanted map[s
 		if err != nil {
 			return nil, err
 		}
-		end, err := r.Zones.Turn(ctx, zone)
-		if err != nil {
-			return nil, err
-		}
-		result, err := dns.Converge(ctx, provider, r.Signer, owner, wanted[zone])
-		end()
+		result, err := r.convergeInTurn(ctx, provider, owner, wanted[zone])
 		if err != nil {
 			return nil, dnsOutcome(err)
 		}

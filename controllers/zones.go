@@ -3,7 +3,6 @@
 package controllers
 
 import (
-	"context"
 	"sync"
 	"time"
 
@@ -24,13 +23,8 @@ type Zones struct {
 	byApex map[string]zoneAccess
 	// brakes outlive the DNSZones: deleting one and creating it again releases nothing as long as the operator lives.
 	brakes map[string]*brake.Brake
-	// turns are taken by the Federations that are at work in a zone.
-	turns map[string]chan struct{}
+	turns  map[string]turns
 }
-
-// maxTurns is how many Federations are at work in one zone at the same time. A server takes a limited number of connections
-// (BIND 150), and more at once would not be faster.
-const maxTurns = 16
 
 // zoneAccess is a provider, or why there is none that works.
 type zoneAccess struct {
@@ -40,23 +34,7 @@ type zoneAccess struct {
 
 // NewZones returns an empty Zones.
 func NewZones(now func() time.Time) *Zones {
-	return &Zones{now: now, byApex: map[string]zoneAccess{}, brakes: map[string]*brake.Brake{}, turns: map[string]chan struct{}{}}
-}
-
-// Turn waits for a turn in the zone with the given apex. End gives it to the next; it has to be called unless there was an error.
-func (z *Zones) Turn(ctx context.Context, apex string) (end func(), err error) {
-	z.mu.Lock()
-	if z.turns[apex] == nil {
-		z.turns[apex] = make(chan struct{}, maxTurns)
-	}
-	turns := z.turns[apex]
-	z.mu.Unlock()
-	select {
-	case turns <- struct{}{}:
-		return func() { <-turns }, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return &Zones{now: now, byApex: map[string]zoneAccess{}, brakes: map[string]*brake.Brake{}, turns: map[string]turns{}}
 }
 
 // Brake of the zone with the given apex.

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+
+	"github.com/xmppfed/xmppfed/internal/dns"
+	"github.com/xmppfed/xmppfed/internal/dns/verify"
+)
+
+const (
+	// maxTurns is how many Federations are at work at the primary of one zone at the same time. A server takes a limited number
+	// of connections (BIND 150), and more at once would not be faster.
+	maxTurns = 16
+	// maxChecks is how many ask all name servers of one zone at the same time. Where one does not answer each takes seconds, so
+	// they are more; what bounds them is that nothing may get lost on the way to those that do answer.
+	maxChecks = 64
+)
+
+// turns at one zone: those who wait get them in the order in which they came.
+type turns struct{ primary, checks chan struct{} }
+
+func (z *Zones) turnsAt(p dns.Provider) turns {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	apex := p.Apex()
+	if _, found := z.turns[apex]; !found {
+		z.turns[apex] = turns{make(chan struct{}, maxTurns), make(chan struct{}, maxChecks)}
+	}
+	return z.turns[apex]
+}
+
+// take waits for a turn. End gives it to the next; it has to be called unless there was an error.
+func take(ctx context.Context, turns chan struct{}) (end func(), err error) {
+	select {
+	case turns <- struct{}{}:
+		return func() { <-turns }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// convergeInTurn makes a zone hold the owner's units, in a turn of its own. The turn ends with the work at the primary: a
+// secondary that does not answer must not keep others from writing.
+func (r *FederationReconciler) convergeInTurn(
+	ctx context.Context, p dns.Provider, owner dns.Owner, units []dns.Unit,
+) (dns.Result, error) {
+	end, err := take(ctx, r.Zones.turnsAt(p).primary)
+	if err != nil {
+		return dns.Result{}, err
+	}
+	defer end()
+	return dns.Converge(ctx, p, r.Signer, owner, units)
+}
+
+// seen asks every authoritative server of a zone what it serves.
+func (r *FederationReconciler) seen(ctx context.Context, p dns.Provider, want []dns.RRset, gone []dns.Key) (verify.Report, error) {
+	end, err := take(ctx, r.Zones.turnsAt(p).checks)
+	if err != nil {
+		return verify.Report{}, err
+	}
+	defer end()
+	return r.Verifier.Check(ctx, r.Zones.reading(p), want, gone)
+}
+
+// reading is a provider for those who have no turn: it takes one whenever the primary is asked.
+func (z *Zones) reading(p dns.Provider) dns.Provider { return inTurn{p, z.turnsAt(p).primary} }
+
+type inTurn struct {
+	dns.Provider
+	turns chan struct{}
+}
+
+func (p inTurn) Unwrap() dns.Provider { return p.Provider }
+
+func (p inTurn) Zone(ctx context.Context) (dns.Zone, error) {
+	end, err := take(ctx, p.turns)
+	if err != nil {
+		return dns.Zone{}, err
+	}
+	defer end()
+	return p.Provider.Zone(ctx)
+}
+
+func (p inTurn) Get(ctx context.Context, keys ...dns.Key) ([]dns.RRset, error) {
+	end, err := take(ctx, p.turns)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	return p.Provider.Get(ctx, keys...)
+}
