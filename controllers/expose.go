@@ -11,7 +11,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
@@ -23,8 +22,8 @@ import (
 // recheckPending is how often to look for events that tell why something that Kubernetes provides is late.
 const recheckPending = 5 * time.Second
 
-// maxPatience is how often to look for them at least.
-const maxPatience = 5 * time.Minute
+// rarestPending is how often to look for them at least. That what is missing is there is seen at once in any case.
+const rarestPending = 5 * time.Minute
 
 // expose gets the public address.
 func (r *FederationReconciler) expose(ctx context.Context, s *scope) (finding, error) {
@@ -68,8 +67,8 @@ func (r *FederationReconciler) expose(ctx context.Context, s *scope) (finding, e
 		why = "the cluster's load balancer has to assign one; if none does, install a load balancer controller " +
 			"or write spec.exposure.publicAddresses"
 	}
-	return finding{}, outcome.Waiting(v1alpha1.ReasonAddressPending, r.patience(s, v1alpha1.ConditionAddressAssigned),
-		"Service %s has no public address yet: %s", wanted.Name, why)
+	return finding{}, outcome.Waiting(v1alpha1.ReasonAddressPending, recheckPending,
+		"Service %s has no public address yet: %s", wanted.Name, why).Slowing(rarestPending)
 }
 
 // lacking tells of the IP families that the Service wants and has no address of. What there is gets published nevertheless.
@@ -82,16 +81,6 @@ func lacking(service *corev1.Service, addresses []netip.Addr) string {
 		}
 	}
 	return ""
-}
-
-// patience is how long to wait before looking again for events about what is missing: the longer, the longer it is missing
-// already. That it is there is seen at once in any case, so many that wait must not keep others waiting.
-func (r *FederationReconciler) patience(s *scope, condition string) time.Duration {
-	was := meta.FindStatusCondition(s.before.Status.Conditions, condition)
-	if was == nil {
-		return recheckPending
-	}
-	return min(max(r.Now().Sub(was.LastTransitionTime.Time), recheckPending), maxPatience)
 }
 
 func (r *FederationReconciler) noteAddresses(s *scope, source string) (finding, error) {

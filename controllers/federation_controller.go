@@ -66,6 +66,7 @@ type FederationReconciler struct {
 	Now func() time.Time
 
 	verdicts verdicts
+	lasting  lasting
 }
 
 // +kubebuilder:rbac:groups=xmppfed.io,resources=federations,verbs=get;list;watch;patch
@@ -123,6 +124,7 @@ func (r *FederationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 // finish writes the status that follows from what the steps found, and tells when to look again.
 func (r *FederationReconciler) finish(ctx context.Context, s *scope, err error) (ctrl.Result, error) {
 	updateStatus(s, r.Now())
+	s.lasted = r.lasting.note(s.fed.UID, s.findings, r.Now())
 	return quiet(ctrl.Result{RequeueAfter: s.requeueAfter()}, errors.Join(err, r.patchStatus(ctx, s)))
 }
 

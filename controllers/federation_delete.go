@@ -47,6 +47,7 @@ func (r *FederationReconciler) reconcileDelete(ctx context.Context, s *scope) (g
 	}
 	r.tellAbandoned(s.fed)
 	r.verdicts.forget(s.fed.UID)
+	r.lasting.note(s.fed.UID, nil, r.Now())
 	r.Applier.Forget(s.fed.Namespace, desired.Names(s.fed)...)
 	return true, nil
 }

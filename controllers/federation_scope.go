@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
@@ -21,6 +22,8 @@ type scope struct {
 
 	// findings of the steps that ran, by condition type.
 	findings map[string]finding
+	// lasted is for how long the findings that look again less and less often have been the same, by condition type.
+	lasted map[string]time.Duration
 
 	// apexes of the DNSZones that publish the Federation's names, by name.
 	apexes map[string]string
@@ -61,6 +64,10 @@ type finding struct {
 	after time.Duration
 }
 
+// scatter is the part of a long wait by which it is longer at most, so that those for whom the same is wrong do not go on looking
+// again all at once.
+const scatter = 0.2
+
 func newScope(fed *v1alpha1.Federation) *scope {
 	return &scope{fed: fed, before: fed.DeepCopy(), findings: map[string]finding{}}
 }
@@ -81,10 +88,13 @@ func (s *scope) requeueAfter() time.Duration {
 	if s.tlsa.after > 0 && (soonest == 0 || s.tlsa.after < soonest) {
 		soonest = s.tlsa.after
 	}
-	for _, f := range s.findings {
+	for condition, f := range s.findings {
 		after := f.after
 		if f.err != nil {
-			after = f.err.After
+			after = f.err.Again(s.lasted[condition])
+		}
+		if f.err != nil && after > f.err.After {
+			after = wait.Jitter(after, scatter)
 		}
 		if after > 0 && (soonest == 0 || after < soonest) {
 			soonest = after

@@ -21,6 +21,10 @@ import (
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
+// rarestTry is how often what is wrong in the DNS is looked at at least. It is told when a zone can be written to again; other
+// name servers tell nothing.
+const rarestTry = 50 * time.Second
+
 // Verifier asks the authoritative servers of a zone what they serve.
 type Verifier interface {
 	Check(ctx context.Context, p dns.Provider, want []dns.RRset, gone []dns.Key) (verify.Report, error)
@@ -151,7 +155,7 @@ func dnsOutcome(err error) error {
 	if e.Permanent {
 		policy = outcome.Stall
 	}
-	return &outcome.Error{Reason: e.Reason, Message: e.Message, Policy: policy, After: e.RetryAfter()}
+	return &outcome.Error{Reason: e.Reason, Message: e.Message, Policy: policy, After: e.RetryAfter(), AtMost: rarestTry}
 }
 
 // recordStatuses lists the records with their state, sorted by name and type. Without a report about its zone a record

@@ -57,7 +57,7 @@ func (z *Zones) Provider(apex string, fed *v1alpha1.Federation) (dns.Provider, e
 	case !found:
 		return nil, outcome.Unlearnt(v1alpha1.ReasonZoneNotProbed, recheckPending,
 			"the operator has not asked the servers of zone %s yet, or its DNSZone is gone; "+
-				"the platform team has to keep a DNSZone for it as long as records stand there", apex)
+				"the platform team has to keep a DNSZone for it as long as records stand there", apex).Slowing(rarestTry)
 	case access.err != nil:
 		return nil, access.err
 	}

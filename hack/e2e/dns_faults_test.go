@@ -196,7 +196,7 @@ func (c *faultCase) expectNewest() error {
 func dnsFaultTable(version string, cases []*faultCase) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "Fault\tWhere\tReason\tTold after\tHealed after\tTried every")
+	fmt.Fprintln(w, "Fault\tWhere\tReason\tTold after\tHealed after\tTried again after")
 	for _, c := range cases {
 		healed := "-"
 		if c.healed > 0 {
@@ -207,8 +207,8 @@ func dnsFaultTable(version string, cases []*faultCase) string {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%.1f s\t%s\t%s\n", c.name, where, c.reason, c.seen.Seconds(), healed, tried)
 	}
 	_ = w.Flush() // a strings.Builder takes everything
-	b.WriteString("All cases share the machine. An error is tried again after the time in the last column, or as soon as the DNSZone's\n" +
-		"probe (every 3 s) finds the server well or the spec changed.\n\n")
+	b.WriteString("All cases share the machine. An error is tried again after the time in the last column, and when it lasts less and less\n" +
+		"often, down to once a minute; or as soon as the DNSZone's probe (every 3 s) finds the server well or the spec changed.\n\n")
 	for _, c := range cases {
 		fmt.Fprintf(&b, "%s: %s: %s\n", c.name, c.reason, c.message)
 	}

@@ -40,8 +40,8 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// RetryAfter is how long to wait before the next try is worth its cost. Most causes lie outside the cluster, where
-// nothing can be watched, so even what only a person can put right is tried again.
+// RetryAfter is how long to wait before the next try is worth its cost, while the error is new. Most causes lie outside the
+// cluster, where nothing can be watched, so even what only a person can put right is tried again.
 func (e *Error) RetryAfter() time.Duration {
 	switch e.Reason {
 	case v1alpha1.ReasonServerUnavailable, v1alpha1.ReasonPropagationPending:

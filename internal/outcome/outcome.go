@@ -32,6 +32,9 @@ type Error struct {
 	Policy Policy
 	// After is when to look again; zero leaves it to changes of what the step looks at.
 	After time.Duration
+	// AtMost is set when After is only for the beginning: the longer the same is said, the longer the time until the next look,
+	// up to this. What lasts must not keep others waiting.
+	AtMost time.Duration
 	// Unknown is set when nothing can be said, rather than that the goal was missed.
 	Unknown bool
 	// Keep is set when nothing was learnt: what was said before of the same generation goes on standing.
@@ -40,6 +43,20 @@ type Error struct {
 
 // Error returns the message for users.
 func (e *Error) Error() string { return e.Message }
+
+// Again is when to look again at what has been said for the given time.
+func (e *Error) Again(lasted time.Duration) time.Duration {
+	if e.AtMost == 0 {
+		return e.After
+	}
+	return min(max(lasted, e.After), e.AtMost)
+}
+
+// Slowing makes the looks rarer the longer the same is said, but no rarer than this.
+func (e *Error) Slowing(atMost time.Duration) *Error {
+	e.AtMost = atMost
+	return e
+}
 
 // Stalled is a step that can't succeed until somebody changes something.
 func Stalled(reason, format string, args ...any) *Error {

@@ -56,3 +56,17 @@ func TestAnOutcomeReadsAsItsMessage(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func TestWhatLastsIsLookedAtLessAndLessOften(t *testing.T) {
+	slowing := outcome.Waiting("Reason", 2*time.Second, "a server is down").Slowing(time.Minute)
+	for lasted, want := range map[time.Duration]time.Duration{
+		0: 2 * time.Second, time.Second: 2 * time.Second, 10 * time.Second: 10 * time.Second, time.Hour: time.Minute,
+	} {
+		if got := slowing.Again(lasted); got != want {
+			t.Errorf("after %s: looked at again after %s, want %s", lasted, got, want)
+		}
+	}
+	if got := outcome.Waiting("Reason", 2*time.Second, "soon").Again(time.Hour); got != 2*time.Second {
+		t.Errorf("got %s for what has a pace of its own", got)
+	}
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// lasting remembers since when the same has been wrong with each Federation. Conditions don't tell: their time is that of
+// the status, and a server that has just begun to lag is worth another look soon, though the one before was down for hours.
+type lasting struct {
+	mu    sync.Mutex
+	byFed map[types.UID]map[string]said
+}
+
+// said is what was said of a condition, without a break since then.
+type said struct {
+	text  string
+	since time.Time
+}
+
+// note what is found now, and tell for how long it has been, by condition type. What is well, or has a pace of its own, is
+// left out.
+func (l *lasting) note(uid types.UID, findings map[string]finding, now time.Time) map[string]time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	known, lasted := map[string]said{}, map[string]time.Duration{}
+	for condition, f := range findings {
+		if f.err == nil || f.err.AtMost == 0 {
+			continue
+		}
+		was, found := l.byFed[uid][condition]
+		if text := textOf(f.err); !found || was.text != text {
+			was = said{text, now}
+		}
+		known[condition], lasted[condition] = was, now.Sub(was.since)
+	}
+	if len(known) == 0 {
+		delete(l.byFed, uid)
+		return lasted
+	}
+	if l.byFed == nil {
+		l.byFed = map[types.UID]map[string]said{}
+	}
+	l.byFed[uid] = known
+	return lasted
+}
