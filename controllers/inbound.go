@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -23,6 +24,8 @@ const (
 	checkTimeout = 15 * time.Second
 	// firstRecheck is how soon a failed check is repeated; each further failure doubles it, up to the interval.
 	firstRecheck = 2 * time.Second
+	// settling is how long a change of the DNS may take before the way in is checked without it.
+	settling = time.Minute
 )
 
 // verdicts remembers the checks of each Federation, so that one is made only when what it looks at changed or when it
@@ -114,9 +117,7 @@ func (r *FederationReconciler) checkInbound(_ context.Context, s *scope) (findin
 	inputs, interval := string(encoded), s.fed.Spec.Verification.Interval.Duration
 	last := r.verdicts.get(s.fed.UID)
 	stale := last.inputs != inputs || r.Now().Sub(last.at) >= last.due(interval)
-	// The first check waits for the server; later ones tell what partners see while it is down.
-	worthwhile := s.ok(v1alpha1.ConditionDNSPublished) && (s.ok(v1alpha1.ConditionServerReady) || last.inputs != "")
-	if stale && worthwhile && r.verdicts.begin(s.fed.UID) {
+	if stale && r.worthChecking(s, last) && r.verdicts.begin(s.fed.UID) {
 		r.startCheck(s.fed, target, inputs)
 		last = r.verdicts.get(s.fed.UID)
 	}
@@ -140,6 +141,17 @@ func (r *FederationReconciler) checkInbound(_ context.Context, s *scope) (findin
 		Reason: last.Reason, Message: last.Message, Policy: outcome.Wait, After: wait,
 		Unknown: last.Status == metav1.ConditionUnknown,
 	}
+}
+
+// worthChecking tells whether a check would say something. The first one waits for the server; later ones tell what partners
+// see while it is down. A change of the DNS takes moments to get everywhere, and would look like a fault until then; but
+// what goes on being wrong there, maybe with one name server only, must not hide what becomes of the way in.
+func (r *FederationReconciler) worthChecking(s *scope, last checked) bool {
+	standing := meta.FindStatusCondition(s.before.Status.Conditions, v1alpha1.ConditionInboundReachable)
+	known := last.inputs != "" || standing != nil && standing.Status != metav1.ConditionUnknown
+	findable := s.ok(v1alpha1.ConditionDNSPublished) ||
+		known && r.lasting.amiss(s.fed.UID, v1alpha1.ConditionDNSPublished, r.Now()) >= settling
+	return findable && (s.ok(v1alpha1.ConditionServerReady) || last.inputs != "")
 }
 
 // startCheck runs a check and has the Federation looked at again when it is over.

@@ -16,10 +16,20 @@ type lasting struct {
 	byFed map[types.UID]map[string]said
 }
 
-// said is what was said of a condition, without a break since then.
+// said is what was said of a condition, without a break since then, and since when something has been wrong.
 type said struct {
-	text  string
-	since time.Time
+	text         string
+	since, began time.Time
+}
+
+// amiss tells for how long something has been wrong with a condition, according to what was noted before.
+func (l *lasting) amiss(uid types.UID, condition string, now time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if was, found := l.byFed[uid][condition]; found {
+		return now.Sub(was.began)
+	}
+	return 0
 }
 
 // note what is found now, and tell for how long it has been, by condition type. What is well, or has a pace of its own, is
@@ -33,8 +43,11 @@ func (l *lasting) note(uid types.UID, findings map[string]finding, now time.Time
 			continue
 		}
 		was, found := l.byFed[uid][condition]
-		if text := textOf(f.err); !found || was.text != text {
-			was = said{text, now}
+		if !found {
+			was.began = now
+		}
+		if text := textOf(f.err); was.text != text {
+			was.text, was.since = text, now
 		}
 		known[condition], lasted[condition] = was, now.Sub(was.since)
 	}
