@@ -11,12 +11,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/miekg/dns"
 	. "github.com/onsi/gomega"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/hack/e2e/lab"
 )
 
 const (
@@ -24,6 +25,8 @@ const (
 	// brakeCrowd is how many Federations have records in it, of which a tenth may lose them within ten minutes.
 	brakeCrowd  = 200
 	brakeLosers = brakeCrowd / 10
+	// brakeRecords of each: service record, address, an ownership record for either, and the index.
+	brakeRecords = 5
 	// brakeKills is how often the operator is killed while it would remove records, after at most brakeLongestLife.
 	brakeKills       = 10
 	brakeLongestLife = 4 * time.Second
@@ -34,20 +37,30 @@ const (
 // Three mistakes with a zone of 200 Federations: the selector of its DNSZone is emptied, the DNSZone is deleted, all
 // Federations are deleted. The first two remove nothing, not even when the operator restarts meanwhile; the brake, of which the
 // DNSZone says nothing, stops the third, however often the operator dies. Status says what is wrong, and putting it right leaves
-// the zone as it was, byte for byte but for its serial.
+// the zone as it was, byte for byte; after the first two even its serial, so nothing was removed and published again.
 func TestDNSBrake(t *testing.T) {
-	s := newStage(t, map[string]string{brakeZone: "www A 203.0.113.7\nmail MX 10 www\n"})
-	s.put(brakedZone())
+	b := &braked{stage: newStage(t, map[string]string{brakeZone: "www A 203.0.113.7\nmail MX 10 www\n"})}
+	foreign := b.named.Dump(brakeZone)
+	b.put(brakedZone())
 	began := time.Now()
-	s.putCrowd()
-	s.awaitCrowd(v1alpha1.ConditionDNSPublished, v1alpha1.ReasonPublished, brakeCrowd)
-	whole := s.named.Dump(brakeZone)
-	t.Logf("%d Federations published %d records in %.1f s", brakeCrowd, len(whole), time.Since(began).Seconds())
+	b.putCrowd()
+	b.awaitCrowd(v1alpha1.ConditionDNSPublished, v1alpha1.ReasonPublished, brakeCrowd)
+	b.whole = b.named.Dump(brakeZone)
+	b.Expect(without(foreign, b.whole)).To(BeEmpty(), "records of others that are gone")
+	b.Expect(without(b.whole, foreign)).To(HaveLen(brakeCrowd*brakeRecords), "records of the crowd")
+	t.Logf("%d Federations published %d records in %.1f s", brakeCrowd, brakeCrowd*brakeRecords, time.Since(began).Seconds())
 
-	s.emptySelector(whole)
-	s.deleteZone(whole)
-	s.deleteCrowd(whole)
-	s.restoreCrowd(whole)
+	b.emptySelector()
+	b.deleteZone()
+	b.deleteCrowd()
+	b.restoreCrowd()
+}
+
+// braked is a stage with a zone in which a crowd of Federations has records.
+type braked struct {
+	*stage
+	// whole is the zone as it was before the mistakes.
+	whole []string
 }
 
 // brakedZone is a DNSZone that says nothing of a brake.
@@ -62,20 +75,28 @@ func brakeMember(i int) *v1alpha1.Federation {
 	return stageFederation(fmt.Sprintf("member%03d", i), fmt.Sprintf("member%03d.%s", i, brakeZone))
 }
 
-func (s *stage) putCrowd() {
-	s.Helper()
+func (b *braked) putCrowd() {
+	b.Helper()
 	for i := range brakeCrowd {
-		s.put(brakeMember(i))
+		b.put(brakeMember(i))
 	}
 }
 
-// awaitCrowd waits until a condition of so many Federations has the reason, and returns one of its messages.
-func (s *stage) awaitCrowd(conditionType, reason string, count int) string {
-	s.Helper()
+// editCrowd changes those of the crowd that are still there.
+func (b *braked) editCrowd(by func(*v1alpha1.Federation)) {
+	b.Helper()
+	for i := range brakeCrowd {
+		b.Expect(client.IgnoreNotFound(edit(b.Context(), b.api, brakeMember(i), by))).To(Succeed())
+	}
+}
+
+// awaitCrowd waits until there are so many Federations and a condition of each has the reason, and returns one of its messages.
+func (b *braked) awaitCrowd(conditionType, reason string, count int) string {
+	b.Helper()
 	var message string
-	s.Eventually(func() map[string]int {
+	b.Eventually(func() map[string]int {
 		var all v1alpha1.FederationList
-		if err := s.api.List(s.Context(), &all, client.InNamespace(stageNamespace)); err != nil {
+		if err := b.api.List(b.Context(), &all, client.InNamespace(stageNamespace)); err != nil {
 			return map[string]int{err.Error(): 1}
 		}
 		reasons := map[string]int{}
@@ -87,107 +108,157 @@ func (s *stage) awaitCrowd(conditionType, reason string, count int) string {
 			}
 		}
 		return reasons
-	}, brakeSettled, stageLook).Should(HaveKeyWithValue(reason, count), "reasons of "+conditionType)
+	}, brakeSettled, stageLook).Should(Equal(map[string]int{reason: count}), "reasons of "+conditionType)
 	return message
 }
 
-func (s *stage) expectZone(whole []string, what string) {
-	s.Helper()
-	s.Expect(s.named.Dump(brakeZone)).To(Equal(whole), "the zone "+what)
+// awaitZone waits until a condition of the DNSZone is true with the reason, and returns the DNSZone.
+func (b *braked) awaitZone(conditionType, reason string) *v1alpha1.DNSZone {
+	b.Helper()
+	zone := brakedZone()
+	b.Eventually(func(g Gomega) {
+		g.Expect(b.api.Get(b.Context(), keyOf(zone), zone)).To(Succeed())
+		found := says(zone.Status.Conditions, conditionType, zone.Generation)
+		g.Expect(found.Status).To(Equal(metav1.ConditionTrue))
+		g.Expect(found.Reason).To(Equal(reason))
+	}, brakeSettled, stageLook).Should(Succeed(), conditionType+" of DNSZone "+zone.Name)
+	return zone
+}
+
+// awaitZoneAnew waits until the operator that lives now can write to the zone. What stands in status may be from before it was
+// killed, so a change that does not matter makes a new generation, of which nobody said anything yet.
+func (b *braked) awaitZoneAnew() {
+	b.Helper()
+	b.Expect(edit(b.Context(), b.api, brakedZone(), func(zone *v1alpha1.DNSZone) {
+		zone.Spec.Provider.RFC2136.Servers = append(zone.Spec.Provider.RFC2136.Servers, stageServer) // once more
+	})).To(Succeed())
+	b.awaitZone(v1alpha1.ConditionReady, v1alpha1.ReasonReady)
+}
+
+// awaitCrowdAnew is awaitCrowd that believes the operator that lives now, likewise.
+func (b *braked) awaitCrowdAnew(conditionType, reason string, count int) string {
+	b.Helper()
+	b.editCrowd(func(fed *v1alpha1.Federation) { fed.Spec.Verification.Interval.Duration += time.Minute })
+	return b.awaitCrowd(conditionType, reason, count)
+}
+
+func (b *braked) restart() {
+	b.Helper()
+	b.operator.Kill()
+	b.Expect(b.operator.Start()).To(Succeed())
+	b.Expect(b.operator.Ready(b.Context())).To(Succeed())
+}
+
+// authority is the zone's start of authority, whose serial counts what is written.
+func (b *braked) authority() []string {
+	b.Helper()
+	soa, err := lab.Query(b.Context(), stageServer, brakeZone, dns.TypeSOA)
+	b.Expect(err).NotTo(HaveOccurred())
+	b.Expect(soa).To(HaveLen(1))
+	return soa
+}
+
+func (b *braked) expectWhole(what string) {
+	b.Helper()
+	b.Expect(b.named.Dump(brakeZone)).To(Equal(b.whole), "the zone "+what)
+}
+
+// expectUntouched makes sure that nothing was written since either.
+func (b *braked) expectUntouched(since []string, what string) {
+	b.Helper()
+	b.expectWhole(what)
+	b.Expect(b.authority()).To(Equal(since), "the zone's start of authority "+what)
+}
+
+// tell how many records a mistake took, and return the number.
+func (b *braked) tell(mistake string) (lost int) {
+	b.Helper()
+	lost = len(without(b.whole, b.named.Dump(brakeZone)))
+	b.Logf("%s: %d records lost, %d held", mistake, lost, brakeCrowd*brakeRecords-lost)
+	return lost
 }
 
 // emptySelector by mistake: nobody may publish in the zone any more.
-func (s *stage) emptySelector(whole []string) {
-	s.Helper()
-	zone := stageZone(brakeZone, stageServer)
+func (b *braked) emptySelector() {
+	b.Helper()
+	before, zone := b.authority(), brakedZone()
 	selected := zone.Spec.Namespaces
-	s.Expect(edit(s.Context(), s.api, zone, func(zone *v1alpha1.DNSZone) { zone.Spec.Namespaces = nil })).To(Succeed())
-	s.Logf("selector emptied: %s", s.awaitCrowd(v1alpha1.ConditionAccepted, v1alpha1.ReasonDomainNotAllowed, brakeCrowd))
-	s.expectZone(whole, "after its selector was emptied")
-	s.operator.Kill()
-	s.Expect(s.operator.Start()).To(Succeed())
-	s.Expect(s.operator.Ready(s.Context())).To(Succeed())
-	s.awaitZone(v1alpha1.ConditionReady, v1alpha1.ReasonReady)
-	s.expectZone(whole, "after the operator restarted")
+	b.Expect(edit(b.Context(), b.api, zone, func(zone *v1alpha1.DNSZone) { zone.Spec.Namespaces = nil })).To(Succeed())
+	b.Logf("selector emptied: %s", b.awaitCrowd(v1alpha1.ConditionAccepted, v1alpha1.ReasonDomainNotAllowed, brakeCrowd))
+	b.expectUntouched(before, "after its selector was emptied")
+	b.restart()
+	b.awaitZoneAnew()
+	b.awaitCrowdAnew(v1alpha1.ConditionAccepted, v1alpha1.ReasonDomainNotAllowed, brakeCrowd)
+	b.tell("selector emptied and operator killed")
+	b.expectUntouched(before, "after the operator restarted")
 
-	s.Expect(edit(s.Context(), s.api, zone, func(zone *v1alpha1.DNSZone) { zone.Spec.Namespaces = selected })).To(Succeed())
-	s.awaitCrowd(v1alpha1.ConditionAccepted, v1alpha1.ReasonAccepted, brakeCrowd)
-	s.awaitCrowd(v1alpha1.ConditionDNSPublished, v1alpha1.ReasonPublished, brakeCrowd)
-	s.expectZone(whole, "after the selector was put back")
+	b.Expect(edit(b.Context(), b.api, zone, func(zone *v1alpha1.DNSZone) { zone.Spec.Namespaces = selected })).To(Succeed())
+	b.awaitCrowd(v1alpha1.ConditionAccepted, v1alpha1.ReasonAccepted, brakeCrowd)
+	b.awaitCrowd(v1alpha1.ConditionDNSPublished, v1alpha1.ReasonPublished, brakeCrowd)
+	b.expectUntouched(before, "after the selector was put back")
 }
 
 // deleteZone by mistake, and create it again.
-func (s *stage) deleteZone(whole []string) {
-	s.Helper()
-	s.Expect(s.api.Delete(s.Context(), stageZone(brakeZone, stageServer))).To(Succeed())
-	s.Logf("DNSZone deleted: %s", s.awaitCrowd(v1alpha1.ConditionAccepted, v1alpha1.ReasonZoneNotFound, brakeCrowd))
-	s.expectZone(whole, "after its DNSZone was deleted")
+func (b *braked) deleteZone() {
+	b.Helper()
+	before := b.authority()
+	b.Expect(b.api.Delete(b.Context(), brakedZone())).To(Succeed())
+	b.Logf("DNSZone deleted: %s", b.awaitCrowd(v1alpha1.ConditionAccepted, v1alpha1.ReasonZoneNotFound, brakeCrowd))
+	b.expectUntouched(before, "after its DNSZone was deleted")
+	b.restart()
+	b.awaitCrowdAnew(v1alpha1.ConditionAccepted, v1alpha1.ReasonZoneNotFound, brakeCrowd)
+	b.tell("DNSZone deleted and operator killed")
+	b.expectUntouched(before, "after the operator restarted without the DNSZone")
 
-	s.put(brakedZone())
-	s.awaitCrowd(v1alpha1.ConditionAccepted, v1alpha1.ReasonAccepted, brakeCrowd)
-	s.awaitCrowd(v1alpha1.ConditionDNSPublished, v1alpha1.ReasonPublished, brakeCrowd)
-	s.expectZone(whole, "after the DNSZone was created again")
+	b.put(brakedZone())
+	b.awaitCrowd(v1alpha1.ConditionAccepted, v1alpha1.ReasonAccepted, brakeCrowd)
+	b.awaitCrowd(v1alpha1.ConditionDNSPublished, v1alpha1.ReasonPublished, brakeCrowd)
+	b.expectUntouched(before, "after the DNSZone was created again")
 }
 
 // deleteCrowd by mistake: all but a tenth keep their records, though the operator is killed again and again, and both DNSZone and
 // Federations say so.
-func (s *stage) deleteCrowd(whole []string) {
-	s.Helper()
-	s.Expect(s.api.DeleteAllOf(s.Context(), &v1alpha1.Federation{}, client.InNamespace(stageNamespace))).To(Succeed())
+func (b *braked) deleteCrowd() {
+	b.Helper()
+	b.Expect(b.api.DeleteAllOf(b.Context(), &v1alpha1.Federation{}, client.InNamespace(stageNamespace))).To(Succeed())
 	for range brakeKills {
-		s.Expect(s.operator.Ready(s.Context())).To(Succeed())
 		// Where in its work it dies is left to chance.
 		alive := time.NewTimer(rand.N(brakeLongestLife))
 		<-alive.C
-		s.operator.Kill()
-		s.Expect(s.operator.Start()).To(Succeed())
+		b.restart()
 	}
-	message := s.awaitCrowd(v1alpha1.ConditionReady, v1alpha1.ReasonRemovalsPaused, brakeCrowd-brakeLosers)
-	s.Logf("%d Federations deleted: %s", brakeCrowd, message)
-	s.awaitZone(v1alpha1.ConditionRemovalsPaused, v1alpha1.ReasonRemovalsPaused)
+	b.awaitZoneAnew()
+	message := b.awaitCrowdAnew(v1alpha1.ConditionReady, v1alpha1.ReasonRemovalsPaused, brakeCrowd-brakeLosers)
+	b.Logf("%d Federations deleted: %s", brakeCrowd, message)
+	counted := b.awaitZone(v1alpha1.ConditionRemovalsPaused, v1alpha1.ReasonRemovalsPaused).Status.Brake.Lost
+	b.Expect(counted).To(HaveLen(brakeLosers), "Federations that lost records, as the DNSZone says")
 
-	standing := map[string]int{}
-	for _, record := range s.named.Dump(brakeZone) {
-		s.Expect(whole).To(ContainElement(record), "what stands is as it was, but for the indexes of those that lost records")
+	lost := b.tell(fmt.Sprintf("%d Federations deleted and operator killed %d times", brakeCrowd, brakeKills))
+	b.Expect(lost).To(Equal(brakeLosers * brakeRecords))
+	services := 0
+	for _, record := range b.named.Dump(brakeZone) {
+		b.Expect(b.whole).To(ContainElement(record), "what stands is as it was")
 		if strings.HasPrefix(record, "_xmpp-server._tcp.") {
-			standing["service records"]++
+			services++
 		}
 	}
-	s.Expect(standing).To(HaveKeyWithValue("service records", brakeCrowd-brakeLosers))
+	b.Expect(services).To(Equal(brakeCrowd-brakeLosers), "service records")
 }
 
 // restoreCrowd ends the deletions without touching records and creates the Federations again.
-func (s *stage) restoreCrowd(whole []string) {
-	s.Helper()
-	for i := range brakeCrowd {
-		err := edit(s.Context(), s.api, brakeMember(i), func(fed *v1alpha1.Federation) {
-			fed.Spec.DNS.DeletionPolicy = v1alpha1.DeletionPolicyRetain
-		})
-		s.Expect(client.IgnoreNotFound(err)).To(Succeed())
-	}
-	s.Eventually(func() []v1alpha1.Federation {
+func (b *braked) restoreCrowd() {
+	b.Helper()
+	before := b.authority()
+	b.editCrowd(func(fed *v1alpha1.Federation) { fed.Spec.DNS.DeletionPolicy = v1alpha1.DeletionPolicyRetain })
+	b.Eventually(func() []v1alpha1.Federation {
 		var left v1alpha1.FederationList
-		s.Expect(s.api.List(s.Context(), &left, client.InNamespace(stageNamespace))).To(Succeed())
+		b.Expect(b.api.List(b.Context(), &left, client.InNamespace(stageNamespace))).To(Succeed())
 		return left.Items
 	}, brakeSettled, stageLook).Should(BeEmpty(), "deletions to end")
-	s.putCrowd()
-	s.awaitCrowd(v1alpha1.ConditionDNSPublished, v1alpha1.ReasonPublished, brakeCrowd)
-	s.expectZone(whole, "after the Federations were created again")
-	s.Logf("all %d records stand as in the beginning, byte for byte", len(whole))
-}
-
-// awaitZone waits until a condition of the DNSZone is true with the reason.
-func (s *stage) awaitZone(conditionType, reason string) {
-	s.Helper()
-	zone := stageZone(brakeZone, stageServer)
-	s.Eventually(func() string {
-		if err := s.api.Get(s.Context(), keyOf(zone), zone); err != nil {
-			return err.Error()
-		}
-		found := meta.FindStatusCondition(zone.Status.Conditions, conditionType)
-		if found == nil || found.Status != metav1.ConditionTrue {
-			return ""
-		}
-		return found.Reason
-	}, brakeSettled, stageLook).Should(Equal(reason), conditionType+" of DNSZone "+zone.Name)
+	b.Expect(b.authority()).To(Equal(before), "the zone's start of authority after deletions that retain records")
+	b.putCrowd()
+	b.awaitCrowd(v1alpha1.ConditionDNSPublished, v1alpha1.ReasonPublished, brakeCrowd)
+	b.expectWhole("after the Federations were created again")
+	b.Logf("all %d records of Federations, and %d of others, stand as in the beginning, byte for byte",
+		brakeCrowd*brakeRecords, len(b.whole)-brakeCrowd*brakeRecords)
 }
