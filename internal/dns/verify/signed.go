@@ -4,6 +4,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -20,8 +21,9 @@ import (
 
 // Signed tells whether partners can trust what p's zone says (DNSSEC, RFC 4035 section 5): the parent names a key of the
 // zone (DS), that key vouches for the zone's keys, and one of these signs what every authoritative server serves now. The
-// links above the parent are not looked at. If it is not, unsigned says why, and what to do. An error means that it could
-// not be found out. The resolvers (host:port), or else those of the Verifier, are asked for what the parent says.
+// links above the parent are not looked at. If it is not, unsigned says why, and what to do: one server without signatures
+// is enough, whatever becomes of the others. An error means that it could not be found out. The resolvers (host:port), or
+// else those of the Verifier, are asked for what the parent says.
 func (v Verifier) Signed(ctx context.Context, p dns.Provider, resolvers []string, now time.Time) (unsigned string, err error) {
 	if len(resolvers) == 0 {
 		resolvers = v.Resolvers
@@ -43,28 +45,45 @@ func (v Verifier) Signed(ctx context.Context, p dns.Provider, resolvers []string
 	if err != nil {
 		return "", err
 	}
+	var unknown error
 	for _, s := range servers {
-		if s.Err != nil {
-			return "", s.Err
+		unsigned, err := v.signedAt(ctx, s, zone.Apex, delegation, now)
+		if unsigned != "" {
+			return unsigned, nil
 		}
-		address := net.JoinHostPort(s.Address, strconv.Itoa(int(v.port())))
-		keys, keyErr := v.signed(ctx, address, zone.Apex, miekg.TypeDNSKEY)
-		start, startErr := v.signed(ctx, address, zone.Apex, miekg.TypeSOA)
-		if keyErr != nil || startErr != nil {
-			return "", unavailable(fmt.Sprintf("name server %s of zone %s", s, apex))
+		if unknown == nil {
+			unknown = err
 		}
-		trusted := named(keys, delegation)
-		switch {
-		case len(trusted) == 0 || !keys.vouchedBy(trusted, now):
-			return fmt.Sprintf("name server %s serves no keys (DNSKEY) of zone %s that the DS record at its parent vouches for; "+
-				"whoever runs the zone repairs its signing (DNSSEC), or the DS record", s, apex), nil
-		case !start.vouchedBy(keys.keys(), now):
-			return fmt.Sprintf("name server %s serves zone %s without valid signatures (RRSIG); whoever runs the zone repairs its signing "+
-				"(DNSSEC)", s, apex), nil
-		}
+	}
+	return "", unknown
+}
+
+// signedAt tells whether one authoritative server serves the zone as the delegation demands.
+func (v Verifier) signedAt(ctx context.Context, s Server, apex string, delegation []*miekg.DS, now time.Time) (unsigned string, err error) {
+	if s.Err != nil {
+		return "", s.Err
+	}
+	address, zone := net.JoinHostPort(s.Address, strconv.Itoa(int(v.port()))), dns.Display(apex)
+	keys, err := v.signed(ctx, address, apex, miekg.TypeDNSKEY)
+	if err != nil {
+		return "", unavailable(fmt.Sprintf("name server %s of zone %s", s, zone))
+	}
+	if trusted := named(keys, delegation); len(trusted) == 0 || !keys.vouchedBy(trusted, now) {
+		return fmt.Sprintf("name server %s serves no keys (DNSKEY) of zone %s that the DS record at its parent vouches for; "+
+			"whoever runs the zone repairs its signing (DNSSEC), or the DS record", s, zone), nil
+	}
+	start, err := v.signed(ctx, address, apex, miekg.TypeSOA)
+	if err != nil {
+		return "", unavailable(fmt.Sprintf("name server %s of zone %s", s, zone))
+	}
+	if !start.vouchedBy(keys.keys(), now) {
+		return fmt.Sprintf("name server %s serves zone %s without valid signatures (RRSIG); whoever runs the zone repairs its signing "+
+			"(DNSSEC)", s, zone), nil
 	}
 	return "", nil
 }
+
+var errNotAuthoritative = errors.New("the answer is not authoritative")
 
 func unavailable(who string) *dns.Error {
 	return &dns.Error{
@@ -100,12 +119,17 @@ type signedSet struct {
 	signatures []*miekg.RRSIG
 }
 
+// signed is a record set of the apex as a server has it. What a server says that does not speak for the zone now, because
+// it could not transfer it for example, is no answer.
 func (v Verifier) signed(ctx context.Context, server, apex string, recordType uint16) (signedSet, error) {
 	answer, err := wire.Ask(ctx, wire.Question{
 		Server: server, Key: dns.Key{Name: apex, Type: recordType}, Signatures: true, Timeout: v.timeout(),
 	})
 	if err != nil {
 		return signedSet{}, err
+	}
+	if !wire.Authoritative(answer) {
+		return signedSet{}, errNotAuthoritative
 	}
 	var set signedSet
 	for _, rr := range answer.Answer {

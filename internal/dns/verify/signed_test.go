@@ -6,7 +6,6 @@ package verify_test
 
 import (
 	"context"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,20 +17,6 @@ import (
 	"github.com/xmppfed/xmppfed/internal/dns/rfc2136"
 	"github.com/xmppfed/xmppfed/internal/dns/verify"
 )
-
-// parent answers, as a resolver, what the parent of cupdomain.com says of it.
-func parent(t *testing.T, delegation *[]miekg.RR) string {
-	t.Helper()
-	address := "127.0.0.1:" + strconv.Itoa(dnstest.FreePort(t, "127.0.0.1"))
-	dnstest.Serve(t, address, func(w miekg.ResponseWriter, r *miekg.Msg) {
-		reply := new(miekg.Msg).SetReply(r)
-		if r.Question[0].Qtype == miekg.TypeDS {
-			reply.Answer = *delegation
-		}
-		_ = w.WriteMsg(reply)
-	}, nil)
-	return address
-}
 
 func TestSignedFollowsTheChainFromTheParentToARecordOfARealBIND(t *testing.T) {
 	port := dnstest.FreePort(t, "127.0.0.1")
