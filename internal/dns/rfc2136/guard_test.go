@@ -77,22 +77,48 @@ func TestRefusedSignaturesWithoutReasonAreToldFromZonesThatAreNotThere(t *testin
 	}
 }
 
-func TestAKeyThatIsOnlyUnknownForUpdatesLacksTheRight(t *testing.T) {
-	badKey := func(w miekg.ResponseWriter, r *miekg.Msg) {
-		m := reply(r, miekg.RcodeNotAuth, false)
-		m.Extra = append(m.Extra, &miekg.TSIG{
-			Hdr:       miekg.RR_Header{Name: keyName, Rrtype: miekg.TypeTSIG, Class: miekg.ClassANY},
-			Algorithm: miekg.HmacSHA256, TimeSigned: uint64(time.Now().Unix()), OrigId: r.Id, Error: miekg.RcodeBadKey,
-		})
-		raw, err := m.Pack()
-		if err == nil {
-			_, _ = w.Write(raw)
-		}
+// badKey is an answer that says, without a signature, that the key is not known.
+func badKey(w miekg.ResponseWriter, r *miekg.Msg, rcode int) {
+	m := reply(r, rcode, false)
+	m.Extra = append(m.Extra, &miekg.TSIG{
+		Hdr:       miekg.RR_Header{Name: keyName, Rrtype: miekg.TypeTSIG, Class: miekg.ClassANY},
+		Algorithm: miekg.HmacSHA256, TimeSigned: uint64(time.Now().Unix()), OrigId: r.Id, Error: miekg.RcodeBadKey,
+	})
+	raw, err := m.Pack()
+	if err == nil {
+		_, _ = w.Write(raw)
 	}
+}
+
+func TestABadKeyWithAnythingButNotAuthIsNoAnswerToAnUpdate(t *testing.T) {
+	for _, rcode := range []int{
+		miekg.RcodeSuccess, miekg.RcodeYXRrset, miekg.RcodeNXRrset, miekg.RcodeYXDomain, miekg.RcodeNameError, miekg.RcodeRefused,
+		miekg.RcodeServerFailure,
+	} {
+		t.Run(miekg.RcodeToString[rcode], func(t *testing.T) {
+			c := newClient(t, serverConfig(serve(t, guarding(func(w miekg.ResponseWriter, r *miekg.Msg) {
+				if r.Opcode == miekg.OpcodeUpdate {
+					badKey(w, r, rcode)
+					return
+				}
+				_ = w.WriteMsg(reply(r, miekg.RcodeSuccess, true))
+			}))))
+			if _, err := c.Get(context.Background(), anyChange.Drop[0]); err != nil {
+				t.Fatalf("a query that is answered with a signature: %v", err)
+			}
+			e, ok := dns.AsError(c.Apply(context.Background(), anyChange))
+			if !ok || e.Reason != v1alpha1.ReasonTSIGKeyUnknown {
+				t.Errorf("got %v, want TSIGKeyUnknown", e)
+			}
+		})
+	}
+}
+
+func TestAKeyThatIsOnlyUnknownForUpdatesLacksTheRight(t *testing.T) {
 	// Knot DNS answers so: signed to queries, BADKEY to updates.
 	c := newClient(t, serverConfig(serve(t, func(w miekg.ResponseWriter, r *miekg.Msg) {
 		if r.Opcode == miekg.OpcodeUpdate {
-			badKey(w, r)
+			badKey(w, r, miekg.RcodeNotAuth)
 			return
 		}
 		_ = w.WriteMsg(reply(r, miekg.RcodeSuccess, true))

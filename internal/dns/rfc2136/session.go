@@ -138,7 +138,7 @@ func (s *session) authenticate(request, answer *miekg.Msg, raw []byte, requestMA
 	switch {
 	case answer.Id != request.Id || !answer.Response || answer.Opcode != request.Opcode:
 		return s.unauthenticated("an answer to another question")
-	case s.keyUnfit(request, signature):
+	case s.keyUnfit(request, answer):
 		return nil
 	case signature != nil && signature.Error != miekg.RcodeSuccess:
 		return s.signatureRefused(signature)
@@ -161,10 +161,12 @@ func (s *session) authenticate(request, answer *miekg.Msg, raw []byte, requestMA
 }
 
 // keyUnfit tells that the server knows the key, as it signed answers with it, but not as one for updates. Knot DNS says
-// BADKEY then, where others say REFUSED.
-func (s *session) keyUnfit(request *miekg.Msg, signature *miekg.TSIG) bool {
-	return request.Opcode == miekg.OpcodeUpdate && signature != nil && signature.Error == miekg.RcodeBadKey &&
-		s.client.keyAccepted.Load()
+// NOTAUTH with BADKEY then (RFC 8945 section 5.2.1), where others say REFUSED. It can't sign that, so nothing else that such
+// an answer says is believed.
+func (s *session) keyUnfit(request, answer *miekg.Msg) bool {
+	signature := answer.IsTsig()
+	return request.Opcode == miekg.OpcodeUpdate && answer.Rcode == miekg.RcodeNotAuth && signature != nil &&
+		signature.Error == miekg.RcodeBadKey && s.client.keyAccepted.Load()
 }
 
 // decides tells whether the operator draws conclusions from a response code, other than that something is wrong.
