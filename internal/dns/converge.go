@@ -201,10 +201,11 @@ func (r *run) get(ctx context.Context, keys []Key) error {
 	return err
 }
 
-// readBack makes sure that what the server accepted is what it serves: NOERROR alone does not say so.
+// readBack makes sure that what the server accepted is what it serves: NOERROR alone does not say so. Of what is removed
+// only ownership records tell: any other record that stands there now may be somebody else's, or made up from a wildcard.
 func (r *run) readBack(ctx context.Context, p plan) error {
-	c := p.change
-	keys := make([]Key, 0, len(c.Put))
+	c, released := p.change, p.released()
+	keys := slices.Clone(released)
 	for _, set := range c.Put {
 		keys = append(keys, set.Key())
 	}
@@ -226,5 +227,27 @@ func (r *run) readBack(ctx context.Context, p plan) error {
 		}
 		return notAppliedError(set.Key(), r.apex)
 	}
+	for _, k := range released {
+		if r.guard(k).standing == standingOurs {
+			return notRemovedError(k, r.apex)
+		}
+	}
 	return nil
+}
+
+// released are the ownership records in which nothing of ours is left, be it that others go on sharing them.
+func (p plan) released() []Key {
+	var keys []Key
+	for _, k := range p.change.Drop {
+		if ownership, _ := Ownership(k); ownership {
+			keys = append(keys, k)
+		}
+	}
+	for _, set := range p.change.Put {
+		part, shared := p.contains[set.Key()]
+		if ownership, _ := Ownership(set.Key()); ownership && shared && len(part.Data) == 0 {
+			keys = append(keys, set.Key())
+		}
+	}
+	return keys
 }

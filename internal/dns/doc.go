@@ -37,7 +37,8 @@
 // When the server says that a prerequisite does not hold, everything is read and decided again, up to three times, and
 // only now does what was read count as an obstacle: an answer alone proves little, as servers make up records below a
 // wildcard. When the answer gets lost the same happens, which is safe, because an update that comes through twice fails
-// the second time. After an update the written records are read back, as an accepted update is not yet an applied one.
+// the second time. After an update the written records are read back, as an accepted update is not yet an applied one, and so
+// are the ownership records that it removed: while one of ours is left, so may be all that it lists.
 //
 // # Taking over
 //

@@ -178,3 +178,13 @@ func notAppliedError(k Key, apex string) *Error {
 			"looks for what overrides it: a view, a policy on TTLs, a second primary, or the filter of a webhook", Display(apex), k),
 	}
 }
+
+// notRemovedError is about an ownership record that stands for all that it lists.
+func notRemovedError(k Key, apex string) *Error {
+	return &Error{
+		Reason: v1alpha1.ReasonNotApplied,
+		Message: fmt.Sprintf("the DNS server accepted the update of zone %s but still serves %s, which the update removed; its "+
+			"administrator looks for what keeps or restores it: a view, a second primary, or a webhook that ignores removals",
+			Display(apex), k),
+	}
+}
