@@ -60,13 +60,13 @@ func Converge(ctx context.Context, p Provider, s Signer, owner Owner, units []Un
 		want.accept = nil
 	}
 	run := run{provider: p, planner: planner{
-		apex: p.Apex(), signer: s, owner: owner, want: want, unguarded: !p.Capabilities().guarded(),
+		apex: p.Apex(), signer: s, owner: owner, want: want, unguarded: !p.Capabilities().guarded(), stepwise: !p.Capabilities().Atomic,
 	}}
 	switch c := p.Capabilities(); {
 	case !c.Writes:
 		return run.advise(ctx)
 	case !c.Atomic:
-		return run.convergeInTwo(ctx)
+		return run.convergeInSteps(ctx)
 	default:
 		return run.converge(ctx)
 	}
@@ -78,10 +78,10 @@ type run struct {
 	provider Provider
 }
 
-// convergeInTwo is for providers whose changes are not atomic. A change that both adds and removes would need an index that
+// convergeInSteps is for providers whose changes are not atomic. A change that both adds and removes would need an index that
 // lists more than it should before it, and after it one that lists less. So what is to be removed stays, and stays listed,
-// until all else is done.
-func (r *run) convergeInTwo(ctx context.Context) (Result, error) {
+// until all else is done. Then it goes, and only when it was read to be gone it leaves the index.
+func (r *run) convergeInSteps(ctx context.Context) (Result, error) {
 	r.keep = true
 	added, err := r.converge(ctx)
 	if err != nil {
@@ -89,6 +89,9 @@ func (r *run) convergeInTwo(ctx context.Context) (Result, error) {
 	}
 	r.keep, r.strict = false, false
 	removed, err := r.converge(ctx)
+	if err == nil && removed.Changed {
+		_, err = r.converge(ctx)
+	}
 	removed.Changed, removed.Adopted = removed.Changed || added.Changed, added.Adopted
 	return removed, err
 }

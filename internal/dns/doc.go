@@ -62,8 +62,9 @@
 //
 // All this holds where the server checks prerequisites and changes are atomic. A Provider tells by its Capabilities when
 // it has to do without. It then reads right before it writes, and Converge first adds and then removes, so that nothing
-// gets lost by an interruption; but two who write at the same moment may overwrite each other: best effort. A provider of
-// a zone that people write to does not write at all; Converge then compares and tells what to create.
+// gets lost by an interruption, and takes off the index only what it read to be gone; but two who write at the same moment
+// may overwrite each other: best effort. A provider of a zone that people write to does not write at all; Converge then
+// compares and tells what to create.
 //
 // # Trust
 //

@@ -72,6 +72,8 @@ type planner struct {
 	strict bool
 	// keep tells to remove nothing and to go on listing what is to be removed, see Converge.
 	keep bool
+	// stepwise tells that changes are not atomic, see kept.
+	stepwise bool
 	// unguarded tells that the provider does not guarantee that nobody's change gets lost.
 	unguarded bool
 	// last tells that this is the last try. Others may change what is shared between two readings, so only then is a record
@@ -356,16 +358,6 @@ func (b *builder) offerOf(g guard) string {
 		return ""
 	}
 	return b.owner.TransferTo
-}
-
-// kept are the keys that an ownership record is to list: those wanted, and for now those that are to be removed later.
-func (b *builder) kept(g guard, keys []Key) []Key {
-	if !b.keep || g.standing != standingOurs {
-		return keys
-	}
-	keys = append(slices.Clone(keys), g.marker.keys...)
-	slices.SortFunc(keys, compareKeys)
-	return slices.Compact(keys)
 }
 
 // require makes the change depend on the ownership record being as it was read.

@@ -2,6 +2,8 @@
 
 package dns
 
+import "slices"
+
 // Stage is what a provider without atomic changes carries out at once. In the order of the stages, whatever stands in the
 // zone is listed by its owner at any moment, so a change that is interrupted is completed by the next run.
 type Stage int
@@ -50,4 +52,22 @@ func (c Change) PutStage(k Key) Stage {
 	default:
 		return PutRecords
 	}
+}
+
+// kept are the keys that an ownership record is to list: those wanted, and for now those that are to be removed later. Where
+// changes are not atomic the index lists an ownership record until it was read to be gone: should it be removed but in part,
+// or not at all, the next run still finds it.
+func (b *builder) kept(g guard, keys []Key) []Key {
+	if g.standing != standingOurs {
+		return keys
+	}
+	_, index := Ownership(g.key)
+	keys = slices.Clone(keys)
+	for _, k := range g.marker.keys {
+		if b.keep || index && b.stepwise && b.guard(k).standing == standingOurs {
+			keys = append(keys, k)
+		}
+	}
+	slices.SortFunc(keys, compareKeys)
+	return slices.Compact(keys)
 }
