@@ -70,7 +70,8 @@
 //
 // All exchanges with the primary are signed both ways (package rfc2136). A signature on ownership records keeps those
 // who may only write TXT records from making the operator remove what others published; an ownership record that names
-// us but was not signed by us, for this place, stops everything until a person has looked at it. The signature does not
+// us but was not signed by us, for this place, stops everything until a person has looked at it; one that we signed for a
+// zone below, which the same server answers from, is only taken off the index. The signature does not
 // protect against who may write to the whole zone, who needs no trick to remove records; nor against an old ownership
 // record of ours that is put back while the records it lists have gone to somebody else.
 //

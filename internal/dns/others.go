@@ -55,6 +55,22 @@ func (r *run) otherOwner(ctx context.Context, k Key) (*Error, error) {
 	return nil, nil
 }
 
+// oursBelow tells that the ownership record of an anchor is ours in a zone below this one, that the same server has and answers
+// from. It hides what may be left here, so that is out of reach.
+func (p planner) oursBelow(anchor string) bool {
+	if p.guard(markerKey(anchor)).standing != standingForged {
+		return false
+	}
+	nested := p
+	for name := anchor; name != p.apex && InZone(name, p.apex); _, name, _ = strings.Cut(name, ".") {
+		nested.apex = name
+		if nested.guard(markerKey(anchor)).standing == standingOurs {
+			return true
+		}
+	}
+	return false
+}
+
 // externalDNS looks whether the record is in ExternalDNS' registry, which stands beside the record in a TXT record whose
 // first label begins with the type, and under older versions in one of the same name.
 func (r *run) externalDNS(ctx context.Context, k Key) (*Error, error) {

@@ -184,9 +184,9 @@ func (p planner) listed(index guard) []string {
 	return out
 }
 
-// anchors that matter: those wanted and those listed in the index, sorted.
+// anchors that matter: those wanted and those listed in the index, sorted. What is ours in a zone below this one is not.
 func (p planner) anchors(listed []string) []string {
-	all := append(slices.Clone(p.want.anchors), listed...)
+	all := append(slices.Clone(p.want.anchors), slices.DeleteFunc(slices.Clone(listed), p.oursBelow)...)
 	slices.Sort(all)
 	return slices.Compact(all)
 }
