@@ -39,7 +39,8 @@ type ZoneProvider interface {
 	Probe(ctx context.Context) error
 }
 
-// NewZoneProvider makes the provider of a zone. The error names the field that is wrong.
+// NewZoneProvider makes the provider of a zone. An error that somebody has to mend is a *dns.Error, which names the field that is
+// wrong.
 type NewZoneProvider func(spec v1alpha1.DNSZoneSpec, secrets ZoneSecrets) (ZoneProvider, error)
 
 // DNSZoneReconciler keeps Zones filled and the status of DNSZones true.
@@ -185,29 +186,17 @@ func (r *DNSZoneReconciler) provider(ctx context.Context, zone *v1alpha1.DNSZone
 		return built.provider, nil, nil
 	}
 	provider, err := r.NewProvider(zone.Spec, secrets)
-	if err != nil {
-		trouble, err = r.unusable(zone, err)
-		return nil, trouble, err
+	switch {
+	case errors.As(dnsOutcome(err), &trouble):
+		return nil, trouble, nil
+	case err != nil:
+		return nil, nil, fmt.Errorf("making the provider of DNSZone %s: %w", zone.Name, err)
 	}
 	if r.built == nil {
 		r.built = map[string]builtProvider{}
 	}
 	r.built[zone.Name] = builtProvider{zone.Generation, secrets, provider}
 	return provider, nil, nil
-}
-
-// unusable is what to say when no provider can be made. Of what admission lets pass only the key's secret can be wrong.
-func (r *DNSZoneReconciler) unusable(zone *v1alpha1.DNSZone, err error) (*outcome.Error, error) {
-	var trouble *outcome.Error
-	switch {
-	case errors.As(dnsOutcome(err), &trouble):
-		return trouble, nil
-	case zone.Spec.Provider.RFC2136 == nil:
-		return nil, fmt.Errorf("making the provider of DNSZone %s: %w", zone.Name, err)
-	}
-	ref := zone.Spec.Provider.RFC2136.TSIG.SecretRef
-	return outcome.Stalled(v1alpha1.ReasonTSIGBadSignature, "DNSZone %s can't be used: %v; the platform team "+
-		"has to correct it, or key %s of Secret %s/%s", zone.Name, err, ref.Key, r.Namespace, ref.Name), nil
 }
 
 // note remembers the apex, which a DNSZone that is gone can't tell any more, if that is the one that counts.

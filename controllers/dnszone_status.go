@@ -49,9 +49,9 @@ func updateZoneStatus(zone *v1alpha1.DNSZone, provider ZoneProvider, trouble *ou
 	ready := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady}
 	abnormal := ""
 	if trouble == nil {
-		ready.Message = usable(zone)
+		ready.Message = usable(zone, provider)
 	} else {
-		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, trouble.Reason, trouble.Message
+		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, trouble.Reason, trouble.Message+unusableKey(provider)
 		abnormal = v1alpha1.ConditionReconciling
 		if trouble.Policy == outcome.Stall {
 			abnormal = v1alpha1.ConditionStalled
@@ -84,7 +84,7 @@ func guaranteeOf(c dns.Capabilities) v1alpha1.Guarantee {
 }
 
 // usable is the message of a zone that is Ready.
-func usable(zone *v1alpha1.DNSZone) string {
+func usable(zone *v1alpha1.DNSZone, provider ZoneProvider) string {
 	apex := string(zone.Spec.Zone)
 	switch zone.Status.Provider {
 	case v1alpha1.DNSProviderManual:
@@ -102,7 +102,7 @@ func usable(zone *v1alpha1.DNSZone) string {
 			"DNSPublished of each Federation tells"
 	case v1alpha1.DNSProviderRFC2136:
 	}
-	primary := "the primary of " + apex + " answers and accepts the key" + changeOfKeys(zone)
+	primary := "the primary of " + apex + " answers and accepts the key" + changeOfKeys(zone, provider)
 	if zone.Status.Guarantee == v1alpha1.GuaranteeBestEffort {
 		return primary + ", but ignores the conditions of updates (RFC 2136 section 2.4); " +
 			"nobody else may write the names that Federations publish"
@@ -114,6 +114,8 @@ func usable(zone *v1alpha1.DNSZone) string {
 type rotating interface {
 	// Rotated tells that the newer one is in use.
 	Rotated() bool
+	// OtherUnusable says why the one that is not in use can't be, and what to do; nil if it could.
+	OtherUnusable() error
 }
 
 // keyInUse is the name of the key that the server accepted.
@@ -128,16 +130,28 @@ func keyInUse(spec *v1alpha1.RFC2136Provider, provider ZoneProvider) string {
 }
 
 // changeOfKeys says how far it has come: it follows the words "accepts the key".
-func changeOfKeys(zone *v1alpha1.DNSZone) string {
+func changeOfKeys(zone *v1alpha1.DNSZone, provider ZoneProvider) string {
 	spec := zone.Spec.Provider.RFC2136
+	unusable := unusableKey(provider)
 	switch {
 	case spec == nil || spec.PreviousTSIG == nil:
 		return ""
 	case zone.Status.Key == spec.TSIG.KeyName:
 		return fmt.Sprintf(" %s; as soon as it has the rights there that %s had, the platform team removes "+
-			"spec.provider.rfc2136.previousTSIG, and the server's administrator that key", spec.TSIG.KeyName, spec.PreviousTSIG.KeyName)
+			"spec.provider.rfc2136.previousTSIG, and the server's administrator that key", spec.TSIG.KeyName, spec.PreviousTSIG.KeyName) +
+			unusable
+	case unusable != "":
+		return fmt.Sprintf(" %s of spec.provider.rfc2136.previousTSIG", spec.PreviousTSIG.KeyName) + unusable
 	default:
 		return fmt.Sprintf(" %s of spec.provider.rfc2136.previousTSIG, but not %s yet, or not for updates; the server's "+
 			"administrator adds it with the same rights, the platform team its Secret", spec.PreviousTSIG.KeyName, spec.TSIG.KeyName)
 	}
+}
+
+// unusableKey says that of two keys one is broken: it follows another sentence.
+func unusableKey(provider ZoneProvider) string {
+	if keys, two := provider.(rotating); two && keys.OtherUnusable() != nil {
+		return "; " + keys.OtherUnusable().Error()
+	}
+	return ""
 }

@@ -154,7 +154,7 @@ type RFC2136Provider struct {
 	TSIG TSIGKey `json:"tsig"`
 
 	// PreviousTSIG is the key from before, for changing keys without a gap: it serves as long as the server does not accept
-	// tsig, or does not let it update, or the Secret of tsig is missing.
+	// tsig, or does not let it update, or the Secret of tsig is missing or holds no TSIG secret.
 	//
 	// +optional
 	PreviousTSIG *TSIGKey `json:"previousTSIG,omitempty"`

@@ -3,6 +3,7 @@
 package operator
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/controllers"
 	"github.com/xmppfed/xmppfed/internal/apply"
+	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/dns/cloudflare"
 	"github.com/xmppfed/xmppfed/internal/dns/dnsendpoint"
 	"github.com/xmppfed/xmppfed/internal/dns/manual"
@@ -27,7 +29,7 @@ func newZoneProvider(resolvers []string, direct client.Client, namespace string)
 	limits := limiters{}
 	return func(spec v1alpha1.DNSZoneSpec, secrets controllers.ZoneSecrets) (controllers.ZoneProvider, error) {
 		if spec.Provider.RFC2136 != nil {
-			return newRFC2136(spec, secrets)
+			return newRFC2136(spec, secrets, namespace)
 		}
 		reader, err := public.New(public.Config{Zone: string(spec.Zone), Resolvers: resolvers})
 		if err != nil {
@@ -57,34 +59,46 @@ func newZoneProvider(resolvers []string, direct client.Client, namespace string)
 	}
 }
 
-func newRFC2136(spec v1alpha1.DNSZoneSpec, secrets controllers.ZoneSecrets) (controllers.ZoneProvider, error) {
+// newRFC2136 makes do with one of two keys when the secret of the other is missing or can't be read. The Secrets lie in the
+// namespace.
+func newRFC2136(spec v1alpha1.DNSZoneSpec, secrets controllers.ZoneSecrets, namespace string) (controllers.ZoneProvider, error) {
 	provider := spec.Provider.RFC2136
 	servers := make([]string, 0, len(provider.Servers))
 	for _, address := range provider.Servers {
 		servers = append(servers, string(address))
 	}
-	with := func(key *v1alpha1.TSIGKey) (*rfc2136.Client, error) {
+	with := func(field string, key *v1alpha1.TSIGKey) (*rfc2136.Client, error) {
 		if key == nil || provider.PreviousTSIG != nil && secrets[key.SecretRef] == "" {
 			return nil, nil
 		}
-		return rfc2136.New(rfc2136.Config{
+		c, err := rfc2136.New(rfc2136.Config{
 			Zone: string(spec.Zone), Servers: servers, KeyName: key.KeyName, Algorithm: key.Algorithm, Secret: secrets[key.SecretRef],
 		})
+		if err != nil {
+			return nil, unusableKey(spec.Zone, field, key.SecretRef, namespace, err)
+		}
+		return c, nil
 	}
-	newer, err := with(&provider.TSIG)
-	if err != nil {
-		return nil, err
-	}
-	previous, err := with(provider.PreviousTSIG)
+	newer, newerUnusable := with("tsig", &provider.TSIG)
+	previous, previousUnusable := with("previousTSIG", provider.PreviousTSIG)
 	switch {
-	case err != nil:
-		return nil, fmt.Errorf("previousTSIG: %w", err)
-	case previous == nil:
-		return rfc2136.Single{Client: newer, Newer: true}, nil
-	case newer == nil:
-		return rfc2136.Single{Client: previous}, nil
-	default:
+	case newer != nil && previous != nil:
 		return rfc2136.NewRotation(newer, previous), nil
+	case newer != nil:
+		return rfc2136.Single{Client: newer, Newer: true, Other: previousUnusable}, nil
+	case previous != nil:
+		return rfc2136.Single{Client: previous, Other: newerUnusable}, nil
+	default:
+		return nil, cmp.Or(newerUnusable, previousUnusable)
+	}
+}
+
+// unusableKey names the key at fault. Of what admission lets pass only its secret can be wrong.
+func unusableKey(zone v1alpha1.DomainName, field string, ref v1alpha1.SecretKey, namespace string, err error) error {
+	return &dns.Error{
+		Reason: v1alpha1.ReasonTSIGBadSignature, Permanent: true,
+		Message: fmt.Sprintf("spec.provider.rfc2136.%s of the DNSZone for %s can't be used: %v; the platform team has to correct it, "+
+			"or key %s of Secret %s/%s", field, zone, err, ref.Key, namespace, ref.Name),
 	}
 }
 

@@ -3,6 +3,7 @@
 package operator
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
@@ -81,27 +82,90 @@ func TestATSIGSecretThatIsNoneIsRefused(t *testing.T) {
 	}
 }
 
-func TestWithTwoKeysTheOneServesWhoseSecretIsThere(t *testing.T) {
-	spec := v1alpha1.DNSZoneSpec{Zone: "cupdomain.com", Provider: v1alpha1.DNSProvider{RFC2136: &v1alpha1.RFC2136Provider{
+func twoKeys() v1alpha1.DNSZoneSpec {
+	return v1alpha1.DNSZoneSpec{Zone: "cupdomain.com", Provider: v1alpha1.DNSProvider{RFC2136: &v1alpha1.RFC2136Provider{
 		Servers:      []v1alpha1.ServerAddress{"203.0.113.53:53"},
-		TSIG:         v1alpha1.TSIGKey{KeyName: "next-key", SecretRef: v1alpha1.SecretKey{Key: "next"}},
-		PreviousTSIG: &v1alpha1.TSIGKey{KeyName: "fed-key", SecretRef: v1alpha1.SecretKey{Key: "previous"}},
+		TSIG:         v1alpha1.TSIGKey{KeyName: "next-key", SecretRef: secretRef("fed-tsig-2", "next")},
+		PreviousTSIG: &v1alpha1.TSIGKey{KeyName: "fed-key", SecretRef: secretRef("fed-tsig", "previous")},
 	}}}
+}
+
+func TestWithTwoKeysTheOneServesWhoseSecretIsThereAndCanBeRead(t *testing.T) {
+	spec := twoKeys()
 	const secret = "c2VjcmV0IG9mIGF0IGxlYXN0IDE2IGJ5dGVz"
-	for _, test := range []struct {
-		secrets controllers.ZoneSecrets
-		rotated bool
+	const statement = `key "next-key" { algorithm hmac-sha256; secret "` + secret + `"; };`
+	for name, test := range map[string]struct {
+		next, previous string
+		rotated        bool
+		unusable       []string
 	}{
-		{controllers.ZoneSecrets{{Key: "next"}: secret, {Key: "previous"}: secret}, true},
-		{controllers.ZoneSecrets{{Key: "next"}: secret}, true},
-		{controllers.ZoneSecrets{{Key: "previous"}: secret}, false},
+		"both":             {next: secret, previous: secret, rotated: true},
+		"the new one":      {next: secret, rotated: true},
+		"the previous one": {previous: secret},
+		"the new one can't be read": {
+			statement, secret, false, []string{"rfc2136.tsig of", "not in base64", "key next of Secret xmppfed-system/fed-tsig-2"},
+		},
+		"the previous one can't be read": {
+			secret, statement, true, []string{"rfc2136.previousTSIG of", "not in base64", "key previous of Secret xmppfed-system/fed-tsig"},
+		},
 	} {
-		p, err := newZoneProvider([]string{"203.0.113.53:53"}, nil, "xmppfed-system")(spec, test.secrets)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := p.(interface{ Rotated() bool }).Rotated(); got != test.rotated {
-			t.Errorf("with %d secrets the new key is in use: %t, want %t", len(test.secrets), got, test.rotated)
+		t.Run(name, func(t *testing.T) {
+			secrets := controllers.ZoneSecrets{}
+			for ref, value := range map[v1alpha1.SecretKey]string{
+				spec.Provider.RFC2136.TSIG.SecretRef: test.next, spec.Provider.RFC2136.PreviousTSIG.SecretRef: test.previous,
+			} {
+				if value != "" {
+					secrets[ref] = value
+				}
+			}
+			p, err := newZoneProvider([]string{"203.0.113.53:53"}, nil, "xmppfed-system")(spec, secrets)
+			if err != nil {
+				t.Fatal(err)
+			}
+			keys := p.(interface {
+				Rotated() bool
+				OtherUnusable() error
+			})
+			if keys.Rotated() != test.rotated {
+				t.Errorf("the new key is in use: %t, want %t", keys.Rotated(), test.rotated)
+			}
+			wantMentions(t, keys.OtherUnusable(), test.unusable...)
+		})
+	}
+}
+
+func TestWithTwoKeysThatCannotBeReadTheErrorNamesOne(t *testing.T) {
+	spec := twoKeys()
+	next, previous := spec.Provider.RFC2136.TSIG.SecretRef, spec.Provider.RFC2136.PreviousTSIG.SecretRef
+	for name, test := range map[string]struct {
+		secrets  controllers.ZoneSecrets
+		mentions []string
+	}{
+		"both": {
+			controllers.ZoneSecrets{next: "no base64", previous: "no base64"},
+			[]string{"rfc2136.tsig of the DNSZone for cupdomain.com", "key next of Secret xmppfed-system/fed-tsig-2"},
+		},
+		"the previous, as the new is missing": {
+			controllers.ZoneSecrets{previous: "no base64"},
+			[]string{"rfc2136.previousTSIG of the DNSZone for cupdomain.com", "key previous of Secret xmppfed-system/fed-tsig"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := newZoneProvider([]string{"203.0.113.53:53"}, nil, "xmppfed-system")(spec, test.secrets)
+			wantMentions(t, err, test.mentions...)
+		})
+	}
+}
+
+// wantMentions checks that an error says all of it; none is wanted if there is nothing to say.
+func wantMentions(t *testing.T, err error, mentions ...string) {
+	t.Helper()
+	if (err != nil) != (len(mentions) > 0) {
+		t.Fatalf("got error %v, want one that mentions %q", err, mentions)
+	}
+	for _, mention := range mentions {
+		if !strings.Contains(err.Error(), mention) {
+			t.Errorf("got error %v, want one that mentions %s", err, mention)
 		}
 	}
 }

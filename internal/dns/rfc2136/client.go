@@ -89,7 +89,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	// The secret itself must not get into a message.
 	if raw, err := base64.StdEncoding.DecodeString(k.secret); err != nil || len(raw) == 0 {
-		return nil, errors.New("secret: not in base64; give the secret as tsig-keygen prints it")
+		return nil, errors.New("secret: not in base64; give it as tsig-keygen prints it between the quotes, and nothing else")
 	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = defaultTimeout

@@ -117,14 +117,22 @@ func has(err error, reason string) bool {
 	return ok && e.Reason == reason
 }
 
+// OtherUnusable is nil: there are Clients with both keys.
+func (r *Rotation) OtherUnusable() error { return nil }
+
 // Single is a Client without one to fall back on: with the newer of two keys, or with the previous one while there is no
-// secret of the newer.
+// secret of the newer that can be used.
 type Single struct {
 	*Client
 	Newer bool
+	// Other says why the other key can't be used; nil when there is none, or no secret of it.
+	Other error
 }
 
 // Rotated tells that the newer key is in use.
 func (s Single) Rotated() bool { return s.Newer }
+
+// OtherUnusable says why the other key can't be used.
+func (s Single) OtherUnusable() error { return s.Other }
 
 var _ dns.Provider = (*Rotation)(nil)
