@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -59,12 +60,19 @@ type DNSZoneReconciler struct {
 	// Changed tells which zones got better or worse, so that the Federations in them are looked at.
 	Changed chan event.TypedGenericEvent[*v1alpha1.DNSZone]
 
-	mu    sync.Mutex
-	built map[string]builtProvider
-	// apexes of the zones that were looked at, by name of the DNSZone; without those of which another DNSZone came first.
-	apexes map[string]string
-	// looks at the name servers, by name of the DNSZone.
-	looks map[string]serverLook
+	mu sync.Mutex
+	// known DNSZones, by name.
+	known map[string]*knownZone
+}
+
+// knownZone is what is remembered of a DNSZone. No two goroutines reconcile the same one.
+type knownZone struct {
+	// uid tells it from another one of the same name.
+	uid types.UID
+	// apex of the zone, which a DNSZone that is gone can't tell any more; empty when another DNSZone came first.
+	apex  string
+	built builtProvider
+	look  serverLook
 }
 
 // builtProvider is a provider and what it was made from.
@@ -87,12 +95,15 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	} else if err != nil {
 		return ctrl.Result{}, fmt.Errorf("reading DNSZone %s: %w", req.Name, err)
 	}
-	before := zone.DeepCopy()
+	before, known := zone.DeepCopy(), r.recall(zone)
 	trouble, err := r.findOlder(ctx, zone)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	r.note(zone, trouble == nil)
+	known.apex = ""
+	if trouble == nil {
+		known.apex = string(zone.Spec.Zone)
+	}
 	vanished, err := r.count(ctx, zone)
 	if err != nil {
 		return ctrl.Result{}, err
@@ -100,13 +111,13 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	var provider ZoneProvider
 	if trouble == nil {
 		r.setBrake(zone, vanished)
-		provider, trouble, err = r.look(ctx, zone)
+		provider, trouble, err = r.look(ctx, zone, known)
 	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	if trouble == nil {
-		r.lookAtServers(ctx, zone, provider)
+		r.lookAtServers(ctx, zone, known, provider)
 	}
 	updateZoneStatus(zone, provider, trouble, r.Now())
 	if trouble == nil || trouble.Reason != v1alpha1.ReasonDomainClaimed {
@@ -144,8 +155,8 @@ func (r *DNSZoneReconciler) findOlder(ctx context.Context, zone *v1alpha1.DNSZon
 }
 
 // look probes the zone, notes how it is and tells the Federations when that is news.
-func (r *DNSZoneReconciler) look(ctx context.Context, zone *v1alpha1.DNSZone) (ZoneProvider, *outcome.Error, error) {
-	provider, trouble, err := r.provider(ctx, zone)
+func (r *DNSZoneReconciler) look(ctx context.Context, zone *v1alpha1.DNSZone, known *knownZone) (ZoneProvider, *outcome.Error, error) {
+	provider, trouble, err := r.provider(ctx, zone, known)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -174,15 +185,15 @@ func probe(ctx context.Context, provider ZoneProvider) *outcome.Error {
 }
 
 // provider returns the zone's provider, made anew only when the spec or a secret changed.
-func (r *DNSZoneReconciler) provider(ctx context.Context, zone *v1alpha1.DNSZone) (ZoneProvider, *outcome.Error, error) {
+func (r *DNSZoneReconciler) provider(
+	ctx context.Context, zone *v1alpha1.DNSZone, known *knownZone,
+) (ZoneProvider, *outcome.Error, error) {
 	secrets, trouble, err := r.readSecrets(ctx, zone)
 	if trouble != nil || err != nil {
 		return nil, trouble, err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	built, found := r.built[zone.Name]
-	if found && built.generation == zone.Generation && maps.Equal(built.secrets, secrets) {
+	built := known.built
+	if built.provider != nil && built.generation == zone.Generation && maps.Equal(built.secrets, secrets) {
 		return built.provider, nil, nil
 	}
 	provider, err := r.NewProvider(zone.Spec, secrets)
@@ -192,33 +203,35 @@ func (r *DNSZoneReconciler) provider(ctx context.Context, zone *v1alpha1.DNSZone
 	case err != nil:
 		return nil, nil, fmt.Errorf("making the provider of DNSZone %s: %w", zone.Name, err)
 	}
-	if r.built == nil {
-		r.built = map[string]builtProvider{}
-	}
-	r.built[zone.Name] = builtProvider{zone.Generation, secrets, provider}
+	known.built = builtProvider{zone.Generation, secrets, provider}
 	return provider, nil, nil
 }
 
-// note remembers the apex, which a DNSZone that is gone can't tell any more, if that is the one that counts.
-func (r *DNSZoneReconciler) note(zone *v1alpha1.DNSZone, counts bool) {
+// recall what is known of a DNSZone. Nothing is known of one that was created under the name of another, whose deletion may have
+// gone unseen: then its generation tells nothing, and its zone may be another, too.
+func (r *DNSZoneReconciler) recall(zone *v1alpha1.DNSZone) *knownZone {
+	r.mu.Lock()
+	known := r.known[zone.Name]
+	r.mu.Unlock()
+	if known != nil && known.uid == zone.UID {
+		return known
+	}
+	r.forget(zone.Name)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !counts {
-		delete(r.apexes, zone.Name)
-		return
+	if r.known == nil {
+		r.known = map[string]*knownZone{}
 	}
-	if r.apexes == nil {
-		r.apexes = map[string]string{}
-	}
-	r.apexes[zone.Name] = string(zone.Spec.Zone)
+	r.known[zone.Name] = &knownZone{uid: zone.UID}
+	return r.known[zone.Name]
 }
 
 // forget a DNSZone that is gone. Should another one have the same apex, it is looked at again within moments.
 func (r *DNSZoneReconciler) forget(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.Zones.remove(r.apexes[name])
-	delete(r.apexes, name)
-	delete(r.built, name)
-	delete(r.looks, name)
+	if known := r.known[name]; known != nil {
+		r.Zones.remove(known.apex)
+	}
+	delete(r.known, name)
 }

@@ -29,10 +29,8 @@ type serverLook struct {
 }
 
 // lookAtServers notes how the zone's name servers are, if it is time to. What is wrong with the primary the probe tells.
-func (r *DNSZoneReconciler) lookAtServers(ctx context.Context, zone *v1alpha1.DNSZone, provider dns.Provider) {
-	r.mu.Lock()
-	last := r.looks[zone.Name]
-	r.mu.Unlock()
+func (r *DNSZoneReconciler) lookAtServers(ctx context.Context, zone *v1alpha1.DNSZone, known *knownZone, provider dns.Provider) {
+	last := known.look
 	if !last.again && r.Now().Sub(last.at) < serverInterval {
 		return
 	}
@@ -50,12 +48,7 @@ func (r *DNSZoneReconciler) lookAtServers(ctx context.Context, zone *v1alpha1.DN
 		}
 		behind = behind || s.State == v1alpha1.NameServerBehind || inStepHere && uint32(s.Serial) != newest
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.looks == nil {
-		r.looks = map[string]serverLook{}
-	}
-	r.looks[zone.Name] = serverLook{r.Now(), newest, behind && !last.again}
+	known.look = serverLook{r.Now(), newest, behind && !last.again}
 	if behind && !last.again && len(zone.Status.NameServers) > 0 {
 		return
 	}

@@ -186,3 +186,29 @@ func TestOfTwoDNSZonesForOneZoneTheOlderCounts(t *testing.T) {
 	w.reconcile("cup")
 	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
 }
+
+// A tool that replaces a DNSZone deletes and creates it at once, which may come as a single change.
+func TestADNSZoneCreatedUnderTheNameOfAnotherIsLookedAtAfresh(t *testing.T) {
+	w := newWorldWithZone(t)
+	replace := func(edit func(*v1alpha1.DNSZoneSpec)) {
+		old := w.getZone("cupdomain-com")
+		w.Expect(w.api.Delete(t.Context(), old)).To(gomega.Succeed())
+		zone := &v1alpha1.DNSZone{ObjectMeta: metav1.ObjectMeta{Name: old.Name}, Spec: *old.Spec.DeepCopy()}
+		edit(&zone.Spec)
+		w.Expect(w.api.Create(t.Context(), zone)).To(gomega.Succeed())
+		w.reconcileZone(old.Name)
+	}
+	replace(func(spec *v1alpha1.DNSZoneSpec) {
+		spec.Provider = v1alpha1.DNSProvider{Webhook: &v1alpha1.WebhookProvider{URL: "http://localhost:8888"}}
+	})
+	status := w.getZone("cupdomain-com").Status
+	w.Expect(status.Guarantee).To(gomega.Equal(v1alpha1.GuaranteeBestEffort), "its own provider is in use")
+	w.Expect(status.NameServers).NotTo(gomega.BeEmpty(), "and its name servers were looked at")
+
+	replace(func(spec *v1alpha1.DNSZoneSpec) { spec.Zone = "example.com" })
+	fed := w.create("cup")
+	_, err := w.zones.Zones.Provider("example.com", fed)
+	w.Expect(err).NotTo(gomega.HaveOccurred())
+	_, err = w.zones.Zones.Provider("cupdomain.com", fed)
+	w.Expect(err).To(gomega.MatchError(gomega.ContainSubstring("its DNSZone is gone")))
+}
