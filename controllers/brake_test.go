@@ -113,8 +113,11 @@ func TestTheBrakeLetsSomeGoAsTimePasses(t *testing.T) {
 }
 
 func TestAReleaseEndsWithItsTimeAndOneThatCannotBeReadIsNone(t *testing.T) {
-	for name, value := range map[string]string{"over": "2001-01-01T00:00:00Z", "no time": "yes"} {
-		t.Run(name, func(t *testing.T) {
+	for value, why := range map[string]string{
+		"2001-01-01T00:00:00Z": "the time in the annotation, 2001-01-01T00:00:00Z, is over",
+		"2026-12-01 15:00":     `the annotation's value "2026-12-01 15:00" is no such time`,
+	} {
+		t.Run(value, func(t *testing.T) {
 			w := newWorldWithBrake(t)
 			w.changeZone(func(zone *v1alpha1.DNSZone) {
 				zone.Annotations = map[string]string{v1alpha1.AnnotationBrakeReleasedUntil: value}
@@ -124,6 +127,7 @@ func TestAReleaseEndsWithItsTimeAndOneThatCannotBeReadIsNone(t *testing.T) {
 				w.reconcile(name)
 			}
 			w.expectCondition(w.get("b"), v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonRemovalsPaused)
+			w.Expect(w.paused().Message).To(gomega.And(gomega.ContainSubstring("RFC 3339, for example "), gomega.HaveSuffix(why)))
 		})
 	}
 }

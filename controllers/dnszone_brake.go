@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,8 +22,7 @@ import (
 // shrink with every Federation that goes.
 func (r *DNSZoneReconciler) setBrake(zone *v1alpha1.DNSZone, vanished int) {
 	limit := brake.Limit(zone.Spec.Brake, int(zone.Status.Federations)+vanished)
-	until, err := time.Parse(time.RFC3339, zone.Annotations[v1alpha1.AnnotationBrakeReleasedUntil])
-	if err == nil && r.Now().Before(until) {
+	if released, _ := brake.Released(zone.Annotations, r.Now()); released {
 		limit = brake.Off
 	}
 	zone.Status.Brake.Limit = int32(limit)
@@ -39,9 +37,10 @@ func (r *DNSZoneReconciler) tellBrake(ctx context.Context, zone *v1alpha1.DNSZon
 	switch {
 	case len(waiting) > 0:
 		zone.Status.Brake.Waiting = int32(len(waiting))
+		_, void := brake.Released(zone.Annotations, r.Now())
 		meta.SetStatusCondition(&zone.Status.Conditions, metav1.Condition{
 			Type: v1alpha1.ConditionRemovalsPaused, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonRemovalsPaused,
-			Message:            brake.Summary(apex, int(zone.Status.Brake.Limit), waiting),
+			Message:            brake.Summary(apex, int(zone.Status.Brake.Limit), waiting, void),
 			ObservedGeneration: zone.Generation, LastTransitionTime: metav1.NewTime(r.Now()),
 		})
 	case known:

@@ -3,6 +3,7 @@
 package brake
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
@@ -24,6 +25,23 @@ func Limit(rule v1alpha1.RemovalBrake, federations int) int {
 	}
 	share := federations * int(rule.Percent) / 100
 	return min(max(int(rule.Federations), share), maxLimit)
+}
+
+// Released tells whether an annotation of its DNSZone releases a brake now, or why one that is set does not.
+func Released(annotations map[string]string, now time.Time) (released bool, void string) {
+	value, set := annotations[v1alpha1.AnnotationBrakeReleasedUntil]
+	if !set {
+		return false, ""
+	}
+	until, err := time.Parse(time.RFC3339, value)
+	switch {
+	case err != nil:
+		return false, fmt.Sprintf("the annotation's value %.*q is no such time", maxValue, value)
+	case !now.Before(until):
+		return false, fmt.Sprintf("the time in the annotation, %s, is over", until.Format(time.RFC3339))
+	default:
+		return true, ""
+	}
 }
 
 // Losses tell when Federations, by namespace and name, first lost records.

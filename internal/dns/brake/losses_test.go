@@ -58,9 +58,52 @@ func TestTheSummaryNamesAFewOfThoseWhoWait(t *testing.T) {
 		"3 more are held back (chat/cup000, chat/cup001, chat/cup002);":                all[:3],
 		"200 more are held back (chat/cup000, chat/cup001, chat/cup002 and 197 more);": all,
 	} {
-		got := brake.Summary("cupdomain.com.", 20, waiting)
+		got := brake.Summary("cupdomain.com.", 20, waiting, "")
 		if !strings.Contains(got, "within ten minutes 20 Federations lost records in it") || !strings.Contains(got, want) {
 			t.Errorf("got %q, want %q in it", got, want)
+		}
+	}
+}
+
+func TestAReleaseThatDoesNotCountIsExplained(t *testing.T) {
+	now := time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC)
+	for name, test := range map[string]struct {
+		annotations map[string]string
+		released    bool
+		void        string
+	}{
+		"none":                     {nil, false, ""},
+		"a time to come":           {release("2026-11-23T07:00:01Z"), true, ""},
+		"one in another time zone": {release("2026-11-23T09:00:00+01:00"), true, ""},
+		"a time that is over":      {release("2026-11-23T07:00:00Z"), false, "the time in the annotation, 2026-11-23T07:00:00Z, is over"},
+		"without a time zone":      {release("2026-12-01 15:00"), false, `the annotation's value "2026-12-01 15:00" is no such time`},
+		"nothing":                  {release(""), false, `the annotation's value "" is no such time`},
+		"very much": {
+			release(strings.Repeat("a", 100_000)), false, `the annotation's value "` + strings.Repeat("a", 40) + `" is no such time`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			released, void := brake.Released(test.annotations, now)
+			if released != test.released || void != test.void {
+				t.Errorf("got %t, %q, want %t, %q", released, void, test.released, test.void)
+			}
+			if got := brake.Summary("cupdomain.com.", 5, nil, void); !strings.HasSuffix(got, test.void) {
+				t.Errorf("got %q, want %q at its end", got, test.void)
+			}
+		})
+	}
+}
+
+func release(until string) map[string]string {
+	return map[string]string{v1alpha1.AnnotationBrakeReleasedUntil: until}
+}
+
+func TestWhoReadsThatRemovalsArePausedLearnsHowATimeIsWritten(t *testing.T) {
+	for _, message := range []string{brake.Message("cupdomain.com."), brake.Summary("cupdomain.com.", 5, nil, "")} {
+		_, example, _ := strings.Cut(message, "RFC 3339, for example ")
+		example, _, _ = strings.Cut(example, ")")
+		if _, err := time.Parse(time.RFC3339, example); err != nil {
+			t.Errorf("the example in %q: %v", message, err)
 		}
 	}
 }
