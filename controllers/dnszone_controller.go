@@ -24,16 +24,6 @@ import (
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
-const (
-	// probeInterval is how often a zone's primary is asked for its start of authority: one small query for each zone,
-	// however many Federations publish there.
-	probeInterval = 3 * time.Second
-	// distantProbeInterval is that of zones whose servers, webhook or API are somebody else's.
-	distantProbeInterval = 30 * time.Second
-	// probeTimeout bounds one probe.
-	probeTimeout = 5 * time.Second
-)
-
 // ZoneProvider is a provider that can be asked whether it can be used: servers answer and accept the credentials.
 type ZoneProvider interface {
 	dns.Provider
@@ -75,13 +65,6 @@ type knownZone struct {
 	look  serverLook
 }
 
-// builtProvider is a provider and what it was made from.
-type builtProvider struct {
-	generation int64
-	secrets    ZoneSecrets
-	provider   ZoneProvider
-}
-
 // +kubebuilder:rbac:groups=xmppfed.io,resources=dnszones,verbs=get;list;watch
 // +kubebuilder:rbac:groups=xmppfed.io,resources=dnszones/status,verbs=patch
 // +kubebuilder:rbac:groups=externaldns.k8s.io,namespace=xmppfed-system,resources=dnsendpoints,verbs=get;list;create;patch;delete
@@ -100,26 +83,25 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	known.apex = ""
-	if trouble == nil {
-		known.apex = string(zone.Spec.Zone)
+	known.apex = string(zone.Spec.Zone)
+	if trouble != nil {
+		known.apex, known.built = "", builtProvider{}
 	}
 	vanished, err := r.count(ctx, zone)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	var provider ZoneProvider
 	if trouble == nil {
 		r.setBrake(zone, vanished)
-		provider, trouble, err = r.look(ctx, zone, known)
+		trouble, err = r.look(ctx, zone, known)
 	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}
 	if trouble == nil {
-		r.lookAtServers(ctx, zone, known, provider)
+		r.lookAtServers(ctx, zone, known)
 	}
-	updateZoneStatus(zone, provider, trouble, r.Now())
+	updateZoneStatus(zone, known.built.provider, trouble, r.Now())
 	if trouble == nil || trouble.Reason != v1alpha1.ReasonDomainClaimed {
 		if err := r.tellBrake(ctx, zone); err != nil {
 			return ctrl.Result{}, err
@@ -131,10 +113,7 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 		}
 		recordEvents(r.Recorder, zone, before.Status.Conditions, zone.Status.Conditions)
 	}
-	if zone.Spec.Provider.RFC2136 == nil {
-		return ctrl.Result{RequeueAfter: distantProbeInterval}, nil
-	}
-	return ctrl.Result{RequeueAfter: probeInterval}, nil
+	return ctrl.Result{RequeueAfter: known.built.next(paceOf(zone.Spec.Provider))}, nil
 }
 
 // findOlder tells that another DNSZone has the same apex and came first.
@@ -155,56 +134,48 @@ func (r *DNSZoneReconciler) findOlder(ctx context.Context, zone *v1alpha1.DNSZon
 }
 
 // look probes the zone, notes how it is and tells the Federations when that is news.
-func (r *DNSZoneReconciler) look(ctx context.Context, zone *v1alpha1.DNSZone, known *knownZone) (ZoneProvider, *outcome.Error, error) {
-	provider, trouble, err := r.provider(ctx, zone, known)
+func (r *DNSZoneReconciler) look(ctx context.Context, zone *v1alpha1.DNSZone, known *knownZone) (*outcome.Error, error) {
+	trouble, err := r.build(ctx, zone, known)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if trouble == nil {
-		trouble = probe(ctx, provider)
+		trouble = known.built.probe(ctx, paceOf(zone.Spec.Provider))
 	}
-	if !r.Zones.set(string(zone.Spec.Zone), provider, trouble) {
-		return provider, trouble, nil
+	if !r.Zones.set(string(zone.Spec.Zone), known.built.provider, trouble) {
+		return trouble, nil
 	}
 	select {
 	case r.Changed <- event.TypedGenericEvent[*v1alpha1.DNSZone]{Object: zone.DeepCopy()}:
-		return provider, trouble, nil
+		return trouble, nil
 	case <-ctx.Done():
-		return nil, nil, ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
-func probe(ctx context.Context, provider ZoneProvider) *outcome.Error {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	err := dnsOutcome(provider.Probe(ctx))
-	if err == nil {
-		return nil
-	}
-	return outcome.From(err, v1alpha1.ReasonServerUnavailable)
-}
-
-// provider returns the zone's provider, made anew only when the spec or a secret changed.
-func (r *DNSZoneReconciler) provider(
-	ctx context.Context, zone *v1alpha1.DNSZone, known *knownZone,
-) (ZoneProvider, *outcome.Error, error) {
+// build makes the zone's provider, anew only when the spec or a secret changed. There is none as long as one is missing.
+func (r *DNSZoneReconciler) build(ctx context.Context, zone *v1alpha1.DNSZone, known *knownZone) (*outcome.Error, error) {
 	secrets, trouble, err := r.readSecrets(ctx, zone)
-	if trouble != nil || err != nil {
-		return nil, trouble, err
+	if err != nil {
+		return nil, err
 	}
 	built := known.built
-	if built.provider != nil && built.generation == zone.Generation && maps.Equal(built.secrets, secrets) {
-		return built.provider, nil, nil
+	if trouble == nil && built.provider != nil && built.generation == zone.Generation && maps.Equal(built.secrets, secrets) {
+		return nil, nil
+	}
+	known.built = builtProvider{}
+	if trouble != nil {
+		return trouble, nil
 	}
 	provider, err := r.NewProvider(zone.Spec, secrets)
 	switch {
 	case errors.As(dnsOutcome(err), &trouble):
-		return nil, trouble, nil
+		return trouble, nil
 	case err != nil:
-		return nil, nil, fmt.Errorf("making the provider of DNSZone %s: %w", zone.Name, err)
+		return nil, fmt.Errorf("making the provider of DNSZone %s: %w", zone.Name, err)
 	}
-	known.built = builtProvider{zone.Generation, secrets, provider}
-	return provider, nil, nil
+	known.built = builtProvider{generation: zone.Generation, secrets: secrets, provider: provider}
+	return nil, nil
 }
 
 // recall what is known of a DNSZone. Nothing is known of one that was created under the name of another, whose deletion may have

@@ -15,6 +15,9 @@ import (
 // on account of a zone that others keep changing.
 const serverInterval = time.Minute
 
+// serverTimeout bounds one look at all of them.
+const serverTimeout = 5 * time.Second
+
 // SerialReader asks the authoritative servers of a zone which version of it they serve.
 type SerialReader interface {
 	Serials(ctx context.Context, p dns.Provider, since uint32) (newest uint32, states []v1alpha1.NameServerStatus, err error)
@@ -29,14 +32,14 @@ type serverLook struct {
 }
 
 // lookAtServers notes how the zone's name servers are, if it is time to. What is wrong with the primary the probe tells.
-func (r *DNSZoneReconciler) lookAtServers(ctx context.Context, zone *v1alpha1.DNSZone, known *knownZone, provider dns.Provider) {
+func (r *DNSZoneReconciler) lookAtServers(ctx context.Context, zone *v1alpha1.DNSZone, known *knownZone) {
 	last := known.look
 	if !last.again && r.Now().Sub(last.at) < serverInterval {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, serverTimeout)
 	defer cancel()
-	newest, states, err := r.Serials.Serials(ctx, provider, last.serial)
+	newest, states, err := r.Serials.Serials(ctx, known.built.provider, last.serial)
 	if err != nil {
 		return
 	}

@@ -212,3 +212,13 @@ func TestADNSZoneCreatedUnderTheNameOfAnotherIsLookedAtAfresh(t *testing.T) {
 	_, err = w.zones.Zones.Provider("cupdomain.com", fed)
 	w.Expect(err).To(gomega.MatchError(gomega.ContainSubstring("its DNSZone is gone")))
 }
+
+func TestAProbeThatHadNoTurnTakesNoZoneAway(t *testing.T) {
+	w := newWorldWithZone(t)
+	w.takeNews()
+	w.probe = &dns.Error{Reason: v1alpha1.ReasonRateLimited, Message: "there is no room for more requests", Err: dns.ErrNoTurn}
+	w.Expect(w.reconcileZone("cupdomain-com").RequeueAfter).To(gomega.Equal(2 * time.Second))
+	w.expectZone("cupdomain-com", metav1.ConditionTrue, v1alpha1.ReasonReady, "")
+	w.Expect(w.takeNews()).To(gomega.BeEmpty())
+	w.Expect(w.journal).To(gomega.BeEmpty())
+}

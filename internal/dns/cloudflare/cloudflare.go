@@ -104,8 +104,8 @@ func NewLimiter() *rate.Limiter { return rate.NewLimiter(requestRate, requestBur
 // paced has each request wait for its turn.
 func paced(limiter *rate.Limiter) option.Middleware {
 	return func(request *http.Request, next option.MiddlewareNext) (*http.Response, error) {
-		if err := limiter.Wait(request.Context()); err != nil {
-			return nil, &noTurnError{err}
+		if err := dns.AwaitTurn(request.Context(), limiter); err != nil {
+			return nil, err
 		}
 		return next(request)
 	}

@@ -110,6 +110,9 @@ func TestRequestsOfAnAccountWaitForTheirTurn(t *testing.T) {
 	}
 	_, err := newProvider(t, server.URL, shared).Get(ctx, key)
 	dnstest.WantError(t, err, v1alpha1.ReasonRateLimited, false, "1,200 in five minutes", "cupdomain.com")
+	if !errors.Is(err, dns.ErrNoTurn) {
+		t.Errorf("got %v, want that the request had no turn", err)
+	}
 	if sent := server.Requests(); len(sent) != 1 {
 		t.Errorf("%v were sent, want one request", sent)
 	}

@@ -85,17 +85,11 @@ func (e apiErrors) String() string {
 	return strings.Join(out, ", ")
 }
 
-// noTurnError tells that a request can't have its turn before its time is up.
-type noTurnError struct{ error }
-
-func (e *noTurnError) Unwrap() error { return e.error }
-
 // failure of a request. There may be no response.
 func (p *Provider) failure(err error, response *http.Response) error {
-	var noTurn *noTurnError
 	var api *sdk.Error
 	switch isAPI := errors.As(err, &api); {
-	case errors.As(err, &noTurn):
+	case errors.Is(err, dns.ErrNoTurn):
 		return p.rateLimited(err)
 	case isAPI:
 		return p.refusal(api.StatusCode, parseErrors(api), err)

@@ -37,18 +37,12 @@ type credentialsError struct{ error }
 
 func (e *credentialsError) Unwrap() error { return e.error }
 
-// noTurnError tells that a request can't have its turn before its time is up.
-type noTurnError struct{ error }
-
-func (e *noTurnError) Unwrap() error { return e.error }
-
 // failure of a request that the action is needed for.
 func (p *Provider) failure(err error, action string) error {
 	var missing *credentialsError
-	var noTurn *noTurnError
 	var api smithy.APIError
 	switch {
-	case errors.As(err, &noTurn):
+	case errors.Is(err, dns.ErrNoTurn):
 		return p.rateLimited(err)
 	case errors.As(err, &missing):
 		return &dns.Error{

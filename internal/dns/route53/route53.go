@@ -121,8 +121,8 @@ func paced(limiter *rate.Limiter) func(*middleware.Stack) error {
 	wait := func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
 		out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
 	) {
-		if err := limiter.Wait(ctx); err != nil {
-			return out, metadata, &noTurnError{err}
+		if err := dns.AwaitTurn(ctx, limiter); err != nil {
+			return out, metadata, err
 		}
 		return next.HandleFinalize(ctx, in)
 	}

@@ -115,6 +115,9 @@ func TestRequestsOfAnAccountWaitForTheirTurn(t *testing.T) {
 	}
 	_, err := newProvider(t, server.URL, shared).Get(ctx, key)
 	dnstest.WantError(t, err, v1alpha1.ReasonRateLimited, false, "five per second", "cupdomain.com")
+	if !errors.Is(err, dns.ErrNoTurn) {
+		t.Errorf("got %v, want that the request had no turn", err)
+	}
 	if sent := server.Requests(); len(sent) != 1 {
 		t.Errorf("%v were sent, want one request", sent)
 	}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/dns"
+	"github.com/xmppfed/xmppfed/internal/outcome"
+)
+
+// pace of the probes of a zone.
+type pace struct {
+	// interval between probes. After one that went wrong, but may be right the next time, it is shorter, and grows from probe to
+	// probe.
+	interval time.Duration
+	// timeout of a probe.
+	timeout time.Duration
+}
+
+var (
+	// primaryPace is that of zones whose primary is asked for its start of authority: one small query for each zone, however many
+	// Federations publish there.
+	primaryPace = pace{interval: 3 * time.Second, timeout: 5 * time.Second}
+	// distantPace is that of zones whose servers, webhook or API are somebody else's. A probe may have to wait until those Federations
+	// at work in zones of the same account have had their turns.
+	distantPace = pace{interval: 30 * time.Second, timeout: 10 * time.Second}
+)
+
+// soonestProbe is the shortest pause after a probe that went wrong.
+const soonestProbe = 2 * time.Second
+
+func paceOf(provider v1alpha1.DNSProvider) pace {
+	if provider.RFC2136 != nil {
+		return primaryPace
+	}
+	return distantPace
+}
+
+// builtProvider is a provider, what it was made from, and how its probes went.
+type builtProvider struct {
+	generation int64
+	secrets    ZoneSecrets
+	provider   ZoneProvider
+
+	// probed tells that there is a verdict of a probe; it is nil if the zone can be used.
+	probed  bool
+	verdict *outcome.Error
+	// pause until the next probe; zero if it is that of the pace.
+	pause time.Duration
+}
+
+// probe finds out whether the zone can be used. One that had no turn learns nothing, so the verdict before stands.
+func (b *builtProvider) probe(ctx context.Context, p pace) *outcome.Error {
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	defer cancel()
+	err := b.provider.Probe(ctx)
+	if err == nil {
+		b.probed, b.verdict, b.pause = true, nil, 0
+		return nil
+	}
+	verdict := outcome.From(dnsOutcome(err), v1alpha1.ReasonServerUnavailable)
+	noTurn := errors.Is(err, dns.ErrNoTurn)
+	switch {
+	case verdict.Policy == outcome.Stall:
+		b.pause = 0
+	case noTurn:
+		b.pause = min(max(2*b.pause, soonestProbe), p.interval)
+	default:
+		b.pause = min(max(2*b.pause, verdict.After, soonestProbe), p.interval)
+	}
+	if noTurn && b.probed {
+		return b.verdict
+	}
+	b.probed, b.verdict = !noTurn, verdict
+	return verdict
+}
+
+// next is how long to wait until the next probe.
+func (b *builtProvider) next(p pace) time.Duration {
+	if b.pause > 0 {
+		return b.pause
+	}
+	return p.interval
+}
