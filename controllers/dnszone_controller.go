@@ -101,6 +101,9 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	if trouble == nil {
 		r.lookAtServers(ctx, zone, known)
 	}
+	if unreadable := selectorTrouble(zone); unreadable != nil && known.apex != "" {
+		trouble = unreadable
+	}
 	updateZoneStatus(zone, known.built.provider, trouble, r.Now())
 	if trouble == nil || trouble.Reason != v1alpha1.ReasonDomainClaimed {
 		if err := r.tellBrake(ctx, zone); err != nil {

@@ -5,6 +5,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/claims"
 	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
@@ -35,6 +37,18 @@ func (r *DNSZoneReconciler) count(ctx context.Context, zone *v1alpha1.DNSZone) (
 		}
 	}
 	return len(lost), nil
+}
+
+// selectorTrouble is a selector that can't be read. It is no reason not to write to the zone, where records may stand.
+func selectorTrouble(zone *v1alpha1.DNSZone) *outcome.Error {
+	_, err := claims.Namespaces(zone)
+	if err == nil {
+		return nil
+	}
+	// It repeats what the selector has, however long, and has its own idea of spaces.
+	why := strings.Join(strings.Fields(err.Error()), " ")
+	return outcome.Stalled(v1alpha1.ReasonDomainNotAllowed, "no namespace may publish in zone %s, because spec.namespaces.selector can't "+
+		"be read: %.1000s; the platform team has to correct it", zone.Spec.Zone, why)
 }
 
 // updateZoneStatus says how a zone is. There is no provider as long as none can be made.

@@ -5,6 +5,7 @@
 package controllers_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
@@ -221,4 +223,30 @@ func TestAProbeThatHadNoTurnTakesNoZoneAway(t *testing.T) {
 	w.expectZone("cupdomain-com", metav1.ConditionTrue, v1alpha1.ReasonReady, "")
 	w.Expect(w.takeNews()).To(gomega.BeEmpty())
 	w.Expect(w.journal).To(gomega.BeEmpty())
+}
+
+// What was stored before admission refused it.
+func TestAZoneWhoseSelectorCannotBeReadSaysSoAndStaysUsable(t *testing.T) {
+	w := newWorldWithZone(t)
+	readable := w.zones.Client
+	w.zones.Client = interceptor.NewClient(readable.(client.WithWatch), interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+			err := c.Get(ctx, key, obj, opts...)
+			obj.(*v1alpha1.DNSZone).Spec.Namespaces = &v1alpha1.AllowedNamespaces{
+				From:     v1alpha1.NamespacesSelector,
+				Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"no label": "at all"}},
+			}
+			return err
+		},
+	})
+	w.reconcileZone("cupdomain-com")
+	w.expectZone("cupdomain-com", metav1.ConditionFalse, v1alpha1.ReasonDomainNotAllowed,
+		`spec.namespaces.selector can't be read: [key: Invalid value: "no label"`)
+	w.Expect(meta.IsStatusConditionTrue(w.getZone("cupdomain-com").Status.Conditions, v1alpha1.ConditionStalled)).To(gomega.BeTrue())
+	_, err := w.zones.Zones.Provider("cupdomain.com", w.create("cup"))
+	w.Expect(err).NotTo(gomega.HaveOccurred(), "records that stand there may have to be removed")
+
+	w.zones.Client = readable
+	w.reconcileZone("cupdomain-com")
+	w.expectZone("cupdomain-com", metav1.ConditionTrue, v1alpha1.ReasonReady, "")
 }

@@ -123,7 +123,8 @@ const (
 	// ReasonDomainClaimed: another Federation in the cluster came first with one of the names; of a DNSZone, another
 	// DNSZone with its zone.
 	ReasonDomainClaimed = "DomainClaimed"
-	// ReasonDomainNotAllowed: the DNSZone of one of the names does not allow this namespace.
+	// ReasonDomainNotAllowed: the DNSZone of one of the names does not allow this namespace; of a DNSZone, its selector of
+	// namespaces can't be read, so that it allows none.
 	ReasonDomainNotAllowed = "DomainNotAllowed"
 	// ReasonZoneNotFound: no DNSZone covers one of the names.
 	ReasonZoneNotFound = "ZoneNotFound"

@@ -5,6 +5,9 @@
 package claims
 
 import (
+	"maps"
+	"slices"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -43,7 +46,14 @@ func placeIn(
 		return "", outcome.Stalled(v1alpha1.ReasonZoneNotFound,
 			"no DNSZone covers %s; the platform team has to create one for the zone that holds it", name)
 	}
-	if zone := byApex[apex]; !allows(&zone, namespaceLabels) {
+	zone := byApex[apex]
+	allowed, err := Namespaces(&zone)
+	switch {
+	case err != nil:
+		return "", outcome.Stalled(v1alpha1.ReasonDomainNotAllowed,
+			"%s lies in DNSZone %s, which lets no namespace publish, because its spec.namespaces.selector can't be read; the platform "+
+				"team has to correct that as Ready of the DNSZone tells", name, zone.Name)
+	case !allowed.Matches(labels.Set(namespaceLabels)):
 		return "", outcome.Stalled(v1alpha1.ReasonDomainNotAllowed,
 			"%s lies in DNSZone %s, which does not let namespace %s publish; the platform team has to allow it in "+
 				"spec.namespaces of that DNSZone", name, zone.Name, namespace)
@@ -71,20 +81,23 @@ func Adoptable(zones []v1alpha1.DNSZone) map[string]bool {
 	return adoptable
 }
 
-// allows tells whether a zone lets namespaces with the given labels publish. A selector that can't be read allows none.
-func allows(zone *v1alpha1.DNSZone, namespaceLabels map[string]string) bool {
+// Namespaces that may publish in a zone, by their labels, or why spec.namespaces.selector can't be read. Of several causes it is
+// always the same.
+func Namespaces(zone *v1alpha1.DNSZone) (labels.Selector, error) {
 	allowed := zone.Spec.Namespaces
-	if allowed == nil {
-		return false
+	switch {
+	case allowed != nil && allowed.From == v1alpha1.NamespacesAll:
+		return labels.Everything(), nil
+	case allowed == nil || allowed.Selector == nil:
+		return labels.Nothing(), nil
 	}
-	if allowed.From == v1alpha1.NamespacesAll {
-		return true
+	ordered := metav1.LabelSelector{MatchExpressions: slices.Clone(allowed.Selector.MatchExpressions)}
+	for _, key := range slices.Sorted(maps.Keys(allowed.Selector.MatchLabels)) {
+		ordered.MatchExpressions = append(ordered.MatchExpressions, metav1.LabelSelectorRequirement{
+			Key: key, Operator: metav1.LabelSelectorOpIn, Values: []string{allowed.Selector.MatchLabels[key]},
+		})
 	}
-	if allowed.Selector == nil {
-		return false
-	}
-	selector, err := metav1.LabelSelectorAsSelector(allowed.Selector)
-	return err == nil && selector.Matches(labels.Set(namespaceLabels))
+	return metav1.LabelSelectorAsSelector(&ordered)
 }
 
 // Rival finds among Federations that want a name the one that has it and keeps fed out; nil when there is none. MayPublish

@@ -4,10 +4,12 @@ package claims_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
@@ -117,5 +119,46 @@ func TestAcrossNamespacesOnlyThatANameIsTakenIsTold(t *testing.T) {
 		if got := claims.Claimed(&fed, &other, "a.example").Message; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// A zone that was stored before admission refused such a selector does not name the namespace as the one to be allowed.
+func TestOfASelectorThatCannotBeReadTheSameIsAlwaysSaid(t *testing.T) {
+	unreadable := zone("a", "a.example", 0, &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesSelector, Selector: &metav1.LabelSelector{
+		MatchLabels: map[string]string{"x y": "1", "b c": "1", "good": "1", "m n": "1"},
+	}})
+	for range 20 {
+		if _, err := claims.Namespaces(&unreadable); err == nil || !strings.Contains(err.Error(), `"b c"`) {
+			t.Fatalf("got %v, want one that names the first", err)
+		}
+	}
+	_, refused := claims.Place([]string{"xmpp.a.example"}, "chat", nil, []v1alpha1.DNSZone{unreadable})
+	if refused == nil || !strings.Contains(refused.Message, "Ready of the DNSZone") || strings.Contains(refused.Message, "chat") {
+		t.Errorf("got %v, want one that leads to the DNSZone", refused)
+	}
+}
+
+func TestTheLabelsOfASelectorAllHaveToMatch(t *testing.T) {
+	both := zone("a", "a.example", 0, &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesSelector, Selector: &metav1.LabelSelector{
+		MatchLabels:      map[string]string{"team": "chat"},
+		MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "publishes", Operator: metav1.LabelSelectorOpExists}},
+	}})
+	allowed, err := claims.Namespaces(&both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		labels labels.Set
+		want   bool
+	}{
+		{labels.Set{"team": "chat", "publishes": ""}, true}, {labels.Set{"team": "chat"}, false}, {labels.Set{"publishes": ""}, false},
+	} {
+		if got := allowed.Matches(test.labels); got != test.want {
+			t.Errorf("labels %v: got %t, want %t", test.labels, got, test.want)
+		}
+	}
+	empty := zone("a", "a.example", 0, &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesSelector, Selector: &metav1.LabelSelector{}})
+	if allowed, err = claims.Namespaces(&empty); err != nil || !allowed.Matches(labels.Set{}) {
+		t.Errorf("an empty selector: got %v, %v, want everything", allowed, err)
 	}
 }
