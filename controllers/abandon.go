@@ -46,20 +46,54 @@ func (r *FederationReconciler) tellAbandoned(fed *v1alpha1.Federation) {
 		if !abandons(fed, zone) {
 			continue
 		}
-		intro := fmt.Sprintf("left in zone %s; its administrator removes them (nsupdate): ", zone)
-		for _, commands := range fill(maxNote-len(intro), removals(r.owner(fed), fed, zone)) {
+		for _, note := range r.abandonedIn(fed, zone) {
 			number++
 			r.Recorder.Eventf(fed, nil, corev1.EventTypeWarning, v1alpha1.EventRecordsAbandoned,
-				fmt.Sprintf("AbandonRecords%d", number), "%s%s", intro, commands)
+				fmt.Sprintf("AbandonRecords%d", number), "%s", note)
 		}
 	}
 }
 
-// removals are the commands of nsupdate(1) that remove all that an owner has in a zone, as far as status tells.
+// abandonedIn tells what is left in a zone. What was offered to another owner may be that owner's by now, so nobody is
+// given commands that remove it.
+func (r *FederationReconciler) abandonedIn(fed *v1alpha1.Federation, zone string) []string {
+	owner := r.owner(fed)
+	if to := r.recipient(fed); to != "" {
+		return []string{fmt.Sprintf("left in zone %s: what owner %s has not accepted (spec.dns.transferTo); the ownership records "+
+			"own._xmppfed that have o=%s list it, and the zone's administrator removes no more than that", zone, to, owner.ID)}
+	}
+	intro := fmt.Sprintf("left in zone %s; its administrator removes them (nsupdate): ", zone)
+	if fed.Spec.DNS.Shared {
+		intro = fmt.Sprintf("left in zone %s; its administrator removes them, and of the TXT records own._xmppfed of each shared domain "+
+			"only the one that has o=%s (nsupdate): ", zone, owner.ID)
+	}
+	var notes []string
+	for _, commands := range fill(maxNote-len(intro), removals(owner, fed, zone)) {
+		notes = append(notes, intro+commands)
+	}
+	return notes
+}
+
+// removals are the commands of nsupdate(1) that remove all that an owner has in a zone, as far as status tells. Of service
+// records that are shared they remove only this owner's, and leave out the ownership records, which are others' as well.
 func removals(owner dns.Owner, fed *v1alpha1.Federation, zone string) []string {
 	var commands []string
-	for _, key := range dns.WithOwnership(owner, zone, keysOf(listed(fed, zone))) {
-		commands = append(commands, dns.Removal(key))
+	var shared []dns.Key
+	sets := listed(fed, zone)
+	for _, set := range sets {
+		if !fed.Spec.DNS.Shared || set.Type != dns.TypeSRV {
+			continue
+		}
+		shared = append(shared, set.Key())
+		for _, data := range set.Data {
+			commands = append(commands, dns.RemovalOf(set.Key(), data))
+		}
+	}
+	shared = dns.WithOwnership(owner, zone, shared)
+	for _, key := range dns.WithOwnership(owner, zone, keysOf(sets)) {
+		if _, index := dns.Ownership(key); index || !slices.Contains(shared, key) {
+			commands = append(commands, dns.Removal(key))
+		}
 	}
 	return commands
 }

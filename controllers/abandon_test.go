@@ -20,8 +20,9 @@ func (w *world) left() []string {
 	for {
 		select {
 		case event := <-w.events.Events:
-			_, list, found := strings.Cut(event, "RecordsAbandoned left in zone cupdomain.com; its administrator removes them (nsupdate): ")
+			note, list, found := strings.Cut(event, " (nsupdate): ")
 			if found {
+				w.Expect(note).To(gomega.ContainSubstring("RecordsAbandoned left in zone cupdomain.com; its administrator removes them"))
 				commands = append(commands, strings.Split(list, "; ")...)
 			}
 		default:
@@ -75,6 +76,52 @@ func TestGivingAZoneUpChangesNothingWhileTheFederationLives(t *testing.T) {
 	w.reconcile("cup")
 	w.Expect(w.records()).To(gomega.ContainElement("cup1.cupdomain.com. 300 A 203.0.113.131"))
 	w.Expect(w.left()).To(gomega.BeEmpty())
+}
+
+func TestATransferThatAZoneHoldsUpEndsWhenTheZoneIsGivenUp(t *testing.T) {
+	w := newWorldWithZone(t)
+	other := w.elsewhere()
+	w.createReady("cup")
+	w.change("cup", transferringTo(other.ID))
+	w.reconcile("cup")
+	w.Expect(other.converge(other.units()...)).To(gomega.Succeed())
+	accepted := w.zone.Dump()
+	w.Expect(w.api.DeleteAllOf(t.Context(), &v1alpha1.DNSZone{})).To(gomega.Succeed())
+	w.reconcileZone("cupdomain-com")
+	w.startDeletion("cup")
+	w.reconcile("cup")
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonZoneNotProbed,
+		"annotate the Federation with xmppfed.io/abandon-records-in=cupdomain.com")
+
+	owner := w.get("cup").Status.DNSOwner
+	w.change("cup", abandon("cupdomain.com"))
+	w.takeEvents()
+	w.reconcile("cup")
+	w.reconcile("cup")
+	w.Expect(w.exists(&v1alpha1.Federation{}, "cup")).To(gomega.BeFalse())
+	w.Expect(w.zone.Dump()).To(gomega.Equal(accepted))
+	events := w.takeEvents()
+	w.Expect(events).To(gomega.ContainElement(gomega.And(
+		gomega.HavePrefix("Warning RecordsAbandoned left in zone cupdomain.com"), gomega.ContainSubstring("o="+owner))))
+	w.Expect(events).NotTo(gomega.ContainElement(gomega.ContainSubstring("update delete")), "the records are the other owner's by now")
+}
+
+func TestWhatIsLeftOfASharedDomainIsListedWithoutThePartsOfOthers(t *testing.T) {
+	w := newWorldWithZone(t)
+	other := w.elsewhere()
+	w.createReady("cup", func(fed *v1alpha1.Federation) { fed.Spec.DNS.Shared = true })
+	w.Expect(other.converge(other.sharing()...)).To(gomega.Succeed())
+	owner := w.get("cup").Status.DNSOwner
+	w.change("cup", abandon("cupdomain.com"))
+	w.startDeletion("cup")
+	w.reconcile("cup")
+	w.reconcile("cup")
+	w.Expect(w.left()).To(gomega.ConsistOf(
+		"update delete _xmpp-server._tcp.cupdomain.com. SRV 0 0 5269 cup1.cupdomain.com.",
+		"update delete _xmpp-server._tcp.conference.cupdomain.com. SRV 0 0 5269 cup1.cupdomain.com.",
+		"update delete cup1.cupdomain.com. A",
+		"update delete own._xmppfed.cup1.cupdomain.com. TXT",
+		"update delete "+owner+"._xmppfed.cupdomain.com. TXT"))
 }
 
 func TestALongListOfWhatIsLeftIsSpreadOverSeveralEvents(t *testing.T) {

@@ -31,7 +31,7 @@ func (r *FederationReconciler) handOver(ctx context.Context, s *scope) (finding,
 	for _, unit := range desired.Units(s.fed, s.apexes, s.addresses) {
 		wanted[s.apexes[unit.Anchor]] = append(wanted[s.apexes[unit.Anchor]], unit)
 	}
-	offered, err := r.offer(ctx, s, wanted)
+	offered, err := r.offer(ctx, s, s.fed.Status.Zones, wanted)
 	if err != nil {
 		return finding{}, err
 	}
@@ -59,12 +59,13 @@ func (r *FederationReconciler) handOver(ctx context.Context, s *scope) (finding,
 	}, nil
 }
 
-// offer what the Federation has in each zone. It returns the record sets that are not accepted yet.
-func (r *FederationReconciler) offer(ctx context.Context, s *scope, wanted map[string][]dns.Unit) ([]dns.Key, error) {
+// offer what the Federation has in each of some zones. It returns the record sets that are not accepted yet.
+func (r *FederationReconciler) offer(ctx context.Context, s *scope, zones []string, wanted map[string][]dns.Unit) ([]dns.Key, error) {
 	owner := r.owner(s.fed)
 	owner.TransferTo = s.fed.Spec.DNS.TransferTo
 	var offered []dns.Key
-	for _, zone := range s.fed.Status.Zones {
+	for _, zone := range zones {
+		s.stuckIn = zone
 		provider, err := r.Zones.Provider(zone, s.fed)
 		if err != nil {
 			return nil, err
@@ -75,6 +76,7 @@ func (r *FederationReconciler) offer(ctx context.Context, s *scope, wanted map[s
 		}
 		offered = append(offered, result.Offered...)
 	}
+	s.stuckIn = ""
 	return offered, nil
 }
 
@@ -83,7 +85,7 @@ func (r *FederationReconciler) awaitTransfer(ctx context.Context, s *scope) erro
 	if r.recipient(s.fed) == "" || keepsRecords(s.fed) || s.fed.Status.ServiceRecordsWithdrawn != nil {
 		return nil
 	}
-	offered, err := r.offer(ctx, s, nil)
+	offered, err := r.offer(ctx, s, zonesToClear(s.fed), nil)
 	if err != nil || !slices.ContainsFunc(offered, isService) {
 		return err
 	}

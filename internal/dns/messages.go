@@ -28,6 +28,9 @@ func removal(keys ...Key) string {
 // Removal is what to type into nsupdate(1) to remove a record set.
 func Removal(k Key) string { return fmt.Sprintf("update delete %s %s", k.Name, TypeName(k.Type)) }
 
+// RemovalOf is what to type into nsupdate(1) to remove one record of a set.
+func RemovalOf(k Key, d Data) string { return Removal(k) + " " + d.String() }
+
 // all is the ownership record with the records it lists.
 func (g guard) all() []Key { return append([]Key{g.key}, g.marker.keys...) }
 
