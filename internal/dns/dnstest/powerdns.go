@@ -29,8 +29,8 @@ type PowerDNS struct {
 }
 
 // StartPowerDNS starts the authoritative server of PowerDNS, with SQLite, as primary of zones, given with further records
-// in master file format.
-func StartPowerDNS(t testing.TB, zones map[string]string) *PowerDNS {
+// in master file format. The settings are further lines of its configuration.
+func StartPowerDNS(t testing.TB, zones map[string]string, settings ...string) *PowerDNS {
 	t.Helper()
 	program := find(t, "pdns_server", "pdns-server")
 	sqlite := find(t, "sqlite3", "sqlite3")
@@ -54,7 +54,8 @@ webserver-address=%s
 webserver-port=%d
 api=yes
 api-key=%s
-`, d.path("zones.db"), strings.Join(d.hosts(), ","), d.port(), d.dir, loopback, apiPort, powerDNSKey))
+%s
+`, d.path("zones.db"), strings.Join(d.hosts(), ","), d.port(), d.dir, loopback, apiPort, powerDNSKey, strings.Join(settings, "\n")))
 	d.writeZones(zones)
 	d.run(string(schema), sqlite, d.path("zones.db"))
 	for zone := range zones {
@@ -85,6 +86,13 @@ func (p *PowerDNS) AddZone(t testing.TB, zone, records string) {
 	})
 	p.call(t, http.MethodPut, path+"/metadata/TSIG-ALLOW-DNSUPDATE", map[string]any{"metadata": mayUpdate()})
 	t.Cleanup(func() { p.call(t, http.MethodDelete, path, nil) })
+}
+
+// AllowUpdatesFrom lets machines of a network update a zone, besides those that the configuration lets.
+func (p *PowerDNS) AllowUpdatesFrom(t testing.TB, zone, network string) {
+	t.Helper()
+	p.call(t, http.MethodPut, "/api/v1/servers/localhost/zones/"+dns.Canonical(zone)+"/metadata/ALLOW-DNSUPDATE-FROM",
+		map[string]any{"metadata": []string{network}})
 }
 
 // call the HTTP API.

@@ -122,7 +122,8 @@ func rcode(answer *miekg.Msg) string {
 func (s *session) updateRefused(answer *miekg.Msg, change dns.Change) *dns.Error {
 	return s.permanent(v1alpha1.ReasonUpdateRefused, answer, fmt.Sprintf("%s refuses key %s an update of zone %s; its "+
 		"administrator allows it, in BIND with update-policy { %s }, in Knot DNS with an acl that has action update, in PowerDNS "+
-		"with TSIG-ALLOW-DNSUPDATE; if the server is a secondary, name the primary in the DNSZone",
+		"with TSIG-ALLOW-DNSUPDATE and, for the operator's address, ALLOW-DNSUPDATE-FROM; if the server is a secondary, name the "+
+		"primary in the DNSZone",
 		s.server, s.client.keyName(), s.client.zoneName(), s.client.grants(change)))
 }
 
