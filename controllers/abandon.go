@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
@@ -74,12 +75,26 @@ func (r *FederationReconciler) abandonedIn(fed *v1alpha1.Federation, zone string
 	return notes
 }
 
+// mayHave are the record sets that the Federation may have in a zone. Where somebody else has what it wants, those that were
+// never published are not its own.
+func mayHave(fed *v1alpha1.Federation, zone string) []dns.RRset {
+	published := meta.FindStatusCondition(fed.Status.Conditions, v1alpha1.ConditionDNSPublished)
+	if published == nil || !slices.Contains(conflicts, published.Reason) {
+		return listed(fed, zone)
+	}
+	own := fed.DeepCopy()
+	own.Status.Records = slices.DeleteFunc(own.Status.Records, func(record v1alpha1.RecordStatus) bool {
+		return record.State == v1alpha1.RecordPending
+	})
+	return listed(own, zone)
+}
+
 // removals are the commands of nsupdate(1) that remove all that an owner has in a zone, as far as status tells. Of service
 // records that are shared they remove only this owner's, and leave out the ownership records, which are others' as well.
 func removals(owner dns.Owner, fed *v1alpha1.Federation, zone string) []string {
 	var commands []string
 	var shared []dns.Key
-	sets := listed(fed, zone)
+	sets := mayHave(fed, zone)
 	for _, set := range sets {
 		if !fed.Spec.DNS.Shared || set.Type != dns.TypeSRV {
 			continue

@@ -124,6 +124,22 @@ func TestWhatIsLeftOfASharedDomainIsListedWithoutThePartsOfOthers(t *testing.T) 
 		"update delete "+owner+"._xmppfed.cupdomain.com. TXT"))
 }
 
+func TestWhatAnotherOwnerHasIsNotListedAsLeft(t *testing.T) {
+	w := newWorldWithZone(t)
+	other := w.elsewhere()
+	w.Expect(other.converge(other.units()...)).To(gomega.Succeed())
+	w.create("cup", abandon("cupdomain.com"))
+	w.reconcile("cup")
+	w.assignAddress("cup", publicAddress)
+	w.reconcile("cup")
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionDNSPublished, metav1.ConditionFalse, v1alpha1.ReasonOwnershipConflict)
+	w.startDeletion("cup")
+	w.reconcile("cup")
+	w.reconcile("cup")
+	w.Expect(w.exists(&v1alpha1.Federation{}, "cup")).To(gomega.BeFalse())
+	w.Expect(w.left()).To(gomega.BeEmpty())
+}
+
 func TestALongListOfWhatIsLeftIsSpreadOverSeveralEvents(t *testing.T) {
 	w := newWorldWithZone(t)
 	w.createReady("cup", abandon("cupdomain.com"), func(fed *v1alpha1.Federation) {

@@ -131,12 +131,13 @@ func holds(fed *v1alpha1.Federation, zone, name string) bool {
 	return found && apex == zone
 }
 
+// conflicts are the reasons that a record could not be written because somebody else has it, or its name.
+var conflicts = []string{v1alpha1.ReasonOwnershipConflict, v1alpha1.ReasonRecordExistsUnowned, v1alpha1.ReasonCNAMEConflict}
+
 // conflict tells that a record could not be written because it is somebody else's.
 func conflict(err error) bool {
 	var failed *outcome.Error
-	return errors.As(err, &failed) && slices.Contains([]string{
-		v1alpha1.ReasonOwnershipConflict, v1alpha1.ReasonRecordExistsUnowned, v1alpha1.ReasonCNAMEConflict,
-	}, failed.Reason)
+	return errors.As(err, &failed) && slices.Contains(conflicts, failed.Reason)
 }
 
 // awaitCaches waits until resolvers have forgotten the service records.
