@@ -55,7 +55,7 @@ func (w *world) put(obj client.Object) {
 }
 
 // createZone creates a DNSZone whose name is its apex with '-' for '.'. Without a selector every namespace may publish.
-func (w *world) createZone(name string, selector *metav1.LabelSelector) *v1alpha1.DNSZone {
+func (w *world) createZone(name string, selector *v1alpha1.NamespaceSelector) *v1alpha1.DNSZone {
 	w.t.Helper()
 	apexes := map[string]v1alpha1.DomainName{
 		"cupdomain-com": "cupdomain.com", "conference-cupdomain-com": "conference.cupdomain.com", "example-com": "example.com",

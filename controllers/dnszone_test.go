@@ -234,7 +234,7 @@ func TestAZoneWhoseSelectorCannotBeReadSaysSoAndStaysUsable(t *testing.T) {
 			err := c.Get(ctx, key, obj, opts...)
 			obj.(*v1alpha1.DNSZone).Spec.Namespaces = &v1alpha1.AllowedNamespaces{
 				From:     v1alpha1.NamespacesSelector,
-				Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"no label": "at all"}},
+				Selector: &v1alpha1.NamespaceSelector{MatchLabels: map[string]v1alpha1.LabelValue{"no label": "at all"}},
 			}
 			return err
 		},

@@ -144,7 +144,9 @@ func TestTwoYoungFederationsAgreeOnWhoIsFirst(t *testing.T) {
 func TestWhoMayNotPublishADomainDoesNotBlockIt(t *testing.T) {
 	w := newWorld(t)
 	w.createKey(goodKey)
-	w.createZone("cupdomain-com", &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: w.namespace}})
+	w.createZone("cupdomain-com", &v1alpha1.NamespaceSelector{MatchLabels: map[string]v1alpha1.LabelValue{
+		corev1.LabelMetadataName: v1alpha1.LabelValue(w.namespace),
+	}})
 	w.reconcileZone("cupdomain-com")
 	squatter := w.another()
 	first := w.create("squatter", inNamespace(squatter.namespace))
@@ -161,7 +163,7 @@ func TestWhoMayNotPublishADomainDoesNotBlockIt(t *testing.T) {
 func TestANamespaceThatIsAllowedLaterPublishesThen(t *testing.T) {
 	w := newWorld(t)
 	w.createKey(goodKey)
-	w.createZone("cupdomain-com", &metav1.LabelSelector{MatchLabels: map[string]string{"xmpp": "yes"}})
+	w.createZone("cupdomain-com", &v1alpha1.NamespaceSelector{MatchLabels: map[string]v1alpha1.LabelValue{"xmpp": "yes"}})
 	w.reconcileZone("cupdomain-com")
 	w.create("cup")
 	w.reconcile("cup")

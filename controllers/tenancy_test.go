@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/onsi/gomega"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 )
@@ -18,7 +17,7 @@ import (
 // that zone, or of one that nobody has, no such name gets into the DNS.
 func TestNoFieldOfAFederationPublishesANameOutsideTheAllowance(t *testing.T) {
 	w := newWorldWithZone(t)
-	w.createZone("conference-cupdomain-com", &metav1.LabelSelector{MatchLabels: map[string]string{"nobody": "has this"}})
+	w.createZone("conference-cupdomain-com", &v1alpha1.NamespaceSelector{MatchLabels: map[string]v1alpha1.LabelValue{"nobody": "has-this"}})
 	w.reconcileZone("conference-cupdomain-com")
 	w.create("cup", func(fed *v1alpha1.Federation) { fed.Spec.Server.GroupChat = nil })
 	w.reconcile("cup")

@@ -184,33 +184,6 @@ type TSIGKey struct {
 	SecretRef SecretKey `json:"secretRef"`
 }
 
-// AllowedNamespaces selects namespaces.
-//
-// +kubebuilder:validation:XValidation:rule="!has(self.selector) || !has(self.selector.matchExpressions) || self.selector.matchExpressions.all(e, e.operator in ['In', 'NotIn'] ? has(e.values) && size(e.values) > 0 : e.operator in ['Exists', 'DoesNotExist'] && !has(e.values))",fieldPath=".selector",message="spec.namespaces.selector.matchExpressions must each have operator In or NotIn with values, or Exists or DoesNotExist without"
-// +kubebuilder:validation:XValidation:rule="self.from == 'Selector' ? has(self.selector) : !has(self.selector)",message="spec.namespaces.selector must be set when spec.namespaces.from is Selector, and only then"
-type AllowedNamespaces struct {
-	// From is All for every namespace, or Selector for those whose labels match selector.
-	//
-	// +required
-	// +kubebuilder:validation:Enum=All;Selector
-	From NamespacesFrom `json:"from"`
-
-	// Selector of namespace labels; an empty selector selects every namespace.
-	//
-	// +optional
-	Selector *metav1.LabelSelector `json:"selector,omitempty"`
-}
-
-// NamespacesFrom tells how namespaces are selected.
-type NamespacesFrom string
-
-const (
-	// NamespacesAll selects every namespace.
-	NamespacesAll NamespacesFrom = "All"
-	// NamespacesSelector selects the namespaces whose labels match a selector.
-	NamespacesSelector NamespacesFrom = "Selector"
-)
-
 // DNSZoneStatus is what the operator saw of the zone.
 type DNSZoneStatus struct {
 	// ObservedGeneration is the generation of the spec that this status speaks of.

@@ -30,6 +30,14 @@ func badZones() []badManifest {
 		return badManifest{name: name, spec: "provider: {cloudflare: " + member + "}", field: "spec.provider.cloudflare." + field, message: message}
 	}
 	const oneMember = "spec.provider must have exactly one member; set one of rfc2136, dnsEndpoint, route53, cloudflare, webhook and manual, and remove the others"
+	selector := func(name, member, field, message string) badManifest {
+		return badManifest{
+			name: "a selector with " + name, spec: "namespaces: {from: Selector, selector: {" + member + "}}",
+			field: "spec.namespaces.selector." + field, message: message,
+		}
+	}
+	const notRequirement = "must be In or NotIn with values, or Exists or DoesNotExist without; add values, or remove them"
+	const notLabelValue = "must be the value of a label: letters, digits, '-', '_' and '.', with a letter or digit at both ends"
 	const notURL = "must be an http or https address without user, password, query or fragment"
 	all := []badManifest{
 		{name: "a zone with a trailing dot", spec: "zone: cupdomain.com.", field: "spec.zone", message: notDNSName},
@@ -101,12 +109,25 @@ func badZones() []badManifest {
 			message: "spec.namespaces.selector must be set when spec.namespaces.from is Selector, and only then"},
 		{name: "a selector beside All", spec: "namespaces: {from: All, selector: {}}", field: "spec.namespaces",
 			message: "spec.namespaces.selector must be set when spec.namespaces.from is Selector, and only then"},
-		{name: "a selector with an unknown operator", field: "spec.namespaces.selector",
-			spec:    "namespaces: {from: Selector, selector: {matchExpressions: [{key: a, operator: Equals, values: [b]}]}}",
-			message: "must each have operator In or NotIn with values, or Exists or DoesNotExist without"},
-		{name: "a selector that lacks its values", field: "spec.namespaces.selector",
-			spec:    "namespaces: {from: Selector, selector: {matchExpressions: [{key: a, operator: In}]}}",
-			message: "must each have operator In or NotIn with values, or Exists or DoesNotExist without"},
+		selector("an unknown operator", "matchExpressions: [{key: a, operator: Equals, values: [b]}]", "matchExpressions[0].operator",
+			`supported values: "In", "NotIn", "Exists", "DoesNotExist"`),
+		selector("no values for In", "matchExpressions: [{key: a, operator: In}]", "matchExpressions[0].operator", notRequirement),
+		selector("values for Exists", "matchExpressions: [{key: a, operator: Exists, values: [b]}]", "matchExpressions[0].operator",
+			notRequirement),
+		selector("a value that has a space", "matchLabels: {team: chat ops}", "matchLabels[team]", notLabelValue),
+		selector("a value of 64 characters", "matchLabels: {team: "+strings.Repeat("c", 64)+"}", "matchLabels.team",
+			"may not be more than 63 bytes"),
+		selector("a key with two slashes", "matchLabels: {a/b/c: chat}", "matchLabels", "keys must be those of labels"),
+		selector("no key", "matchExpressions: [{operator: Exists}]", "matchExpressions[0].key", "Required value"),
+		selector("an expression's key with two slashes", "matchExpressions: [{key: a/b/c, operator: Exists}]",
+			"matchExpressions[0].key", "must be the key of a label"),
+		selector("an expression's value with a space", "matchExpressions: [{key: team, operator: NotIn, values: [chat, chat ops]}]",
+			"matchExpressions[0].values[1]", notLabelValue),
+		selector("17 expressions", "matchExpressions: "+list(17, "{key: a%d, operator: Exists}"), "matchExpressions",
+			"must have at most 16 items"),
+		selector("65 labels", "matchLabels: {"+strings.Trim(list(65, "a%d: b"), "[]")+"}", "matchLabels", "must have at most 64 items"),
+		selector("513 values", "matchExpressions: [{key: team, operator: In, values: "+list(513, "a%d")+"}]",
+			"matchExpressions[0].values", "must have at most 512 items"),
 		{name: "an unknown way to choose namespaces", spec: "namespaces: {from: Same}", field: "spec.namespaces.from",
 			message: `supported values: "All", "Selector"`},
 	}
@@ -159,7 +180,10 @@ func goodManifests() map[string]struct{ kind, spec string } {
 		"a zone for every namespace":     {"DNSZone", "namespaces: {from: All}"},
 		"a zone for labelled namespaces": {"DNSZone", "namespaces: {from: Selector, selector: {matchLabels: {a: b}}}"},
 		"a zone for namespaces by expressions": {"DNSZone", `namespaces: {from: Selector, selector: {matchExpressions: [
-			{key: team, operator: In, values: [chat]}, {key: trial, operator: DoesNotExist}]}}`},
+			{key: team, operator: In, values: [chat, Chat_ops.2, ""]}, {key: trial, operator: DoesNotExist}]}}`},
+		"a zone for namespaces with labels of every form": {"DNSZone", `namespaces: {from: Selector, selector: {
+			matchLabels: {kubernetes.io/metadata.name: chat, Team_1.a: "", example.com/Team: 1-a.B_c},
+			matchExpressions: [{key: example.com/Team, operator: NotIn, values: [` + strings.Repeat("c", 63) + `]}]}}`},
 		"a zone for nobody yet":                       {"DNSZone", "{}"},
 		"a zone that people write to":                 {"DNSZone", "provider: {manual: {}}"},
 		"a zone behind a webhook in the same pod":     {"DNSZone", "provider: {webhook: {url: http://localhost:8888}}"},

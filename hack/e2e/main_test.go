@@ -99,7 +99,7 @@ func testZone(name, apex string) *v1alpha1.DNSZone {
 			}},
 			Namespaces: &v1alpha1.AllowedNamespaces{
 				From:     v1alpha1.NamespacesSelector,
-				Selector: &metav1.LabelSelector{MatchLabels: map[string]string{labelAllowed: "true"}},
+				Selector: &v1alpha1.NamespaceSelector{MatchLabels: map[string]v1alpha1.LabelValue{labelAllowed: "true"}},
 			},
 			// The tests delete more Federations than a brake lets go.
 			Brake: v1alpha1.RemovalBrake{Percent: 100},

@@ -5,9 +5,6 @@
 package claims
 
 import (
-	"maps"
-	"slices"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -91,13 +88,7 @@ func Namespaces(zone *v1alpha1.DNSZone) (labels.Selector, error) {
 	case allowed == nil || allowed.Selector == nil:
 		return labels.Nothing(), nil
 	}
-	ordered := metav1.LabelSelector{MatchExpressions: slices.Clone(allowed.Selector.MatchExpressions)}
-	for _, key := range slices.Sorted(maps.Keys(allowed.Selector.MatchLabels)) {
-		ordered.MatchExpressions = append(ordered.MatchExpressions, metav1.LabelSelectorRequirement{
-			Key: key, Operator: metav1.LabelSelectorOpIn, Values: []string{allowed.Selector.MatchLabels[key]},
-		})
-	}
-	return metav1.LabelSelectorAsSelector(&ordered)
+	return metav1.LabelSelectorAsSelector(allowed.Selector.LabelSelector())
 }
 
 // Rival finds among Federations that want a name the one that has it and keeps fed out; nil when there is none. MayPublish

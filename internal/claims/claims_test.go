@@ -34,10 +34,10 @@ func zone(name, apex string, second int, allowed *v1alpha1.AllowedNamespaces) v1
 func TestTheZoneThatHoldsANameDecidesWhoMayPublishIt(t *testing.T) {
 	everybody := &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesAll}
 	labelled := &v1alpha1.AllowedNamespaces{
-		From: v1alpha1.NamespacesSelector, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"publishes": "yes"}},
+		From: v1alpha1.NamespacesSelector, Selector: &v1alpha1.NamespaceSelector{MatchLabels: map[string]v1alpha1.LabelValue{"publishes": "yes"}},
 	}
-	unreadable := &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesSelector, Selector: &metav1.LabelSelector{
-		MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Resembles"}},
+	unreadable := &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesSelector, Selector: &v1alpha1.NamespaceSelector{
+		MatchExpressions: []v1alpha1.NamespaceRequirement{{Key: "a", Operator: "Resembles"}},
 	}}
 	for name, test := range map[string]struct {
 		zones  []v1alpha1.DNSZone
@@ -124,8 +124,8 @@ func TestAcrossNamespacesOnlyThatANameIsTakenIsTold(t *testing.T) {
 
 // A zone that was stored before admission refused such a selector does not name the namespace as the one to be allowed.
 func TestOfASelectorThatCannotBeReadTheSameIsAlwaysSaid(t *testing.T) {
-	unreadable := zone("a", "a.example", 0, &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesSelector, Selector: &metav1.LabelSelector{
-		MatchLabels: map[string]string{"x y": "1", "b c": "1", "good": "1", "m n": "1"},
+	unreadable := zone("a", "a.example", 0, &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesSelector, Selector: &v1alpha1.NamespaceSelector{
+		MatchLabels: map[string]v1alpha1.LabelValue{"x y": "1", "b c": "1", "good": "1", "m n": "1"},
 	}})
 	for range 20 {
 		if _, err := claims.Namespaces(&unreadable); err == nil || !strings.Contains(err.Error(), `"b c"`) {
@@ -139,9 +139,9 @@ func TestOfASelectorThatCannotBeReadTheSameIsAlwaysSaid(t *testing.T) {
 }
 
 func TestTheLabelsOfASelectorAllHaveToMatch(t *testing.T) {
-	both := zone("a", "a.example", 0, &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesSelector, Selector: &metav1.LabelSelector{
-		MatchLabels:      map[string]string{"team": "chat"},
-		MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "publishes", Operator: metav1.LabelSelectorOpExists}},
+	both := zone("a", "a.example", 0, &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesSelector, Selector: &v1alpha1.NamespaceSelector{
+		MatchLabels:      map[string]v1alpha1.LabelValue{"team": "chat"},
+		MatchExpressions: []v1alpha1.NamespaceRequirement{{Key: "publishes", Operator: metav1.LabelSelectorOpExists}},
 	}})
 	allowed, err := claims.Namespaces(&both)
 	if err != nil {
@@ -157,7 +157,7 @@ func TestTheLabelsOfASelectorAllHaveToMatch(t *testing.T) {
 			t.Errorf("labels %v: got %t, want %t", test.labels, got, test.want)
 		}
 	}
-	empty := zone("a", "a.example", 0, &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesSelector, Selector: &metav1.LabelSelector{}})
+	empty := zone("a", "a.example", 0, &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesSelector, Selector: &v1alpha1.NamespaceSelector{}})
 	if allowed, err = claims.Namespaces(&empty); err != nil || !allowed.Matches(labels.Set{}) {
 		t.Errorf("an empty selector: got %v, %v, want everything", allowed, err)
 	}

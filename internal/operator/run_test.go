@@ -123,7 +123,7 @@ func TestTheOperatorFollowsWhatHappensInTheCluster(t *testing.T) {
 	zone := &v1alpha1.DNSZone{}
 	g.Expect(api.Get(t.Context(), client.ObjectKey{Name: "cupdomain-com"}, zone)).To(gomega.Succeed())
 	zone.Spec.Namespaces = &v1alpha1.AllowedNamespaces{
-		From: v1alpha1.NamespacesSelector, Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"xmpp": "yes"}},
+		From: v1alpha1.NamespacesSelector, Selector: &v1alpha1.NamespaceSelector{MatchLabels: map[string]v1alpha1.LabelValue{"xmpp": "yes"}},
 	}
 	g.Expect(api.Update(t.Context(), zone)).To(gomega.Succeed())
 	reaches(v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonDomainNotAllowed)

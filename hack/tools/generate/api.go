@@ -20,7 +20,6 @@ var kubernetesTypes = map[string]string{
 	"conditions":       "[]Condition",
 	"imagePullSecrets": "[]LocalObjectReference",
 	"resources":        "ResourceRequirements",
-	"selector":         "LabelSelector",
 	"tolerations":      "[]Toleration",
 }
 
