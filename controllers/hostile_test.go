@@ -43,6 +43,9 @@ type leaf struct {
 	set func(spec map[string]any, value string)
 }
 
+// asKey ends the path of a leaf that is the key in a map.
+const asKey = " as key"
+
 // leaves walks the schema, so that fields to come are tested as well.
 func leaves(path string, schema apiextensionsv1.JSONSchemaProps, at func(map[string]any) setter) []leaf {
 	switch {
@@ -57,7 +60,7 @@ func leaves(path string, schema apiextensionsv1.JSONSchemaProps, at func(map[str
 		inMap := func(spec map[string]any) setter {
 			return func(value any) { at(spec)(map[string]any{"key": value}) }
 		}
-		asKey := leaf{path + " as key", func(spec map[string]any, value string) {
+		asKey := leaf{path + asKey, func(spec map[string]any, value string) {
 			at(spec)(map[string]any{value: smallest(*schema.AdditionalProperties.Schema)})
 		}}
 		return append(leaves(path+".key", *schema.AdditionalProperties.Schema, inMap), asKey)

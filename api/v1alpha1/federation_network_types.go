@@ -112,11 +112,14 @@ type LoadBalancerSpec struct {
 	// +kubebuilder:validation:Enum=SingleStack;PreferDualStack;RequireDualStack
 	IPFamilyPolicy *corev1.IPFamilyPolicy `json:"ipFamilyPolicy,omitempty"`
 
-	// Annotations added to the Service, for the cloud's load balancer.
+	// Annotations added to the Service, for the cloud's load balancer. Those of ExternalDNS are refused, because names are
+	// published through DNSZones. They can't be recognised if it runs with a prefix of its own (--annotation-prefix); keep such
+	// a one from the Services and pods of namespaces that may not publish every name.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('xmppfed.io/'))",message="keys under xmppfed.io/ are the operator's; use another prefix"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('external-dns.alpha.kubernetes.io/') && !k.startsWith('external-dns.kubernetes.io/'))",message="keys under external-dns.kubernetes.io/ and external-dns.alpha.kubernetes.io/ have ExternalDNS publish names that no DNSZone allows; remove them, and write what is to be published to spec.domains and spec.dns.hostname"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k.lowerAscii()).hasValue())",message="keys must be those of annotations: a name of letters, digits, '-', '_' and '.', for example team, or a DNS prefix and a name, for example example.com/team"
 	Annotations map[string]string `json:"annotations,omitempty"`
 

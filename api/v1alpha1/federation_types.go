@@ -221,11 +221,12 @@ type PodTemplateSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k).hasValue())",message="keys must be those of labels: a name of letters, digits, '-', '_' and '.', for example team, or a DNS prefix and a name, for example example.com/team"
 	Labels map[string]string `json:"labels,omitempty"`
 
-	// Annotations added to the pods.
+	// Annotations added to the pods. Those of ExternalDNS are refused; see spec.exposure.loadBalancer.annotations.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('xmppfed.io/'))",message="keys under xmppfed.io/ are the operator's; use another prefix"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('external-dns.alpha.kubernetes.io/') && !k.startsWith('external-dns.kubernetes.io/'))",message="keys under external-dns.kubernetes.io/ and external-dns.alpha.kubernetes.io/ have ExternalDNS publish names that no DNSZone allows; remove them, and write what is to be published to spec.domains and spec.dns.hostname"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k.lowerAscii()).hasValue())",message="keys must be those of annotations: a name of letters, digits, '-', '_' and '.', for example team, or a DNS prefix and a name, for example example.com/team"
 	Annotations map[string]string `json:"annotations,omitempty"`
 

@@ -29,6 +29,7 @@ const (
 	notBothFamilies = "must name networks of both IPv4 and IPv6"
 	notNetwork      = "must be a network in CIDR form, for example 198.51.100.0/24"
 	operatorsKey    = "keys under xmppfed.io/ are the operator's; use another prefix"
+	externalDNSKey  = "keys under external-dns.kubernetes.io/ and external-dns.alpha.kubernetes.io/ have ExternalDNS publish names that no DNSZone allows; remove them"
 )
 
 func badFederations() []badManifest {
@@ -103,6 +104,11 @@ func badServers() []badManifest {
 			"keys under app.kubernetes.io/ and xmppfed.io/ are the operator's; use another prefix"),
 		server("a pod annotation of the operator's", "podTemplate: {annotations: {xmppfed.io/generation: x}}",
 			"podTemplate.annotations", operatorsKey),
+		server("a host name for ExternalDNS at the pods",
+			"podTemplate: {annotations: {external-dns.kubernetes.io/hostname: www.other.example}}", "podTemplate.annotations", externalDNSKey),
+		server("a host name for an older ExternalDNS at the pods",
+			"podTemplate: {annotations: {external-dns.alpha.kubernetes.io/internal-hostname: www.other.example}}",
+			"podTemplate.annotations", externalDNSKey),
 		server("a pod label with a space", "podTemplate: {labels: {my team: x}}", "podTemplate.labels", "keys must be those of labels"),
 		server("a pod annotation with two slashes", "podTemplate: {annotations: {a/b/c: x}}", "podTemplate.annotations",
 			"keys must be those of annotations"),
@@ -139,6 +145,11 @@ func badExposures() []badManifest {
 			"must be a load balancer class, for example service.k8s.aws/nlb"),
 		exposure("a Service annotation of the operator's", "loadBalancer: {annotations: {xmppfed.io/a: b}}",
 			"loadBalancer.annotations", operatorsKey),
+		exposure("a host name for ExternalDNS at the Service",
+			"loadBalancer: {annotations: {external-dns.kubernetes.io/hostname: www.other.example}}", "loadBalancer.annotations", externalDNSKey),
+		exposure("a host name for an older ExternalDNS at the Service",
+			"loadBalancer: {annotations: {external-dns.alpha.kubernetes.io/hostname: www.other.example}}", "loadBalancer.annotations",
+			externalDNSKey),
 		exposure("a Service annotation with a line feed", `loadBalancer: {annotations: {"a\nb": c}}`, "loadBalancer.annotations",
 			"keys must be those of annotations"),
 		exposure("a source range without prefix length", "loadBalancer: {sourceRanges: [198.51.100.0]}",
