@@ -301,7 +301,7 @@ type VerificationSpec struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8
-	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^(127[.]|0[.]|169[.]254[.]|[[]::1[]]|[[]::[]]|[[]fe80:)')",message="must not be an address of the operator's own machine; write that of a public resolver"
+	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^([0-9.]+|[[][0-9a-f:.]+[]]):[0-9]{1,5}$') || [self.matches('^[[]') ? self.substring(1, self.lastIndexOf(']')) : self.substring(0, self.lastIndexOf(':'))].all(host, !isIP(host) || !(host.startsWith('0.') || ip(host).isLoopback() || ip(host).isUnspecified() || ip(host).isLinkLocalUnicast()))",message="must not be an address of the operator's own machine; write that of a public resolver"
 	Resolvers []ServerAddress `json:"resolvers,omitempty"`
 
 	// HostedServices are XMPP domains of services that host many organisations, for example a former provider's. Each is

@@ -30,6 +30,7 @@ const (
 	notNetwork      = "must be a network in CIDR form, for example 198.51.100.0/24"
 	operatorsKey    = "keys under xmppfed.io/ are the operator's; use another prefix"
 	externalDNSKey  = "keys under external-dns.kubernetes.io/ and external-dns.alpha.kubernetes.io/ have ExternalDNS publish names that no DNSZone allows; remove them"
+	ownMachine      = "must not be an address of the operator's own machine; write that of a public resolver"
 )
 
 func badFederations() []badManifest {
@@ -211,7 +212,25 @@ func badRecords() []badManifest {
 }
 
 func badTLS() []badManifest {
+	resolver := func(name, address string) badManifest {
+		return badManifest{
+			name: "a resolver at " + name, spec: `verification: {resolvers: ["203.0.113.53:53", "` + address + `"]}`,
+			field: "spec.verification.resolvers[1]", message: ownMachine,
+		}
+	}
 	return []badManifest{
+		resolver("the loopback address", "127.0.0.1:53"),
+		resolver("another loopback address", "127.8.9.10:8081"),
+		resolver("the loopback address of IPv6", "[::1]:53"),
+		resolver("the loopback address of IPv6 with a zero", "[0::1]:8081"),
+		resolver("the loopback address of IPv6 in full", "[0:0:0:0:0:0:0:1]:53"),
+		resolver("no address in particular", "0.0.0.0:53"),
+		resolver("an address of this network", "0.1.2.3:53"),
+		resolver("no address in particular of IPv6", "[::]:53"),
+		resolver("no address in particular of IPv6 in full", "[0:0:0:0:0:0:0:0]:53"),
+		resolver("a link-local address", "169.254.169.254:80"),
+		resolver("a link-local address of IPv6", "[fe80::1]:53"),
+		resolver("a link-local address of IPv6 at the other end of the range", "[febf:0::1]:53"),
 		{name: "a certificate of a Secret without name", spec: `tls: {secretRef: {name: ""}}`, field: "spec.tls.secretRef.name",
 			message: "should be at least 1 chars long"},
 		{name: "a certificate of a Secret with a path", spec: "tls: {secretRef: {name: chat/cup-tls}}",

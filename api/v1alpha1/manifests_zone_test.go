@@ -168,7 +168,7 @@ func goodManifests() map[string]struct{ kind, spec string } {
 		"source ranges of both families": {"Federation",
 			`exposure: {loadBalancer: {ipFamilyPolicy: RequireDualStack, sourceRanges: [198.51.100.0/24, "2001:db8::/32"]}}`},
 		"dual stack for everyone":    {"Federation", "exposure: {loadBalancer: {ipFamilyPolicy: PreferDualStack}}"},
-		"resolvers of both families": {"Federation", `verification: {resolvers: ["203.0.113.53:53", "[2001:db8::53]:5353"]}`},
+		"resolvers of both families": {"Federation", `verification: {resolvers: ["203.0.113.53:53", "[2001:db8::53]:5353", "[::5]:53", "[fec0::1]:53"]}`},
 		"every field":                {"Federation", everyField},
 		"1000 partners of 64 domains": {"Federation",
 			"{domains: " + list(64, "d%d.com") + ", peers: " + list(1000, "{domain: p%d.example, profile: GoogleTalk, acknowledgeInsecure: true}") + "}"},
