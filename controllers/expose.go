@@ -38,7 +38,7 @@ func (r *FederationReconciler) expose(ctx context.Context, s *scope) (finding, e
 	s.clusterAddresses = parseAddresses(service.Spec.ClusterIPs)
 	if fixed := s.fed.Spec.Exposure.PublicAddresses; len(fixed) > 0 {
 		s.addresses = parseAddresses(fixed)
-		return r.noteAddresses(s, "of spec.exposure.publicAddresses")
+		return noteAddresses(s, "of spec.exposure.publicAddresses", &service), nil
 	}
 	var hostnames, addresses []string
 	for _, ingress := range service.Status.LoadBalancer.Ingress {
@@ -51,7 +51,7 @@ func (r *FederationReconciler) expose(ctx context.Context, s *scope) (finding, e
 	s.addresses = parseAddresses(addresses)
 	switch {
 	case len(s.addresses) > 0:
-		return r.noteAddresses(s, "from the load balancer of Service "+service.Name+lacking(&service, s.addresses))
+		return noteAddresses(s, "from the load balancer of Service "+service.Name+lacking(&service, s.addresses), &service), nil
 	case len(hostnames) > 0:
 		return finding{}, outcome.Stalled(v1alpha1.ReasonAddressIsHostname,
 			"the load balancer of Service %s has the host name %s but no address, and address records need addresses; "+
@@ -83,15 +83,40 @@ func lacking(service *corev1.Service, addresses []netip.Addr) string {
 	return ""
 }
 
-func (r *FederationReconciler) noteAddresses(s *scope, source string) (finding, error) {
+func noteAddresses(s *scope, source string, service *corev1.Service) finding {
 	s.fed.Status.Addresses = nil
 	for _, address := range s.addresses {
 		s.fed.Status.Addresses = append(s.fed.Status.Addresses, address.String())
 	}
-	return finding{
+	found := finding{
 		reason:  v1alpha1.ReasonAssigned,
 		message: fmt.Sprintf("%s %s", strings.Join(s.fed.Status.Addresses, ", "), source),
-	}, nil
+	}
+	if open := openToAll(&service.Spec); open != "" {
+		found.reason, found.message = v1alpha1.ReasonSourceRangesIncomplete, found.message+"; "+open
+	}
+	return found
+}
+
+// openToAll tells of an IP family of the Service that none of its source ranges is of: load balancers leave it open. Admission
+// can't see that, for which families a Service has is up to the cluster, and to what it had before.
+func openToAll(spec *corev1.ServiceSpec) string {
+	if len(spec.LoadBalancerSourceRanges) == 0 {
+		return ""
+	}
+	for i, family := range spec.IPFamilies {
+		is := func(network string) bool { return strings.Contains(network, ":") == (family == corev1.IPv6Protocol) }
+		if slices.ContainsFunc(spec.LoadBalancerSourceRanges, is) {
+			continue
+		}
+		text := fmt.Sprintf("everyone may connect by %s, because spec.exposure.loadBalancer.sourceRanges name no network of that "+
+			"family; add one that may", family)
+		if i > 0 { // SingleStack keeps the first.
+			text += fmt.Sprintf(", or set spec.exposure.loadBalancer.ipFamilyPolicy to %s", corev1.IPFamilyPolicySingleStack)
+		}
+		return text
+	}
+	return ""
 }
 
 // parseAddresses sorts addresses and leaves out what is none that others could reach.

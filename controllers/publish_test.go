@@ -76,6 +76,23 @@ func TestAnAddressOfEachFamilyIsPublished(t *testing.T) {
 	w.Expect(w.records()).To(gomega.ContainElement("cup1.cupdomain.com. 300 A " + publicAddress))
 }
 
+func TestSourceRangesThatLeaveAFamilyOpenAreReportedAndTheAddressStays(t *testing.T) {
+	w := newWorldWithZone(t)
+	w.createReady("cup")
+	w.change("cup", func(fed *v1alpha1.Federation) {
+		fed.Spec.Exposure.LoadBalancer.SourceRanges = []string{"2001:db8::/32"}
+	})
+	w.reconcile("cup")
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionAddressAssigned, metav1.ConditionTrue, v1alpha1.ReasonSourceRangesIncomplete,
+		publicAddress, "everyone may connect by IPv4", "add one that may")
+	w.Expect(w.records()).To(gomega.ContainElement("cup1.cupdomain.com. 300 A " + publicAddress))
+	w.change("cup", func(fed *v1alpha1.Federation) {
+		fed.Spec.Exposure.LoadBalancer.SourceRanges = []string{"2001:db8::/32", "198.51.100.0/24"}
+	})
+	w.reconcile("cup")
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionAddressAssigned, metav1.ConditionTrue, v1alpha1.ReasonAssigned, publicAddress)
+}
+
 func TestDualStackThatTheClusterDoesNotHaveIsRefused(t *testing.T) {
 	w := newWorldWithZone(t)
 	w.create("cup", func(fed *v1alpha1.Federation) {

@@ -34,7 +34,7 @@ const (
 	// ConditionAddressAssigned is true when there is a public address: the load balancer's, or those of
 	// spec.exposure.publicAddresses. Events of the Service are in the message. Always present once accepted.
 	//
-	// True: Assigned. False: AddressPending, AddressIsHostname, NameTaken, ObjectRefused.
+	// True: Assigned, SourceRangesIncomplete. False: AddressPending, AddressIsHostname, NameTaken, ObjectRefused.
 	ConditionAddressAssigned = "AddressAssigned"
 
 	// ConditionDNSPublished is true when every record is served by every authoritative server of its zone. Always
@@ -176,6 +176,9 @@ const (
 const (
 	// ReasonAssigned: there is a public address.
 	ReasonAssigned = "Assigned"
+	// ReasonSourceRangesIncomplete: there is a public address, but spec.exposure.loadBalancer.sourceRanges name no network of one of
+	// the IP families that the Service has, so that everyone may connect by that one.
+	ReasonSourceRangesIncomplete = "SourceRangesIncomplete"
 	// ReasonAddressPending: the load balancer has no address yet.
 	ReasonAddressPending = "AddressPending"
 	// ReasonAddressIsHostname: the load balancer has only a host name, but address records need addresses.
