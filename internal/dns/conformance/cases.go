@@ -291,4 +291,22 @@ func many(s suite) {
 func outside(s suite) {
 	name := "cup1.foo" + dns.Display(s.apex)
 	s.mustFail(v1alpha1.ReasonNameOutsideZone, []string{name}, owner(1), host(name, "203.0.113.1"))
+	if !s.Provider().Capabilities().Writes {
+		return
+	}
+	// Converge looks at names itself; a provider that is asked for one all the same changes nothing.
+	before := s.Dump()
+	for _, elsewhere := range []string{name, "cup2.elsewhere.example"} {
+		var change dns.Change
+		for _, n := range []string{"cup1." + s.apex, elsewhere, "cup3." + s.apex} {
+			change.Put = append(change.Put, host(n, "203.0.113.130").Records...)
+		}
+		e, ok := dns.AsError(s.Provider().Apply(context.Background(), change))
+		if !ok || e.Reason != v1alpha1.ReasonNameOutsideZone {
+			s.Errorf("writing %s: got %v, want NameOutsideZone", elsewhere, e)
+		}
+	}
+	if diff := cmp.Diff(before, s.Dump()); diff != "" {
+		s.Errorf("the zone changed (-before +after):\n%s", diff)
+	}
 }

@@ -57,6 +57,8 @@ const (
 	guarded
 	// contested cases have several writers or interruptions, so they are only for providers that guarantee something.
 	contested
+	// undivided cases hold with every provider whose changes are applied as a whole.
+	undivided
 	// told cases are for providers with which people write.
 	told
 	// every provider.
@@ -88,7 +90,7 @@ func testCases() []testCase {
 		{"A forged ownership record stops everything", guarded, forged},
 		{"An ownership record that somebody removed is reported, and nothing is overwritten", guarded, lost},
 		{"A prerequisite of any kind that does not hold keeps everything as it was", guarded, prerequisites},
-		{"A change of which one record can't be written changes nothing", guarded, whole},
+		{"A change of which one record can't be written changes nothing", undivided, whole},
 		{"Of many that claim a name at once exactly one gets it", contested, race},
 		{"Runs that are cut off at any moment leave nothing behind", contested, cutOff},
 		{"Names go to another owner in one update, and never stop answering", contested, transfer},
@@ -133,7 +135,9 @@ func (k kind) result(c dns.Capabilities) Result {
 		return NotApplicable("the operator writes the records itself")
 	case !c.Writes:
 		return NotApplicable("people write the records, the operator only compares")
-	case !c.BestEffort():
+	case k == undivided && !c.Atomic:
+		return NotApplicable("a change takes several steps; what an interrupted one leaves undone is done by the next run")
+	case !c.BestEffort() || k == undivided:
 		return OK
 	case k == contested:
 		return NotApplicable("without prerequisites or atomic changes nothing is guaranteed to several writers, or after an interruption")

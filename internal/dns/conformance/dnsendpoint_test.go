@@ -13,6 +13,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -54,16 +55,25 @@ func (p publishing) Apply(ctx context.Context, change dns.Change) error {
 
 func (z endpointZone) Provider() dns.Provider { return z.provider(z.world.Client) }
 
-// Losing creates the first object but loses the answer.
+// Losing creates, changes or deletes the first object but loses the answer.
 func (z endpointZone) Losing() dns.Provider {
 	lost := false
+	answer := func(err error) error {
+		if err != nil || lost {
+			return err
+		}
+		lost = true
+		return apierrors.NewTimeoutError("the answer got lost", 1)
+	}
 	return z.provider(interceptor.NewClient(z.world.Client, interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.CreateOption) error {
-			if err := c.Create(ctx, o, options...); err != nil || lost {
-				return err
-			}
-			lost = true
-			return apierrors.NewTimeoutError("the answer got lost", 1)
+			return answer(c.Create(ctx, o, options...))
+		},
+		Apply: func(ctx context.Context, c client.WithWatch, wanted runtime.ApplyConfiguration, options ...client.ApplyOption) error {
+			return answer(c.Apply(ctx, wanted, options...))
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.DeleteOption) error {
+			return answer(c.Delete(ctx, o, options...))
 		},
 	}))
 }

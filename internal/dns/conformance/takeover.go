@@ -122,18 +122,24 @@ func prerequisites(s suite) {
 	}
 }
 
+// whole has the server refuse one record of a change, beside others that it would remove, replace and add.
 func whole(s suite) {
+	alias := dns.RRset{Name: "alias." + s.apex, Type: dns.TypeCNAME, TTL: 60, Data: []dns.Data{dns.Alias("elsewhere.example.")}}
+	removed, replaced := host("cup1."+s.apex, "203.0.113.130").Records, host("cup2."+s.apex, "203.0.113.130").Records
+	s.Edit(dns.Change{Put: append([]dns.RRset{alias, removed[0]}, replaced...)})
 	before := s.Dump()
-	address := []netip.Addr{netip.MustParseAddr("203.0.113.130")}
-	var change dns.Change
-	for _, name := range []string{"cup1." + s.apex, "cup2.elsewhere.example", "cup3." + s.apex} {
-		change.Put = append(change.Put, dns.AddressRecords(name, 300, address)...)
+	change := dns.Change{Drop: []dns.Key{removed[0].Key()}}
+	for _, name := range []string{"cup2." + s.apex, "cup3." + s.apex, alias.Name} {
+		change.Put = append(change.Put, host(name, "203.0.113.140").Records...)
 	}
-	e, ok := dns.AsError(s.Provider().Apply(context.Background(), change))
-	if !ok || e.Reason != v1alpha1.ReasonNameOutsideZone {
-		s.Errorf("got %v, want NameOutsideZone", e)
+	if err := s.Provider().Apply(context.Background(), change); err == nil {
+		s.Error("the server took an address beside an alias")
 	}
 	if diff := cmp.Diff(before, s.Dump()); diff != "" {
 		s.Errorf("the zone changed (-before +after):\n%s", diff)
+	}
+	change.Put = change.Put[:2]
+	if err := s.Provider().Apply(context.Background(), change); err != nil {
+		s.Errorf("the same change without that address: %v", err)
 	}
 }

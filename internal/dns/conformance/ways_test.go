@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +54,7 @@ func wayCases() []wayCase {
 		{"A key without the right is UpdateRefused", failing(v1alpha1.ReasonUpdateRefused, func(c *rfc2136.Config) {
 			c.KeyName, c.Secret = dnstest.LimitedKey, dnstest.LimitedSecret
 		})},
+		{"A change of which one record is not allowed changes nothing", partlyAllowed},
 		{"A zone that the server does not have is NotAuthoritative", failing(v1alpha1.ReasonNotAuthoritative, func(c *rfc2136.Config) {
 			c.Zone = "elsewhere.example"
 		})},
@@ -147,6 +149,30 @@ func failing(reason string, change func(*rfc2136.Config)) func(*testing.T, serve
 		}
 		return conformance.OK
 	}
+}
+
+// partlyAllowed writes, with a key for service records only, one of them before an address.
+func partlyAllowed(t *testing.T, z serverZone) conformance.Result {
+	client := z.client(func(c *rfc2136.Config) { c.KeyName, c.Secret = dnstest.LimitedKey, dnstest.LimitedSecret })
+	records := federation(client.Apex())
+	change := dns.Change{Put: slices.Concat(records[0].Records, records[1].Records)}
+	before := z.Dump()
+	e, ok := dns.AsError(client.Apply(context.Background(), change))
+	if !ok || e.Reason != v1alpha1.ReasonUpdateRefused {
+		t.Errorf("writing what is allowed and what is not: got %v, want UpdateRefused", e)
+	}
+	if diff := cmp.Diff(before, z.Dump()); diff != "" {
+		t.Errorf("the zone changed (-before +after):\n%s", diff)
+	}
+	change.Put = records[0].Records
+	e, refused := dns.AsError(client.Apply(context.Background(), change))
+	switch {
+	case refused && e.Reason == v1alpha1.ReasonUpdateRefused:
+		return conformance.NotApplicable("the server gives a key rights on the whole zone or none")
+	case refused:
+		t.Errorf("writing what is allowed: %v", e)
+	}
+	return conformance.OK
 }
 
 // textCase is no matter of the suite, as all that ownership records hold is in lower case.
