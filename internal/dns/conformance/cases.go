@@ -43,6 +43,33 @@ func lifecycle(s suite) {
 	}
 }
 
+// keys are rolled as for a new certificate, and the time to live of several records changes, at names that got the records which
+// come first last.
+func keys(s suite) {
+	before := s.Dump()
+	name := "cup1." + s.apex
+	at := func(ttl uint32, addresses []string, keys ...string) dns.Unit {
+		u := host(name, addresses...)
+		u.Records[0].TTL = ttl
+		for i, key := range keys {
+			keys[i] = strings.Repeat(key, 32)
+		}
+		u.Records = append(u.Records, dns.TLSARecord(name, 5269, ttl, keys...))
+		return u
+	}
+	two := []string{"203.0.113.130", "203.0.113.140"}
+	for _, u := range []dns.Unit{
+		at(300, two[1:], "ef"), at(300, two, "ab", "ef"), at(60, two, "ab", "ef"), at(60, two, "0c", "ab", "ef"), at(300, two[:1], "ab"),
+	} {
+		s.must(owner(1), u)
+		s.published(u)
+	}
+	s.must(owner(1))
+	if diff := cmp.Diff(before, s.Dump()); diff != "" {
+		s.Errorf("the zone differs after all is released (-before +after):\n%s", diff)
+	}
+}
+
 func idle(s suite) {
 	s.must(owner(1), s.units(5269, "203.0.113.130")...)
 	before, err := s.Provider().Zone(context.Background())

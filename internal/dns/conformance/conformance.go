@@ -75,6 +75,7 @@ type testCase struct {
 func testCases() []testCase {
 	return []testCase{
 		{"Records are created, changed and removed, and foreign records stay byte for byte", written, lifecycle},
+		{"TLSA records of several keys are published, and the TTL of several records changes", written, keys},
 		{"Nothing is written when the zone is as wanted", written, idle},
 		{"A record that somebody changed or removed is put back", written, drift},
 		{"What is left out of the units is released without being named", written, releaseUnnamed},

@@ -3,7 +3,6 @@
 package dnstest
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -235,7 +234,7 @@ func (c *Cloudflare) admit(r CloudflareRecord, others []CloudflareRecord) *Cloud
 		message := "Invalid TTL. Must be between 60 and 86400 seconds, or 1 for Automatic."
 		return &CloudflareFailure{Status: 400, Code: 9021, Message: message}
 	}
-	if (r.Type == "SRV") != (r.Content == "" && len(r.Data) > 0) {
+	if structured := r.Type == "SRV" || r.Type == "TLSA"; structured != (r.Content == "" && len(r.Data) > 0) {
 		return &CloudflareFailure{Status: 400, Code: 9101, Message: "data is a required data field."}
 	}
 	if r.Type == "TXT" && (!strings.HasPrefix(r.Content, `"`) || len(r.Content) > 2048) {
@@ -246,7 +245,7 @@ func (c *Cloudflare) admit(r CloudflareRecord, others []CloudflareRecord) *Cloud
 			continue
 		}
 		switch {
-		case other.Type == r.Type && other.Content == r.Content && bytes.Equal(other.Data, r.Data):
+		case other.Type == r.Type && c.sameContent(other, r):
 			return &CloudflareFailure{Status: 400, Code: 81058, Message: "An identical record already exists."}
 		case other.Type == "CNAME":
 			return &CloudflareFailure{Status: 400, Code: 81054, Message: "A CNAME record with that host already exists."}
@@ -255,6 +254,12 @@ func (c *Cloudflare) admit(r CloudflareRecord, others []CloudflareRecord) *Cloud
 		}
 	}
 	return nil
+}
+
+func (c *Cloudflare) sameContent(a, b CloudflareRecord) bool {
+	_, one := c.parse(a)
+	_, other := c.parse(b)
+	return one.String() == other.String()
 }
 
 // cloudflareID is made from what a record holds, as a zone in memory has no place for identifiers.

@@ -3,9 +3,11 @@
 package dnstest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	miekg "github.com/miekg/dns"
 
@@ -21,6 +23,14 @@ type cloudflareService struct {
 	Target   string `json:"target"`
 }
 
+// cloudflareAssociation is the data of a TLSA record on the wire, which lists the certificate in upper case.
+type cloudflareAssociation struct {
+	Usage       uint8  `json:"usage"`
+	Selector    uint8  `json:"selector"`
+	Matching    uint8  `json:"matching_type"`
+	Certificate string `json:"certificate"`
+}
+
 // records of the zone.
 func (c *Cloudflare) records() []CloudflareRecord {
 	out := slices.Clone(c.Others)
@@ -32,6 +42,8 @@ func (c *Cloudflare) records() []CloudflareRecord {
 			switch d := d.(type) {
 			case dns.SRV:
 				r.Data = c.encode(cloudflareService{d.Priority, d.Weight, d.Port, dns.Display(d.Target)})
+			case dns.TLSA:
+				r.Data = c.encode(cloudflareAssociation{d.Usage, d.Selector, d.Matching, strings.ToUpper(d.Data)})
 			case dns.Alias:
 				r.Content = dns.Display(string(d))
 			default:
@@ -49,6 +61,14 @@ func (c *Cloudflare) encode(v any) json.RawMessage {
 		c.t.Errorf("encoding a record: %v", err)
 	}
 	return encoded
+}
+
+func (c *Cloudflare) decode(data json.RawMessage, v any) {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(v); err != nil {
+		c.t.Errorf("decoding %s: %v", data, err)
+	}
 }
 
 // store records in place of all that the zone holds.
@@ -79,12 +99,15 @@ func (c *Cloudflare) store(records []CloudflareRecord) {
 
 func (c *Cloudflare) parse(r CloudflareRecord) (dns.Key, dns.Data) {
 	content := r.Content
-	if r.Type == "SRV" {
+	switch r.Type {
+	case "SRV":
 		var s cloudflareService
-		if err := json.Unmarshal(r.Data, &s); err != nil {
-			c.t.Errorf("decoding %s: %v", r.Data, err)
-		}
+		c.decode(r.Data, &s)
 		content = fmt.Sprintf("%d %d %d %s.", s.Priority, s.Weight, s.Port, s.Target)
+	case "TLSA":
+		var a cloudflareAssociation
+		c.decode(r.Data, &a)
+		content = fmt.Sprintf("%d %d %d %s", a.Usage, a.Selector, a.Matching, a.Certificate)
 	}
 	k := dns.Key{Name: dns.Canonical(r.Name), Type: miekg.StringToType[r.Type]}
 	rr, err := miekg.NewRR(fmt.Sprintf("%s %d IN %s %s", k.Name, r.TTL, r.Type, content))
