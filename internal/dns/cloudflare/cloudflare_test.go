@@ -3,7 +3,6 @@
 package cloudflare_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,10 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"golang.org/x/time/rate"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
@@ -98,26 +95,6 @@ func TestEveryAnswerOfCloudflareHasItsReason(t *testing.T) {
 	}
 }
 
-func TestRequestsOfAnAccountWaitForTheirTurn(t *testing.T) {
-	_, server := serve(t)
-	limiter := rate.NewLimiter(rate.Every(time.Hour), 1)
-	shared := func(c *cloudflare.Config) { c.Limiter = limiter }
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	key := dns.Key{Name: "cup1.cupdomain.com.", Type: dns.TypeA}
-	if _, err := newProvider(t, server.URL, shared).Get(ctx, key); err != nil {
-		t.Errorf("the first request: %v", err)
-	}
-	_, err := newProvider(t, server.URL, shared).Get(ctx, key)
-	dnstest.WantError(t, err, v1alpha1.ReasonRateLimited, false, "1,200 in five minutes", "cupdomain.com")
-	if !errors.Is(err, dns.ErrNoTurn) {
-		t.Errorf("got %v, want that the request had no turn", err)
-	}
-	if sent := server.Requests(); len(sent) != 1 {
-		t.Errorf("%v were sent, want one request", sent)
-	}
-}
-
 func TestAnAnswerThatIsNoJSONIsAFailureOfTheService(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusBadGateway)
@@ -151,30 +128,6 @@ func TestAChangeThatMayHaveBeenMadeIsNotSentAgainBlindly(t *testing.T) {
 	}
 	if posts != 2 {
 		t.Errorf("two changes were sent %d times", posts)
-	}
-}
-
-func TestATTLThatTheZoneDoesNotTakeIsTold(t *testing.T) {
-	_, server := serve(t)
-	_, err := dnstest.Converge(t, newProvider(t, server.URL, nil), units(30, false)...)
-	dnstest.WantError(t, err, v1alpha1.ReasonUpdateRejected, true, "no TTL below 60 seconds, or 30 in an Enterprise zone", "spec.dns.ttl")
-	server.MinTTL = 30
-	if _, err := dnstest.Converge(t, newProvider(t, server.URL, nil), units(30, false)...); err != nil {
-		t.Errorf("in an Enterprise zone: %v", err)
-	}
-}
-
-func TestTextThatIsTooLongIsNotSent(t *testing.T) {
-	_, server := serve(t)
-	text := make(dns.TXT, 9)
-	for i := range text {
-		text[i] = strings.Repeat("a", 250)
-	}
-	set := dns.RRset{Name: "text.cupdomain.com.", Type: dns.TypeTXT, TTL: 300, Data: []dns.Data{text}}
-	err := newProvider(t, server.URL, nil).Apply(t.Context(), dns.Change{Put: []dns.RRset{set}})
-	dnstest.WantError(t, err, v1alpha1.ReasonUpdateRejected, true, "TXT text.cupdomain.com would have more than 2048 characters")
-	if n := len(server.Requests()); n > 0 {
-		t.Errorf("%d requests were sent", n)
 	}
 }
 

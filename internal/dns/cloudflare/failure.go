@@ -33,9 +33,12 @@ const (
 	codeIdenticalExists = 81058
 )
 
-// maxText is how many characters a text record has at most
-// (https://developers.cloudflare.com/dns/manage-dns-records/reference/dns-record-types/#txt).
-const maxText = 2048
+// What Cloudflare takes at most (https://developers.cloudflare.com/dns/manage-dns-records/reference/dns-record-types/): bytes of a
+// record as it goes over the wire (RFC 1035 section 3.2.1), and characters of all records with the same name and type.
+const (
+	maxRecord     = 4096
+	maxCharacters = 8192
+)
 
 // apiErrors are the errors of an answer.
 type apiErrors []apiError
@@ -197,13 +200,32 @@ func (p *Provider) checkPut(change dns.Change) error {
 		return err
 	}
 	for _, set := range change.Put {
-		tooLong := func(d dns.Data) bool { return len(d.String()) > maxText }
-		if set.Type == dns.TypeTXT && slices.ContainsFunc(set.Data, tooLong) {
-			return p.rejected(fmt.Sprintf("%s would have more than %d characters; the application team spreads the domains over several "+
-				"Federations", set.Key(), maxText))
+		if what := tooLarge(set); what != "" {
+			return p.rejected(what + "; the application team spreads the domains over several Federations")
 		}
 	}
 	return nil
+}
+
+// tooLarge tells which limit a set of text records breaks, which alone can.
+func tooLarge(set dns.RRset) string {
+	characters := 0
+	for _, d := range set.Data {
+		text, _ := d.(dns.TXT)
+		// Before the strings stand the name, and ten bytes for type, class, TTL and length.
+		size := len(set.Name) + 1 + 10
+		for _, s := range text {
+			size += 1 + len(s)
+		}
+		if size > maxRecord {
+			return fmt.Sprintf("%s would have more than %d bytes", set.Key(), maxRecord)
+		}
+		characters += len(d.String())
+	}
+	if set.Type == dns.TypeTXT && characters > maxCharacters {
+		return fmt.Sprintf("%s would have more than %d characters", set.Key(), maxCharacters)
+	}
+	return ""
 }
 
 func (p *Provider) zoneName() string { return dns.Display(p.Apex()) }

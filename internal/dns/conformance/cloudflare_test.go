@@ -38,7 +38,7 @@ func newCloudflareZone(t *testing.T) conformance.Zone {
 
 func TestCloudflareConforms(t *testing.T) {
 	table.Run(t, conformance.Subject{Name: "Cloudflare (local)", Fresh: newCloudflareZone, Exceptions: map[string]string{
-		"As many domains as a Federation may have fit into one update": "Cloudflare takes 2,048 characters in a text record, and the index " +
-			"of 64 domains fits only if their names are very short",
+		"As many domains as a Federation may have fit into one update": "Cloudflare takes 4,096 bytes in a record, and the index of 64 " +
+			"domains fits only if their names are short",
 	}})
 }

@@ -23,6 +23,9 @@ const (
 	CloudflareZoneID = "023e105f4ecef8ad9ca31a8372d0c353"
 	// cloudflareBatch is how many operations a batch may have in a zone of the free plan.
 	cloudflareBatch = 200
+	// cloudflareRecord is how many bytes a record may have on the wire, and cloudflareCharacters how many characters all with
+	// one name and type.
+	cloudflareRecord, cloudflareCharacters = 4096, 8192
 )
 
 // Cloudflare is the part of Cloudflare's API that has to do with records, for a zone in memory. It keeps to
@@ -237,12 +240,16 @@ func (c *Cloudflare) admit(r CloudflareRecord, others []CloudflareRecord) *Cloud
 	if structured := r.Type == "SRV" || r.Type == "TLSA"; structured != (r.Content == "" && len(r.Data) > 0) {
 		return &CloudflareFailure{Status: 400, Code: 9101, Message: "data is a required data field."}
 	}
-	if r.Type == "TXT" && (!strings.HasPrefix(r.Content, `"`) || len(r.Content) > 2048) {
+	if r.Type == "TXT" && (!strings.HasPrefix(r.Content, `"`) || c.size(r) > cloudflareRecord) {
 		return &CloudflareFailure{Status: 400, Code: 9207, Message: "Content for TXT record is invalid."}
 	}
+	characters := len(r.Content)
 	for _, other := range others {
 		if other.Name != r.Name {
 			continue
+		}
+		if other.Type == r.Type {
+			characters += len(other.Content)
 		}
 		switch {
 		case other.Type == r.Type && c.sameContent(other, r):
@@ -252,6 +259,9 @@ func (c *Cloudflare) admit(r CloudflareRecord, others []CloudflareRecord) *Cloud
 		case r.Type == "CNAME":
 			return &CloudflareFailure{Status: 400, Code: 81053, Message: "An A, AAAA, or CNAME record with that host already exists."}
 		}
+	}
+	if characters > cloudflareCharacters {
+		return &CloudflareFailure{Status: 400, Code: 9207, Message: "Content of the records with that host is too long."}
 	}
 	return nil
 }

@@ -118,3 +118,17 @@ func (c *Cloudflare) parse(r CloudflareRecord) (dns.Key, dns.Data) {
 	set, _ := wire.Set([]miekg.RR{rr}, k)
 	return k, set.Data[0]
 }
+
+// size of a text record on the wire, in bytes.
+func (c *Cloudflare) size(r CloudflareRecord) int {
+	rr, err := miekg.NewRR(fmt.Sprintf("%s %d IN TXT %s", dns.Canonical(r.Name), r.TTL, r.Content))
+	if err != nil {
+		c.t.Errorf("reading %q: %v", r.Content, err)
+		return 0
+	}
+	n, err := miekg.PackRR(rr, make([]byte, miekg.MaxMsgSize), 0, nil, false)
+	if err != nil {
+		c.t.Errorf("packing %q: %v", r.Content, err)
+	}
+	return n
+}
