@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -12,9 +13,10 @@ import (
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
+	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
-// abandons tells that deletion is to leave the records in a zone where they are, because nobody can remove them.
+// abandons tells that the records in a zone are to be left where they are, because nobody can remove them.
 func abandons(fed *v1alpha1.Federation, zone string) bool {
 	for name := range strings.SplitSeq(fed.Annotations[v1alpha1.AnnotationAbandonRecordsIn], ",") {
 		if strings.TrimSpace(name) == zone {
@@ -29,6 +31,31 @@ func zonesToClear(fed *v1alpha1.Federation) []string {
 	return slices.DeleteFunc(slices.Clone(fed.Status.Zones), func(zone string) bool { return abandons(fed, zone) })
 }
 
+// wants tells whether names of the Federation lie in a zone. When it is being deleted it wants none.
+func (s *scope) wants(zone string) bool {
+	return slices.Contains(slices.Collect(maps.Values(s.apexes)), zone)
+}
+
+// givenUp are the zones that the Federation may have records in, wants no more, and leaves as they are.
+func (s *scope) givenUp() []string {
+	return slices.DeleteFunc(slices.Clone(s.fed.Status.Zones), func(zone string) bool { return !abandons(s.fed, zone) || s.wants(zone) })
+}
+
+// leaving adds to what is wrong with a zone how to do without it, unless names lie there.
+func (s *scope) leaving(zone string, err error) error {
+	if err == nil || s.wants(zone) {
+		return err
+	}
+	failed := *failure(err)
+	if failed.Policy == outcome.Retry {
+		return err
+	}
+	failed.Message += fmt.Sprintf("; no name of this Federation lies in zone %s any more: if the zone or its credentials are gone for "+
+		"good, annotate the Federation with %s=%s, which leaves the records there, and an event lists them",
+		zone, v1alpha1.AnnotationAbandonRecordsIn, zone)
+	return &failed
+}
+
 // wayOut ends a deletion that a zone holds up.
 func wayOut(zone string) string {
 	return fmt.Sprintf("; if the zone or its credentials are gone for good, annotate the Federation with %s=%s: deletion then leaves "+
@@ -36,17 +63,11 @@ func wayOut(zone string) string {
 		v1alpha1.AnnotationAbandonRecordsIn, zone)
 }
 
-// tellAbandoned leaves events that list, ready for nsupdate(1), what is left in zones that were given up. Events with one
-// action are taken for repetitions, so each has its own.
-func (r *FederationReconciler) tellAbandoned(fed *v1alpha1.Federation) {
-	if keepsRecords(fed) {
-		return
-	}
+// tellAbandoned leaves events that list, ready for nsupdate(1), what is left in zones that were given up, as far as status
+// tells. Events with one action are taken for repetitions, so each has its own.
+func (r *FederationReconciler) tellAbandoned(fed *v1alpha1.Federation, zones []string) {
 	number := 0
-	for _, zone := range fed.Status.Zones {
-		if !abandons(fed, zone) {
-			continue
-		}
+	for _, zone := range zones {
 		for _, note := range r.abandonedIn(fed, zone) {
 			number++
 			r.Recorder.Eventf(fed, nil, corev1.EventTypeWarning, v1alpha1.EventRecordsAbandoned,

@@ -154,3 +154,38 @@ func TestALongListOfWhatIsLeftIsSpreadOverSeveralEvents(t *testing.T) {
 	w.reconcile("cup")
 	w.Expect(w.left()).To(gomega.HaveLen(lines))
 }
+
+func TestAFormerZoneThatIsGoneForGoodCanBeGivenUp(t *testing.T) {
+	w := newWorldWithZone(t)
+	w.createZone("example-com", nil)
+	w.reconcileZone("example-com")
+	w.createRunning("cup", "cupdomain.com", "chat.example.com")
+	w.Expect(w.api.Delete(t.Context(), w.getZone("example-com"))).To(gomega.Succeed())
+	w.reconcileZone("example-com")
+	w.change("cup", func(fed *v1alpha1.Federation) { fed.Spec.Domains = fed.Spec.Domains[:1] })
+	w.reconcile("cup")
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionDNSPublished, metav1.ConditionUnknown, v1alpha1.ReasonZoneNotProbed,
+		"no name of this Federation lies in zone example.com any more", "annotate the Federation with xmppfed.io/abandon-records-in=example.com")
+	w.takeEvents()
+
+	w.change("cup", abandon("cupdomain.com,example.com"))
+	w.reconcile("cup")
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionDNSPublished, metav1.ConditionTrue, v1alpha1.ReasonPublished)
+	w.Expect(w.get("cup").Status.Zones).To(gomega.Equal([]string{"cupdomain.com"}), "where names lie is not given up")
+	w.Expect(w.takeEvents()).To(gomega.ContainElement(gomega.And(
+		gomega.ContainSubstring("RecordsAbandoned left in zone example.com"),
+		gomega.ContainSubstring("update delete _xmpp-server._tcp.chat.example.com. SRV"))))
+	w.reconcile("cup")
+	w.Expect(w.takeEvents()).To(gomega.BeEmpty(), "that is told once")
+}
+
+// createRunning creates a Federation with these domains, each in a zone of its own, and runs it.
+func (w *world) createRunning(name string, domains ...v1alpha1.DomainName) {
+	w.t.Helper()
+	w.create(name, func(fed *v1alpha1.Federation) { fed.Spec.Domains, fed.Spec.Server.GroupChat = domains, nil })
+	w.reconcile(name)
+	w.assignAddress(name, publicAddress)
+	w.runServer(name)
+	w.reconcile(name)
+	w.Expect(w.get(name).Status.Zones).To(gomega.HaveLen(len(domains)))
+}

@@ -45,7 +45,9 @@ func (r *FederationReconciler) reconcileDelete(ctx context.Context, s *scope) (g
 	if err := r.Patch(ctx, s.fed, locked(before)); client.IgnoreNotFound(err) != nil {
 		return true, fmt.Errorf("removing the finalizer: %w", err)
 	}
-	r.tellAbandoned(s.fed)
+	if !keepsRecords(s.fed) {
+		r.tellAbandoned(s.fed, s.givenUp())
+	}
 	r.verdicts.forget(s.fed.UID)
 	r.lasting.note(s.fed.UID, nil, r.Now())
 	r.Applier.Forget(s.fed.Namespace, desired.Names(s.fed)...)

@@ -63,7 +63,7 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 			reports[apex] = report
 		}
 		if first == nil {
-			first = err
+			first = s.leaving(apex, err)
 		}
 	}
 	s.fed.Status.Records = recordStatuses(wanted, reports, s.before.Status.Records)
@@ -72,6 +72,7 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 	if first != nil {
 		return finding{}, first
 	}
+	r.tellAbandoned(s.before, s.givenUp())
 	s.fed.Status.Zones = slices.Sorted(maps.Keys(wanted))
 	reason := v1alpha1.ReasonPublished
 	if s.tlsa.unsigned {
@@ -109,7 +110,8 @@ func (r *FederationReconciler) noteZones(ctx context.Context, s *scope, zones []
 // zoneOrder puts the zone of the host name first, so that no service record ever points to a name without address.
 func zoneOrder(s *scope) []string {
 	hostZone := s.apexes[desired.Hostname(s.fed)]
-	others := slices.DeleteFunc(slices.Clone(s.fed.Status.Zones), func(zone string) bool { return zone == hostZone })
+	skip := append(s.givenUp(), hostZone)
+	others := slices.DeleteFunc(slices.Clone(s.fed.Status.Zones), func(zone string) bool { return slices.Contains(skip, zone) })
 	return append([]string{hostZone}, others...)
 }
 

@@ -249,8 +249,8 @@ const (
 
 // Reasons of events only.
 const (
-	// EventRecordsAbandoned: a Federation was deleted while the annotation xmppfed.io/abandon-records-in gave up a zone; the
-	// note lists the records that are left there.
+	// EventRecordsAbandoned: a Federation was deleted, or wants no name in a zone any more, while the annotation
+	// xmppfed.io/abandon-records-in gave that zone up; the note lists the records that are left there.
 	EventRecordsAbandoned = "RecordsAbandoned"
 )
 

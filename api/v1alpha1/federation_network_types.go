@@ -140,8 +140,9 @@ type LoadBalancerSpec struct {
 	ExternalTrafficPolicy corev1.ServiceExternalTrafficPolicy `json:"externalTrafficPolicy,omitempty"`
 }
 
-// AnnotationAbandonRecordsIn on a Federation lists zones, separated by commas, in which deletion leaves the records where
-// they are: for zones or credentials that are gone for good.
+// AnnotationAbandonRecordsIn on a Federation lists zones, separated by commas, in which records that are no longer wanted,
+// because of deletion or because no name lies there any more, are left where they are: for zones or credentials that are gone
+// for good.
 const AnnotationAbandonRecordsIn = "xmppfed.io/abandon-records-in"
 
 // DNSSpec shapes the records that are published.
