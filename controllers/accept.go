@@ -28,7 +28,7 @@ func (r *FederationReconciler) accept(ctx context.Context, s *scope) (finding, e
 	if err := r.List(ctx, &zones); err != nil {
 		return finding{}, fmt.Errorf("listing DNSZones: %w", err)
 	}
-	apexes, refused, err := r.placeNames(ctx, s.fed, zones.Items)
+	apexes, refused, err := r.placeNames(ctx, s.fed.Namespace, desired.Claims(s.fed), zones.Items)
 	if err != nil {
 		return finding{}, err
 	}
@@ -53,16 +53,16 @@ func (r *FederationReconciler) accept(ctx context.Context, s *scope) (finding, e
 	return finding{reason: v1alpha1.ReasonAccepted, message: "the spec can be carried out"}, nil
 }
 
-// placeNames finds the zone of each name of a Federation, or why one can't be published from its namespace.
+// placeNames finds the zone of each name, or why one can't be published from the namespace.
 func (r *FederationReconciler) placeNames(
-	ctx context.Context, fed *v1alpha1.Federation, zones []v1alpha1.DNSZone,
+	ctx context.Context, from string, names []string, zones []v1alpha1.DNSZone,
 ) (map[string]string, *outcome.Error, error) {
 	namespace := &metav1.PartialObjectMetadata{}
 	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	if err := r.Get(ctx, client.ObjectKey{Name: fed.Namespace}, namespace); client.IgnoreNotFound(err) != nil {
-		return nil, nil, fmt.Errorf("reading namespace %s: %w", fed.Namespace, err)
+	if err := r.Get(ctx, client.ObjectKey{Name: from}, namespace); client.IgnoreNotFound(err) != nil {
+		return nil, nil, fmt.Errorf("reading namespace %s: %w", from, err)
 	}
-	apexes, refused := claims.Place(desired.Claims(fed), fed.Namespace, namespace.Labels, zones)
+	apexes, refused := claims.Place(names, from, namespace.Labels, zones)
 	return apexes, refused, nil
 }
 
@@ -71,7 +71,7 @@ func (r *FederationReconciler) findRival(
 	ctx context.Context, fed *v1alpha1.Federation, zones []v1alpha1.DNSZone,
 ) (*outcome.Error, error) {
 	mayPublish := func(rival *v1alpha1.Federation) (bool, error) {
-		_, refused, err := r.placeNames(ctx, rival, zones)
+		_, refused, err := r.placeNames(ctx, rival.Namespace, desired.Claims(rival), zones)
 		return refused == nil, err
 	}
 	for _, name := range desired.Claims(fed) {

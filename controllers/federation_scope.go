@@ -29,6 +29,8 @@ type scope struct {
 	apexes map[string]string
 	// adoptable are the apexes whose DNSZone lets records of others be taken over.
 	adoptable map[string]bool
+	// former is what former hosts still have, by the apex of its zone.
+	former map[string][]dns.Unit
 	// leftover are records in zones that people write to which are no longer wanted but may still stand.
 	leftover []dns.RRset
 	// stuckIn is the zone that holds up deletion.
@@ -69,7 +71,7 @@ type finding struct {
 const scatter = 0.2
 
 func newScope(fed *v1alpha1.Federation) *scope {
-	return &scope{fed: fed, before: fed.DeepCopy(), findings: map[string]finding{}}
+	return &scope{fed: fed, before: fed.DeepCopy(), findings: map[string]finding{}, former: map[string][]dns.Unit{}}
 }
 
 // ok tells whether the step for a condition reached its goal in this reconcile.

@@ -34,6 +34,7 @@ type Verifier interface {
 
 // publish makes the DNS say what the Federation is: addresses for the host name, service records for every domain.
 func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, error) {
+	s.fed.Status.FormerHosts = formerHosts(&s.before.Status, desired.Hostname(s.fed), r.Now())
 	s.fed.Status.Hostname, s.fed.Status.DNSOwner = desired.Hostname(s.fed), r.owner(s.fed).ID
 	r.planTLSA(ctx, s)
 	if r.recipient(s.fed) != "" {
@@ -43,18 +44,14 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 		return finding{}, outcome.Unknown(v1alpha1.ReasonWaitingForAddress,
 			"there is nothing to publish until there is a public address; see condition %s", v1alpha1.ConditionAddressAssigned)
 	}
-	wanted := map[string][]dns.Unit{}
-	for _, unit := range desired.Units(s.fed, s.apexes, s.addresses, s.tlsa.keys...) {
-		apex := s.apexes[unit.Anchor]
-		if s.adoptable[apex] {
-			unit.Takeover, unit.Accept = takeover(s.fed), true
-		}
-		wanted[apex] = append(wanted[apex], unit)
-	}
-	if err := r.noteZones(ctx, s, slices.Sorted(maps.Keys(wanted))); err != nil {
+	if err := r.keepFormerHosts(ctx, s); err != nil {
 		return finding{}, err
 	}
-	s.fed.Status.Records = recordStatuses(wanted, nil, s.before.Status.Records)
+	wanted := wantedUnits(s)
+	if err := r.noteZones(ctx, s, slices.Sorted(maps.Keys(s.withFormer(wanted)))); err != nil {
+		return finding{}, err
+	}
+	s.fed.Status.Records = recordStatuses(s.withFormer(wanted), nil, s.before.Status.Records)
 	reports := map[string]verify.Report{}
 	var first error
 	for _, apex := range zoneOrder(s) {
@@ -66,22 +63,37 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 			first = s.leaving(apex, err)
 		}
 	}
-	s.fed.Status.Records = recordStatuses(wanted, reports, s.before.Status.Records)
+	s.fed.Status.Records = recordStatuses(s.withFormer(wanted), reports, s.before.Status.Records)
 	s.fed.Status.Records = append(s.fed.Status.Records, leftoverStatuses(s.leftover)...)
 	r.noteTLSA(s, reports[s.apexes[desired.Hostname(s.fed)]])
 	if first != nil {
 		return finding{}, first
 	}
 	r.tellAbandoned(s.before, s.givenUp())
-	s.fed.Status.Zones = slices.Sorted(maps.Keys(wanted))
-	reason := v1alpha1.ReasonPublished
-	if s.tlsa.unsigned {
-		reason = v1alpha1.ReasonDANEUnsigned
+	s.fed.Status.Zones = slices.Sorted(maps.Keys(s.withFormer(wanted)))
+	found := finding{
+		reason: v1alpha1.ReasonPublished,
+		message: fmt.Sprintf("%d record sets are served by every authoritative server%s%s",
+			len(s.fed.Status.Records), s.tlsa.remark(), remarkOnFormer(s.fed.Status.FormerHosts)),
 	}
-	return finding{
-		reason:  reason,
-		message: fmt.Sprintf("%d record sets are served by every authoritative server%s", len(s.fed.Status.Records), s.tlsa.remark()),
-	}, nil
+	if s.tlsa.unsigned {
+		found.reason = v1alpha1.ReasonDANEUnsigned
+	}
+	s.fed.Status.FormerHosts, found.after = servedAnew(s.fed.Status.FormerHosts, r.Now())
+	return found, nil
+}
+
+// wantedUnits are those of the spec, by the apex of their zone.
+func wantedUnits(s *scope) map[string][]dns.Unit {
+	wanted := map[string][]dns.Unit{}
+	for _, unit := range desired.Units(s.fed, s.apexes, s.addresses, s.tlsa.keys...) {
+		apex := s.apexes[unit.Anchor]
+		if s.adoptable[apex] {
+			unit.Takeover, unit.Accept = takeover(s.fed), true
+		}
+		wanted[apex] = append(wanted[apex], unit)
+	}
+	return wanted
 }
 
 // noteZones writes down that there may be records in zones, before there are. Should the operator die in between, it
@@ -107,7 +119,8 @@ func (r *FederationReconciler) noteZones(ctx context.Context, s *scope, zones []
 	return nil
 }
 
-// zoneOrder puts the zone of the host name first, so that no service record ever points to a name without address.
+// zoneOrder puts the zone of the host name first, so that no service record ever points to a name without address; where the
+// host name changes, former hosts see to it in the zones that come later.
 func zoneOrder(s *scope) []string {
 	hostZone := s.apexes[desired.Hostname(s.fed)]
 	skip := append(s.givenUp(), hostZone)
@@ -115,19 +128,17 @@ func zoneOrder(s *scope) []string {
 	return append([]string{hostZone}, others...)
 }
 
-// publishIn makes one zone hold exactly the given units of the Federation, and asks every authoritative server.
+// publishIn makes one zone hold exactly the given units of the Federation and those of its former hosts, and asks every
+// authoritative server.
 func (r *FederationReconciler) publishIn(ctx context.Context, s *scope, apex string, units []dns.Unit) (verify.Report, error) {
-	var want []dns.RRset
-	for _, unit := range units {
-		want = append(want, unit.Records...)
-	}
 	provider, err := r.Zones.Provider(apex, s.fed)
 	if err != nil {
 		// Whether people write there is not known now.
-		s.leftover = append(s.leftover, leftBehind(s.before, apex, want)...)
+		s.leftover = append(s.leftover, leftBehind(s.before, apex, recordsOf(units, s.former[apex]))...)
 		return verify.Report{}, err
 	}
-	result, err := r.convergeInTurn(ctx, provider, r.owner(s.fed), units)
+	result, err := r.converge(ctx, s, provider, apex, units)
+	want := recordsOf(units, s.former[apex])
 	if !provider.Capabilities().Writes {
 		return r.watch(ctx, s, provider, apex, want, err)
 	}
@@ -137,6 +148,14 @@ func (r *FederationReconciler) publishIn(ctx context.Context, s *scope, apex str
 	r.tellAdopted(s.fed, apex, result.Adopted)
 	report, err := r.seen(ctx, provider, want, result.Dropped)
 	return report, dnsOutcome(err)
+}
+
+func recordsOf(parts ...[]dns.Unit) []dns.RRset {
+	var records []dns.RRset
+	for _, unit := range slices.Concat(parts...) {
+		records = append(records, unit.Records...)
+	}
+	return records
 }
 
 // owner is what tells this Federation's records from every other's. It goes by the Federation's name and not its UID, so

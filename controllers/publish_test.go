@@ -175,16 +175,6 @@ func TestClientsFromOutsideGetPortsAndServiceRecordsOfTheirOwn(t *testing.T) {
 	w.Expect(read[corev1.Service](w, "cup-s2s").Spec.Ports).To(gomega.Equal(before.Spec.Ports))
 }
 
-func TestAnotherHostNameLeavesNoStaleRecord(t *testing.T) {
-	w := newWorldWithZone(t)
-	w.createReady("cup")
-	w.change("cup", func(fed *v1alpha1.Federation) { fed.Spec.DNS.Hostname = "cup2.cupdomain.com" })
-	w.reconcile("cup")
-	w.Expect(w.records()).To(gomega.HaveLen(3))
-	w.Expect(w.zone.Dump()).NotTo(gomega.ContainElement(gomega.ContainSubstring("cup1")))
-	w.Expect(w.get("cup").Status.Hostname).To(gomega.Equal("cup2.cupdomain.com"))
-}
-
 func TestTroubleWithTheDNSKeepsItsReason(t *testing.T) {
 	const permanent, temporary = true, false
 	for reason, lasts := range map[string]bool{

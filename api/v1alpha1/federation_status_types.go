@@ -29,6 +29,15 @@ type FederationStatus struct {
 	// +optional
 	Hostname string `json:"hostname,omitempty"`
 
+	// FormerHosts keep their address records although the host name is another now, because partners may have cached service
+	// records that name them.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=hostname
+	// +kubebuilder:validation:MaxItems=8
+	FormerHosts []FormerHost `json:"formerHosts,omitempty"`
+
 	// DNSOwner tells this Federation's records from every other's: a hash over cluster, namespace and name, which stands in
 	// its ownership records.
 	//
@@ -82,6 +91,29 @@ type FederationStatus struct {
 	//
 	// +optional
 	ServiceRecordsWithdrawn *metav1.Time `json:"serviceRecordsWithdrawn,omitempty"`
+}
+
+// MaxFormerHosts is how many former hosts are remembered; the oldest go first.
+const MaxFormerHosts = 8
+
+// FormerHost is a host that service records named before the host name changed.
+type FormerHost struct {
+	// Hostname that it had.
+	//
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	Hostname string `json:"hostname"`
+
+	// TTL in seconds of the service records that name it: how long its address records stay after those are gone.
+	//
+	// +required
+	TTL int32 `json:"ttl"`
+
+	// Until when its address records stay. Absent: until every authoritative server has the new service records, and one
+	// TTL more.
+	//
+	// +optional
+	Until *metav1.Time `json:"until,omitempty"`
 }
 
 // TLSAStatus remembers the keys that TLSA records are published for, as SHA-256 of the public key in hexadecimal.

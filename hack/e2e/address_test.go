@@ -80,16 +80,52 @@ func TestPortChange(t *testing.T) {
 	}
 }
 
-// A change of the host name moves the address record.
+// A change of the host name moves the address record. The former name keeps its own as long as a resolver may have the service
+// record cached that names it.
 func TestHostnameChange(t *testing.T) {
+	const (
+		ttl     = 5
+		service = "_xmpp-server._tcp.hostname." + zone
+		former  = "xmpp.hostname." + zone
+	)
 	s := newAllowedSite(t)
 	before := s.transfer()
 	fed := withoutPods(s.federation("hostname." + zone))
+	fed.Spec.DNS.TTL = ttl
 	s.create(fed)
 	s.awaitPublished(fed)
 	change(s, fed, func(fed *v1alpha1.Federation) { fed.Spec.DNS.Hostname = "chat.hostname." + zone })
+
+	servers, named := []string{lab.Primary, lab.Secondary}, time.Now()
+	s.Eventually(func() bool {
+		gone := 0
+		for _, server := range servers {
+			if slices.Equal(s.records(server, service, dns.TypeSRV), []string{"0 0 5269 " + former + "."}) {
+				named = time.Now()
+			}
+		}
+		for _, server := range servers {
+			if len(s.records(server, former, dns.TypeA)) == 0 {
+				s.Expect(time.Since(named)).To(BeNumerically(">=", ttl*time.Second), "%s lets go of the former host name too early", server)
+				gone++
+			}
+		}
+		return gone == len(servers)
+	}, goneWithin, closely).Should(BeTrue())
+	t.Logf("the former host name had an address until %s after the last service record that named it", time.Since(named))
+	s.Eventually(func() []string { s.condition(fed, v1alpha1.ConditionReady); return hostnames(fed) }, soon, poll).
+		Should(Equal([]string{"chat.hostname." + zone}))
 	s.awaitPublished(fed)
 	s.Expect(normalize(without(s.transfer(), before))).To(Equal(s.expectedRecords(fed)))
+}
+
+// hostnames of a Federation, with those that it had before.
+func hostnames(fed *v1alpha1.Federation) []string {
+	names := []string{fed.Status.Hostname}
+	for _, former := range fed.Status.FormerHosts {
+		names = append(names, former.Hostname)
+	}
+	return names
 }
 
 // While the cloud gives no address, the condition repeats why, in the cloud's own words; later it heals by itself.

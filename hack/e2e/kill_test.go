@@ -61,6 +61,7 @@ func TestKillOperator(t *testing.T) {
 			g.Expect(fed.DeletionTimestamp).To(BeNil(), "deletion of %s", fed.Name)
 			published := s.condition(fed, v1alpha1.ConditionDNSPublished)
 			g.Expect(published.Status).To(Equal(metav1.ConditionTrue), "%s: %s", fed.Name, published.Message)
+			g.Expect(fed.Status.FormerHosts).To(BeEmpty(), "former hosts of %s", fed.Name)
 		}
 	}, 2*time.Minute, poll).Should(Succeed())
 	var expected []*v1alpha1.Federation

@@ -13,9 +13,7 @@ import (
 // given by apexes, is that of its anchor, so a group chat domain in a zone of its own gets a unit of its own. Without
 // addresses the host has no records. The keys are those to publish as TLSA records of the host.
 func Units(fed *v1alpha1.Federation, apexes map[string]string, addresses []netip.Addr, keys ...string) []dns.Unit {
-	ttl := uint32(fed.Spec.DNS.TTL)
-	host := Hostname(fed)
-	all := []dns.Unit{{Anchor: host, Records: append(dns.AddressRecords(host, ttl, addresses), TLSARecords(fed, keys...)...)}}
+	all := []dns.Unit{HostUnit(fed, addresses, keys...)}
 	for _, domain := range domains(fed) {
 		unit := dns.Unit{Anchor: domain, Records: clientRecords(fed, domain)}
 		for _, service := range services(fed, domain) {
@@ -29,6 +27,12 @@ func Units(fed *v1alpha1.Federation, apexes map[string]string, addresses []netip
 		all = append(all, unit)
 	}
 	return all
+}
+
+// HostUnit is what a Federation publishes for its host.
+func HostUnit(fed *v1alpha1.Federation, addresses []netip.Addr, keys ...string) dns.Unit {
+	host, ttl := Hostname(fed), uint32(fed.Spec.DNS.TTL)
+	return dns.Unit{Anchor: host, Records: append(dns.AddressRecords(host, ttl, addresses), TLSARecords(fed, keys...)...)}
 }
 
 // TLSARecords are those of the host for the ports of servers (RFC 7673 section 3); none without keys.
