@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -45,14 +46,29 @@ func startKubelet(ctx context.Context, c client.WithWatch) error {
 		return fmt.Errorf("listening as pods: %w", err)
 	}
 	go func() { _ = http.Serve(listener, k) }() //nolint:gosec // ends with the process; only the operator asks
-	changes, err := c.Watch(ctx, &appsv1.StatefulSetList{})
-	if err != nil {
-		return fmt.Errorf("watching StatefulSets: %w", err)
-	}
+	changes := make(chan watch.Event)
+	go k.follow(ctx, changes)
 	for range helpers {
-		go k.work(ctx, changes.ResultChan())
+		go k.work(ctx, changes)
 	}
 	return nil
+}
+
+// follow what becomes of StatefulSets. The API server ends the watch of somebody who is too slow for it; the next one begins
+// with all there are.
+func (k *kubelet) follow(ctx context.Context, changes chan<- watch.Event) {
+	defer close(changes)
+	for ctx.Err() == nil {
+		watching, err := k.client.Watch(ctx, &appsv1.StatefulSetList{})
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench-dns: watching StatefulSets:", err)
+			time.Sleep(time.Second)
+			continue
+		}
+		for change := range watching.ResultChan() {
+			changes <- change
+		}
+	}
 }
 
 func (k *kubelet) work(ctx context.Context, changes <-chan watch.Event) {
