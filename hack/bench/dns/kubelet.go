@@ -55,14 +55,13 @@ func startKubelet(ctx context.Context, c client.WithWatch) error {
 }
 
 // follow what becomes of StatefulSets. The API server ends the watch of somebody who is too slow for it; the next one begins
-// with all there are.
+// with all there are, a second later.
 func (k *kubelet) follow(ctx context.Context, changes chan<- watch.Event) {
 	defer close(changes)
-	for ctx.Err() == nil {
+	for rest(ctx, time.Second) == nil {
 		watching, err := k.client.Watch(ctx, &appsv1.StatefulSetList{})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "bench-dns: watching StatefulSets:", err)
-			time.Sleep(time.Second)
 			continue
 		}
 		for change := range watching.ResultChan() {
