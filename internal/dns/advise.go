@@ -15,23 +15,24 @@ import (
 // are all that matters. TTLs are left to those who write.
 func (r *run) advise(ctx context.Context) (Result, error) {
 	r.read = map[Key]RRset{}
-	keys := r.want.allKeys()
-	if err := r.get(ctx, keys); err != nil {
+	if err := r.get(ctx, r.want.allKeys()); err != nil {
 		return Result{}, err
 	}
+	result := Result{Deferred: r.absent()}
+	r.want = r.want.without(result.Deferred)
 	var differ []RRset
-	for _, k := range keys {
+	for _, k := range r.want.allKeys() {
 		if alias, ok := r.read[Key{Name: k.Name, Type: TypeCNAME}]; ok {
-			return Result{}, aliasError(k, alias, r.apex)
+			return result, aliasError(k, alias, r.apex)
 		}
 		if want := r.want.sets[k]; !r.read[k].SameData(want) {
 			differ = append(differ, want)
 		}
 	}
 	if len(differ) == 0 {
-		return Result{}, nil
+		return result, nil
 	}
-	return Result{}, r.adviceError(differ)
+	return result, r.adviceError(differ)
 }
 
 func (r *run) adviceError(differ []RRset) *Error {

@@ -31,6 +31,9 @@ type Result struct {
 	Adopted []Key
 	// Offered record sets are still this owner's, who offers them to Owner.TransferTo.
 	Offered []Key
+	// Deferred anchors are not held, and were not claimed because all that is wanted of them is Unit.HeldOnly. They are sorted and
+	// have a trailing dot.
+	Deferred []string
 }
 
 // Converge makes the zone hold what units say, as far as owner is concerned, in one atomic update that leaves foreign
@@ -111,7 +114,7 @@ func (r *run) converge(ctx context.Context) (Result, error) {
 		if err := r.checkAdopted(ctx, next.adopted); err != nil {
 			return result, err
 		}
-		result.Offered = next.offered
+		result.Offered, result.Deferred = next.offered, next.deferred
 		if next.change.Empty() {
 			return result, nil
 		}
@@ -143,6 +146,7 @@ func (r *run) converge(ctx context.Context) (Result, error) {
 func (p plan) result() Result {
 	return Result{
 		Changed: true, Dropped: p.dropped, Adopted: append(p.adopted, p.accepted...), Offered: p.offered,
+		Deferred: p.deferred,
 	}
 }
 

@@ -90,6 +90,8 @@ type plan struct {
 	accepted []Key
 	// offered are the record sets that the owner holds and offers, see Owner.TransferTo.
 	offered []Key
+	// deferred are the anchors that are wanted, not held, and not to be claimed.
+	deferred []string
 	// contains is what record sets that are shared hold afterwards at least.
 	contains map[Key]RRset
 	// held tells that the owner holds an anchor already.
@@ -146,9 +148,11 @@ func (p planner) plan() (plan, *Error) {
 	if err := p.checkGuard(index, len(p.want.anchors) > 0); err != nil {
 		return plan{}, err
 	}
+	deferred := p.deferred()
+	p.want = p.want.without(deferred)
 	listed := p.listed(index)
 	anchors := p.anchors(listed)
-	b := builder{planner: p, plan: plan{contains: map[Key]RRset{}}}
+	b := builder{planner: p, plan: plan{contains: map[Key]RRset{}, deferred: deferred}}
 	guards := map[string]guard{}
 	for _, a := range anchors {
 		g := p.guard(markerKey(a))

@@ -5,6 +5,7 @@ package dns
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 
@@ -24,6 +25,9 @@ type Unit struct {
 	Takeover []Key
 	// Accept lets the anchor be taken from another owner that offers it to this one, see Owner.TransferTo.
 	Accept bool
+	// HeldOnly keeps the unit up to date if the owner holds its anchor already. Otherwise the anchor is neither claimed nor taken
+	// over nor accepted, and Result.Deferred names it. Of several units with the same anchor one is enough to defer it.
+	HeldOnly bool
 }
 
 // wanted is what an owner wants in a zone, merged and checked.
@@ -39,6 +43,8 @@ type wanted struct {
 	accept map[string]bool
 	// shared are the anchors that other owners may have as well.
 	shared map[string]bool
+	// heldOnly are the anchors that are not to be claimed.
+	heldOnly map[string]bool
 }
 
 // allKeys of all anchors, sorted.
@@ -51,6 +57,22 @@ func (w wanted) allKeys() []Key {
 	return out
 }
 
+// without is what is wanted if some anchors are not.
+func (w wanted) without(anchors []string) wanted {
+	if len(anchors) == 0 {
+		return w
+	}
+	w.anchors = slices.DeleteFunc(slices.Clone(w.anchors), func(a string) bool { return slices.Contains(anchors, a) })
+	w.keys, w.sets = maps.Clone(w.keys), maps.Clone(w.sets)
+	for _, a := range anchors {
+		for _, k := range w.keys[a] {
+			delete(w.sets, k)
+		}
+		delete(w.keys, a)
+	}
+	return w
+}
+
 // hasAddress tells whether a record set is one of addresses, and its name is to have an address all the same.
 func (w wanted) hasAddress(k Key) bool {
 	_, a := w.sets[Key{Name: k.Name, Type: TypeA}]
@@ -59,11 +81,14 @@ func (w wanted) hasAddress(k Key) bool {
 }
 
 func mergeUnits(apex string, units []Unit) (wanted, error) {
-	w := wanted{keys: map[string][]Key{}, sets: map[Key]RRset{}, accept: map[string]bool{}, shared: map[string]bool{}}
+	w := wanted{
+		keys: map[string][]Key{}, sets: map[Key]RRset{}, accept: map[string]bool{}, shared: map[string]bool{}, heldOnly: map[string]bool{},
+	}
 	for _, u := range units {
 		w.takeover = append(w.takeover, u.Takeover...)
 		anchor := Canonical(u.Anchor)
 		w.accept[anchor] = w.accept[anchor] || u.Accept
+		w.heldOnly[anchor] = w.heldOnly[anchor] || u.HeldOnly
 		if err := checkName(anchor, apex); err != nil {
 			return wanted{}, err
 		}
