@@ -13,7 +13,6 @@ import (
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
-	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
 // abandons tells that the records in a zone are to be left where they are, because nobody can remove them.
@@ -47,7 +46,7 @@ func (s *scope) leaving(zone string, err error) error {
 		return err
 	}
 	failed := *failure(err)
-	if failed.Policy == outcome.Retry {
+	if failed.Retry {
 		return err
 	}
 	failed.Message += fmt.Sprintf("; no name of this Federation lies in zone %s any more: if the zone or its credentials are gone for "+

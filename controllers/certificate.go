@@ -71,13 +71,18 @@ func (r *FederationReconciler) findKeyPair(ctx context.Context, s *scope) (findi
 	key := client.ObjectKey{Namespace: s.fed.Namespace, Name: s.fed.Spec.TLS.SecretRef.Name}
 	var secret corev1.Secret
 	if err := r.Reader.Get(ctx, key, &secret); apierrors.IsNotFound(err) {
-		return finding{}, outcome.Stalled(v1alpha1.ReasonSecretNotFound,
+		return finding{}, outcome.Waiting(v1alpha1.ReasonSecretNotFound, 0,
 			"Secret %s, named by spec.tls.secretRef, does not exist; create it with type kubernetes.io/tls "+
 				"and a certificate for %s", key, strings.Join(names, ", "))
 	} else if err != nil {
 		return finding{}, fmt.Errorf("reading Secret %s: %w", key, err)
 	}
 	cert, privateKey := secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey]
+	if len(cert) == 0 || len(privateKey) == 0 { // an issuer makes the Secret before it has the certificate
+		return finding{}, outcome.Waiting(v1alpha1.ReasonSecretNotFound, 0,
+			"Secret %s, named by spec.tls.secretRef, has no %s and %s yet; whoever made it puts them there, with a certificate for %s",
+			key, corev1.TLSCertKey, corev1.TLSPrivateKeyKey, strings.Join(names, ", "))
+	}
 	verdict := pki.Judge(cert, privateKey, names, r.Now())
 	if verdict.Status == metav1.ConditionTrue {
 		s.cert, s.key = cert, privateKey
@@ -88,7 +93,7 @@ func (r *FederationReconciler) findKeyPair(ctx context.Context, s *scope) (findi
 
 func (r *FederationReconciler) noteCertificate(s *scope, verdict pki.Verdict) (finding, error) {
 	if verdict.Status != metav1.ConditionTrue {
-		return finding{}, outcome.Stalled(verdict.Reason, "%s", verdict.Message)
+		return finding{}, outcome.Waiting(verdict.Reason, 0, "%s", verdict.Message)
 	}
 	s.fed.Status.Certificate = verdict.Certificate
 	return finding{reason: verdict.Reason, message: verdict.Message}, nil
@@ -146,7 +151,7 @@ func (r *FederationReconciler) readTrustedCAs(ctx context.Context, fed *v1alpha1
 		key := client.ObjectKey{Namespace: fed.Namespace, Name: trusted.ConfigMapRef.Name}
 		var config corev1.ConfigMap
 		if err := r.Reader.Get(ctx, key, &config); apierrors.IsNotFound(err) {
-			return "", outcome.Stalled(v1alpha1.ReasonTrustedCAsInvalid,
+			return "", outcome.Waiting(v1alpha1.ReasonConfigMapNotFound, 0,
 				"ConfigMap %s, named by %s, does not exist; create it with the CA certificates in key %s",
 				key, field, trusted.ConfigMapRef.Key)
 		} else if err != nil {
@@ -154,7 +159,7 @@ func (r *FederationReconciler) readTrustedCAs(ctx context.Context, fed *v1alpha1
 		}
 		pem, found := config.Data[trusted.ConfigMapRef.Key]
 		if !found {
-			return "", outcome.Stalled(v1alpha1.ReasonTrustedCAsInvalid,
+			return "", outcome.Waiting(v1alpha1.ReasonConfigMapNotFound, 0,
 				"ConfigMap %s, named by %s, has no key %s; put the CA certificates there in PEM form",
 				key, field, trusted.ConfigMapRef.Key)
 		}

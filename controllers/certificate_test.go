@@ -71,7 +71,7 @@ func TestAMissingCertificateHoldsBackTheServerAndNothingElse(t *testing.T) {
 	w.assignAddress("cup", publicAddress)
 	w.reconcile("cup")
 	fed := w.get("cup")
-	w.expectNotReady(fed, v1alpha1.ConditionStalled, v1alpha1.ConditionCertificateReady, v1alpha1.ReasonSecretNotFound,
+	w.expectNotReady(fed, v1alpha1.ConditionReconciling, v1alpha1.ConditionCertificateReady, v1alpha1.ReasonSecretNotFound,
 		"Secret "+w.namespace+"/cup-tls, named by spec.tls.secretRef, does not exist", "create it with type kubernetes.io/tls")
 	w.expectCondition(fed, v1alpha1.ConditionServerReady, metav1.ConditionFalse, v1alpha1.ReasonRollingOut, "CertificateReady")
 	w.expectCondition(fed, v1alpha1.ConditionAddressAssigned, metav1.ConditionTrue, v1alpha1.ReasonAssigned)
@@ -115,7 +115,7 @@ func TestABadCertificateNeverReplacesAGoodOne(t *testing.T) {
 
 			bad.write(w, ca)
 			w.reconcile("cup")
-			w.expectNotReady(w.get("cup"), v1alpha1.ConditionStalled, v1alpha1.ConditionCertificateReady, bad.reason, bad.message)
+			w.expectNotReady(w.get("cup"), abnormalOf(bad.reason), v1alpha1.ConditionCertificateReady, bad.reason, bad.message)
 			w.expectCondition(w.get("cup"), v1alpha1.ConditionServerReady, metav1.ConditionTrue, v1alpha1.ReasonRunning)
 			w.Expect(read[corev1.Secret](w, "cup-server").Data).To(gomega.Equal(served), "the last good pair stays")
 			w.restartOperator()
@@ -131,7 +131,7 @@ func TestACertificateThatExpiresInPlaceIsReported(t *testing.T) {
 	fed := w.createReady("cup", withSecret)
 	w.now = fed.Status.Certificate.NotAfter.Add(time.Second)
 	w.reconcile("cup")
-	w.expectNotReady(w.get("cup"), v1alpha1.ConditionStalled, v1alpha1.ConditionCertificateReady, v1alpha1.ReasonExpired)
+	w.expectNotReady(w.get("cup"), v1alpha1.ConditionReconciling, v1alpha1.ConditionCertificateReady, v1alpha1.ReasonExpired)
 }
 
 func TestWithoutSecretTheOperatorsOwnCAIssues(t *testing.T) {
@@ -168,12 +168,12 @@ func TestTrustedCAsReachTheServer(t *testing.T) {
 
 func TestTrustedCAsThatAreWrongLeaveThoseInPlace(t *testing.T) {
 	for name, bad := range map[string]struct {
-		change  func(*corev1.ConfigMap)
-		message string
+		change          func(*corev1.ConfigMap)
+		reason, message string
 	}{
-		"the key is missing":       {func(c *corev1.ConfigMap) { c.Data = nil }, "has no key ca.crt; put the CA certificates there in PEM form"},
-		"the text is no PEM":       {func(c *corev1.ConfigMap) { c.Data["ca.crt"] = "trust me" }, "is no bundle of CA certificates"},
-		"the ConfigMap is deleted": {nil, "does not exist; create it with the CA certificates in key ca.crt"},
+		"the key is missing":       {func(c *corev1.ConfigMap) { c.Data = nil }, v1alpha1.ReasonConfigMapNotFound, "has no key ca.crt; put the CA certificates there in PEM form"},
+		"the text is no PEM":       {func(c *corev1.ConfigMap) { c.Data["ca.crt"] = "trust me" }, v1alpha1.ReasonTrustedCAsInvalid, "is no bundle of CA certificates"},
+		"the ConfigMap is deleted": {nil, v1alpha1.ReasonConfigMapNotFound, "does not exist; create it with the CA certificates in key ca.crt"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorldWithZone(t)
@@ -190,8 +190,8 @@ func TestTrustedCAsThatAreWrongLeaveThoseInPlace(t *testing.T) {
 				w.Expect(w.api.Update(t.Context(), roots)).To(gomega.Succeed())
 			}
 			w.reconcile("cup")
-			w.expectNotReady(w.get("cup"), v1alpha1.ConditionStalled, v1alpha1.ConditionCertificateReady,
-				v1alpha1.ReasonTrustedCAsInvalid, w.namespace+"/lab-roots", "spec.tls.trustedCAs[0]", bad.message)
+			w.expectNotReady(w.get("cup"), abnormalOf(bad.reason), v1alpha1.ConditionCertificateReady,
+				bad.reason, w.namespace+"/lab-roots", "spec.tls.trustedCAs[0]", bad.message)
 			w.Expect(read[corev1.ConfigMap](w, "cup-server").Data["ca.crt"]).To(gomega.Equal(ca))
 		})
 	}

@@ -21,17 +21,18 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
 // stepConditions are the conditions of a Federation that steps set, in the order in which status lists them.
 var stepConditions = []string{
-	v1alpha1.ConditionAccepted, v1alpha1.ConditionCertificateReady, v1alpha1.ConditionServerReady,
+	v1alpha1.ConditionAccepted, v1alpha1.ConditionAvailable, v1alpha1.ConditionCertificateReady, v1alpha1.ConditionServerReady,
 	v1alpha1.ConditionAddressAssigned, v1alpha1.ConditionDNSPublished, v1alpha1.ConditionInboundReachable,
 	v1alpha1.ConditionPeersReachable,
 }
 
 // notOurs are the conditions that Ready does not depend on.
-var notOurs = []string{v1alpha1.ConditionPeersReachable}
+var notOurs = []string{v1alpha1.ConditionAvailable, v1alpha1.ConditionPeersReachable}
 
 // expectContract holds a Federation that was just reconciled against kstatus
 // (https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus) and what this project adds to it.
@@ -208,6 +209,14 @@ func (w *world) expectCondition(
 	for _, part := range messageParts {
 		w.Expect(condition.Message).To(gomega.ContainSubstring(part))
 	}
+}
+
+// abnormalOf is the condition of a Federation that has just begun to be as the reason says.
+func abnormalOf(reason string) string {
+	if outcome.ClassOf(reason) == outcome.Blocked {
+		return v1alpha1.ConditionStalled
+	}
+	return v1alpha1.ConditionReconciling
 }
 
 // expectNotReady checks one condition that is False, and that Ready and Stalled or Reconciling say the same.

@@ -104,7 +104,7 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	if unreadable := selectorTrouble(zone); unreadable != nil && known.apex != "" {
 		trouble = unreadable
 	}
-	updateZoneStatus(zone, known.built.provider, trouble, r.Now())
+	left := updateZoneStatus(zone, known.built.provider, trouble, r.Now())
 	if trouble == nil || trouble.Reason != v1alpha1.ReasonDomainClaimed {
 		if err := r.tellBrake(ctx, zone); err != nil {
 			return ctrl.Result{}, err
@@ -116,7 +116,11 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 		}
 		recordEvents(r.Recorder, zone, before.Status.Conditions, zone.Status.Conditions)
 	}
-	return ctrl.Result{RequeueAfter: known.built.next(paceOf(zone.Spec.Provider))}, nil
+	next := known.built.next(paceOf(zone.Spec.Provider))
+	if left > 0 {
+		next = min(next, left)
+	}
+	return ctrl.Result{RequeueAfter: next}, nil
 }
 
 // findOlder tells that another DNSZone has the same apex and came first.

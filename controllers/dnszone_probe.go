@@ -65,7 +65,7 @@ func (b *builtProvider) probe(ctx context.Context, p pace) *outcome.Error {
 	verdict := outcome.From(dnsOutcome(err), v1alpha1.ReasonServerUnavailable)
 	noTurn := errors.Is(err, dns.ErrNoTurn)
 	switch {
-	case verdict.Policy == outcome.Stall:
+	case outcome.ClassOf(verdict.Reason) == outcome.Blocked:
 		b.pause = 0
 	case noTurn:
 		b.pause = min(max(2*b.pause, soonestProbe), p.interval)

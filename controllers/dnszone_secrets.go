@@ -65,7 +65,7 @@ func (r *DNSZoneReconciler) readSecrets(ctx context.Context, zone *v1alpha1.DNSZ
 		}
 		value := secret.Data[field.ref.Key]
 		if len(bytes.TrimSpace(value)) == 0 {
-			missing = outcome.Stalled(v1alpha1.ReasonSecretNotFound,
+			missing = outcome.Waiting(v1alpha1.ReasonSecretNotFound, 0,
 				"Secret %s, named by spec.provider.%s of DNSZone %s, has no key %s or nothing in it, or does not exist; "+
 					"the platform team has to put %s there",
 				key, field.path, zone.Name, field.ref.Key, field.value)

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -51,8 +50,9 @@ func selectorTrouble(zone *v1alpha1.DNSZone) *outcome.Error {
 		"be read: %.1000s; the platform team has to correct it", zone.Spec.Zone, why)
 }
 
-// updateZoneStatus says how a zone is. There is no provider as long as none can be made.
-func updateZoneStatus(zone *v1alpha1.DNSZone, provider ZoneProvider, trouble *outcome.Error, now time.Time) {
+// updateZoneStatus says how a zone is. There is no provider as long as none can be made. It returns how long the zone may go on like
+// that before it counts as Failed; zero when there is nothing to wait for.
+func updateZoneStatus(zone *v1alpha1.DNSZone, provider ZoneProvider, trouble *outcome.Error, now time.Time) (left time.Duration) {
 	status := &zone.Status
 	status.ObservedGeneration = zone.Generation
 	status.Provider = zone.Spec.Provider.Name()
@@ -61,29 +61,14 @@ func updateZoneStatus(zone *v1alpha1.DNSZone, provider ZoneProvider, trouble *ou
 		status.Key = keyInUse(zone.Spec.Provider.RFC2136, provider)
 	}
 	ready := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady}
-	abnormal := ""
 	if trouble == nil {
 		ready.Message = usable(zone, provider)
 	} else {
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, trouble.Reason, trouble.Message+unusableKey(provider)
-		abnormal = v1alpha1.ConditionReconciling
-		if trouble.Policy == outcome.Stall {
-			abnormal = v1alpha1.ConditionStalled
-		}
 	}
-	set := func(condition metav1.Condition) {
-		condition.ObservedGeneration = zone.Generation
-		condition.LastTransitionTime = metav1.NewTime(now)
-		meta.SetStatusCondition(&status.Conditions, condition)
-	}
-	set(ready)
-	for _, conditionType := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
-		if conditionType != abnormal {
-			meta.RemoveStatusCondition(&status.Conditions, conditionType)
-			continue
-		}
-		set(metav1.Condition{Type: conditionType, Status: metav1.ConditionTrue, Reason: ready.Reason, Message: ready.Message})
-	}
+	sum := sumUp(ready, status.Conditions, zone.Generation, now)
+	sum.write(&status.Conditions, zone.Generation, now)
+	return sum.left
 }
 
 func guaranteeOf(c dns.Capabilities) v1alpha1.Guarantee {

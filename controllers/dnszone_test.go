@@ -122,7 +122,10 @@ func TestFederationsHearOfAServerThatDiesAndComesBack(t *testing.T) {
 	w.Expect(w.takeNews()).To(gomega.Equal([]string{"cupdomain-com"}), "one message, however long it lasts")
 	w.expectZone("cupdomain-com", metav1.ConditionFalse, v1alpha1.ReasonServerUnavailable, "no server of zone cupdomain.com answers")
 	w.reconcile("cup")
-	w.expectNotReady(w.get("cup"), v1alpha1.ConditionReconciling, v1alpha1.ConditionDNSPublished, v1alpha1.ReasonServerUnavailable)
+	for _, same := range []string{v1alpha1.ConditionDNSPublished, v1alpha1.ConditionReady} {
+		w.expectCondition(w.get("cup"), same, metav1.ConditionUnknown, v1alpha1.ReasonZoneNotReady,
+			"the records in zone cupdomain.com stand as they were published", "no server of zone cupdomain.com answers")
+	}
 	for _, unaffected := range []string{v1alpha1.ConditionServerReady, v1alpha1.ConditionAddressAssigned, v1alpha1.ConditionInboundReachable} {
 		w.Expect(meta.IsStatusConditionTrue(w.get("cup").Status.Conditions, unaffected)).To(gomega.BeTrue(), unaffected)
 	}
@@ -152,7 +155,7 @@ func TestADeletedZoneIsNeverAnEmptySetOfRecords(t *testing.T) {
 	w.Expect(w.api.DeleteAllOf(t.Context(), &v1alpha1.DNSZone{})).To(gomega.Succeed())
 	w.reconcileZone("cupdomain-com")
 	w.reconcile("cup")
-	w.expectNotReady(w.get("cup"), v1alpha1.ConditionStalled, v1alpha1.ConditionAccepted, v1alpha1.ReasonZoneNotFound)
+	w.expectNotReady(w.get("cup"), v1alpha1.ConditionReconciling, v1alpha1.ConditionAccepted, v1alpha1.ReasonZoneNotFound)
 	w.Expect(w.records()).To(gomega.Equal(records))
 
 	w.startDeletion("cup")

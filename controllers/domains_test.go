@@ -197,7 +197,7 @@ func TestADomainWithoutZoneIsRefused(t *testing.T) {
 	w := newWorldWithZone(t)
 	w.create("cup", withDomains("example.org"))
 	w.reconcile("cup")
-	w.expectNotReady(w.get("cup"), v1alpha1.ConditionStalled, v1alpha1.ConditionAccepted, v1alpha1.ReasonZoneNotFound,
+	w.expectNotReady(w.get("cup"), v1alpha1.ConditionReconciling, v1alpha1.ConditionAccepted, v1alpha1.ReasonZoneNotFound,
 		"no DNSZone covers", "example.org", "platform team")
 	w.Expect(w.journal).To(gomega.ConsistOf("patch Federation cup", "patch status of Federation cup"))
 }

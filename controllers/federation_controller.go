@@ -36,7 +36,10 @@ type Server struct {
 
 // InboundChecker tries the way that partners take.
 type InboundChecker interface {
+	// Inbound compares it with what the spec wants.
 	Inbound(ctx context.Context, target check.InboundTarget) check.Verdict
+	// Access follows it as it is, and says which domains are reached.
+	Access(ctx context.Context, target check.AccessTarget) check.Access
 }
 
 // LiveStatus asks a running server what it runs.
@@ -65,7 +68,8 @@ type FederationReconciler struct {
 	// Now is the clock.
 	Now func() time.Time
 
-	verdicts verdicts
+	verdicts checks[check.Verdict]
+	access   checks[check.Access]
 	lasting  lasting
 }
 

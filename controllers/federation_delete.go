@@ -49,6 +49,7 @@ func (r *FederationReconciler) reconcileDelete(ctx context.Context, s *scope) (g
 		r.tellAbandoned(s.fed, s.givenUp())
 	}
 	r.verdicts.forget(s.fed.UID)
+	r.access.forget(s.fed.UID)
 	r.lasting.note(s.fed.UID, nil, r.Now())
 	r.Applier.Forget(s.fed.Namespace, desired.Names(s.fed)...)
 	return true, nil
@@ -57,7 +58,7 @@ func (r *FederationReconciler) reconcileDelete(ctx context.Context, s *scope) (g
 // noteDeletion notes what deletion waits for. It returns the errors that are not outcomes.
 func noteDeletion(s *scope, err error) error {
 	failed := *failure(err)
-	if failed.Policy == outcome.Retry {
+	if failed.Retry {
 		s.findings[v1alpha1.ConditionReady] = finding{err: &failed}
 		return err
 	}

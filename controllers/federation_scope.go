@@ -51,8 +51,12 @@ type scope struct {
 	clusterAddresses []netip.Addr
 	// podIP of a server that runs this generation, and the token it knows the operator by; empty before ServerReady.
 	podIP, token string
+	// wayIn is what the check of the way in says to the question who gets through.
+	wayIn wayIn
 	// recheck is when to check the way in again, while all is well.
 	recheck time.Duration
+	// deadline is when what is on its way counts as Failed, from now; zero: there is nothing to wait for.
+	deadline time.Duration
 }
 
 // finding is what a step says of its condition.
@@ -87,8 +91,10 @@ func (s *scope) requeueAfter() time.Duration {
 	if interval := s.fed.Spec.Verification.Interval.Duration; soonest == 0 && !s.fed.Spec.Suspend {
 		soonest = interval
 	}
-	if s.tlsa.after > 0 && (soonest == 0 || s.tlsa.after < soonest) {
-		soonest = s.tlsa.after
+	for _, after := range []time.Duration{s.tlsa.after, s.deadline} {
+		if after > 0 && (soonest == 0 || after < soonest) {
+			soonest = after
+		}
 	}
 	for condition, f := range s.findings {
 		after := f.after

@@ -7,14 +7,13 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/tools/events"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/check/phrase"
+	"github.com/xmppfed/xmppfed/internal/desired"
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
@@ -27,6 +26,12 @@ var readiness = []string{
 	v1alpha1.ConditionDNSPublished,
 	v1alpha1.ConditionInboundReachable,
 }
+
+// statusOrder are the conditions that steps set, in the order in which status lists them. Those that are there whether or not a
+// Federation is accepted come first.
+var statusOrder = slices.Concat(
+	[]string{v1alpha1.ConditionAccepted, v1alpha1.ConditionAvailable}, readiness[1:], []string{v1alpha1.ConditionPeersReachable},
+)
 
 // updateStatus derives the conditions from what the steps found.
 func updateStatus(s *scope, now time.Time) {
@@ -42,7 +47,11 @@ func updateStatus(s *scope, now time.Time) {
 		condition.LastTransitionTime = metav1.NewTime(now)
 		meta.SetStatusCondition(&status.Conditions, condition)
 	}
-	for _, conditionType := range append(slices.Clone(readiness), v1alpha1.ConditionPeersReachable) {
+	if !s.fed.DeletionTimestamp.IsZero() {
+		s.findings[v1alpha1.ConditionAvailable] = finding{err: outcome.Unknown(v1alpha1.ReasonDeleting,
+			"whether partners reach it is not checked any more, as it is being deleted")}
+	}
+	for _, conditionType := range statusOrder {
 		switch found, ran := s.findings[conditionType]; {
 		case ran && found.absent:
 			meta.RemoveStatusCondition(&status.Conditions, conditionType)
@@ -50,16 +59,10 @@ func updateStatus(s *scope, now time.Time) {
 			set(found.condition(conditionType))
 		}
 	}
-	ready, policy := summarize(s)
-	set(ready)
-	for _, abnormal := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
-		stalled := abnormal == v1alpha1.ConditionStalled
-		if ready.Status == metav1.ConditionTrue || stalled != (policy == outcome.Stall) {
-			meta.RemoveStatusCondition(&status.Conditions, abnormal)
-			continue
-		}
-		set(metav1.Condition{Type: abnormal, Status: metav1.ConditionTrue, Reason: ready.Reason, Message: ready.Message})
-	}
+	sum := sumUp(summarize(s), status.Conditions, s.fed.Generation, now)
+	sum.ready = stillWorks(sum.ready, s.fed)
+	sum.write(&status.Conditions, s.fed.Generation, now)
+	s.deadline = sum.left
 }
 
 // suspendStatus says that nothing is looked at. What was said before stands, about the generation that it was said of.
@@ -75,15 +78,17 @@ func suspendStatus(fed *v1alpha1.Federation, now time.Time) {
 	set(v1alpha1.ConditionSuspended, metav1.ConditionTrue)
 	meta.RemoveStatusCondition(conditions, v1alpha1.ConditionReconciling)
 	meta.RemoveStatusCondition(conditions, v1alpha1.ConditionStalled)
+	set(v1alpha1.ConditionAvailable, metav1.ConditionUnknown)
 	if meta.FindStatusCondition(*conditions, v1alpha1.ConditionReady) == nil {
 		set(v1alpha1.ConditionReady, metav1.ConditionUnknown)
 	}
 }
 
-// keeps tells that nothing was learnt and what stands speaks of the same generation.
+// keeps reports whether nothing was learnt and what stands speaks of the same generation. What was seen from the wire speaks of none.
 func (f finding) keeps(standing []metav1.Condition, conditionType string, generation int64) bool {
 	was := meta.FindStatusCondition(standing, conditionType)
-	return f.err != nil && f.err.Keep && was != nil && was.ObservedGeneration == generation
+	return f.err != nil && f.err.Keep && was != nil &&
+		(was.ObservedGeneration == generation || conditionType == v1alpha1.ConditionAvailable)
 }
 
 // maxMessage bounds a condition's message, in bytes: status can't be written beyond 32 KiB, and nobody reads that much.
@@ -101,72 +106,37 @@ func (f finding) condition(conditionType string) metav1.Condition {
 	return metav1.Condition{Type: conditionType, Status: status, Reason: f.err.Reason, Message: message}
 }
 
-// summarize is the Ready condition, and what has to happen while it is not true.
-func summarize(s *scope) (metav1.Condition, outcome.Policy) {
+// summarize is the Ready condition that follows from the others.
+func summarize(s *scope) metav1.Condition {
 	ready := metav1.Condition{Type: v1alpha1.ConditionReady}
 	if !s.fed.DeletionTimestamp.IsZero() {
 		ready = s.findings[v1alpha1.ConditionReady].condition(v1alpha1.ConditionReady)
 		ready.Status, ready.Message = metav1.ConditionFalse, "deleting: "+ready.Message
-		return ready, policyOf(s.findings[v1alpha1.ConditionReady])
+		return ready
 	}
 	for _, conditionType := range readiness {
 		condition := meta.FindStatusCondition(s.fed.Status.Conditions, conditionType)
 		if condition == nil {
 			ready.Status, ready.Reason = metav1.ConditionUnknown, v1alpha1.ReasonNotChecked
 			ready.Message = "nothing is known yet about " + conditionType + "; the operator looks as soon as spec.suspend is false"
-			return ready, outcome.Wait
+			return ready
 		}
 		if condition.Status != metav1.ConditionTrue {
 			ready.Status, ready.Reason, ready.Message = condition.Status, condition.Reason, condition.Message
-			return ready, policyOf(s.findings[conditionType])
+			return ready
 		}
 	}
 	ready.Status, ready.Reason = metav1.ConditionTrue, v1alpha1.ReasonReady
 	ready.Message = string(s.fed.Spec.Domains[0]) + " federates"
-	return ready, outcome.Wait
+	return ready
 }
 
-func policyOf(f finding) outcome.Policy {
-	if f.err == nil {
-		return outcome.Wait
+// stillWorks has the message of a Federation that is not Ready say who gets through nevertheless.
+func stillWorks(ready metav1.Condition, fed *v1alpha1.Federation) metav1.Condition {
+	if ready.Status != metav1.ConditionTrue && meta.IsStatusConditionTrue(fed.Status.Conditions, v1alpha1.ConditionAvailable) {
+		ready.Message += "; partners still reach " + phrase.List(desired.AddressableDomains(fed), maxListed) + ": checked from public DNS"
 	}
-	return f.err.Policy
+	return ready
 }
 
 func equalStatus(a, b *v1alpha1.FederationStatus) bool { return equality.Semantic.DeepEqual(a, b) }
-
-// underway are the reasons that a Federation passes through while it starts, or moves; they are no cause for alarm.
-var underway = []string{
-	v1alpha1.ReasonRollingOut, v1alpha1.ReasonAddressPending, v1alpha1.ReasonPropagationPending, v1alpha1.ReasonVolumePending,
-	v1alpha1.ReasonTransferred,
-}
-
-// maxNote is the longest note an event may have, in bytes.
-const maxNote = 1000
-
-// recordEvents tells of each condition whose status or reason changed, except those that only repeat another.
-func recordEvents(recorder events.EventRecorder, about runtime.Object, before, after []metav1.Condition) {
-	for _, now := range after {
-		was := meta.FindStatusCondition(before, now.Type)
-		if repeats(now, after) || was != nil && was.Status == now.Status && was.Reason == now.Reason {
-			continue
-		}
-		kind := corev1.EventTypeNormal
-		if now.Status == metav1.ConditionFalse && !slices.Contains(underway, now.Reason) {
-			kind = corev1.EventTypeWarning
-		}
-		note := strings.ToValidUTF8(now.Message[:min(len(now.Message), maxNote)], "")
-		recorder.Eventf(about, nil, kind, now.Reason, now.Type, "%s", note)
-	}
-}
-
-// repeats tells that a condition sums up others and says nothing that one of them does not say.
-func repeats(condition metav1.Condition, all []metav1.Condition) bool {
-	summaries := []string{v1alpha1.ConditionReady, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled}
-	if condition.Type != v1alpha1.ConditionReady {
-		return slices.Contains(summaries, condition.Type)
-	}
-	return slices.ContainsFunc(all, func(other metav1.Condition) bool {
-		return !slices.Contains(summaries, other.Type) && other.Reason == condition.Reason
-	})
-}

@@ -27,8 +27,8 @@ const recheckObjects = time.Minute
 type step struct {
 	condition string
 	run       func(context.Context, *scope) (finding, error)
-	// gate is set when nothing after this step may happen unless it reached its goal.
-	gate bool
+	// gate is set when nothing after this step may happen unless it reached its goal, except steps that are set to run always.
+	gate, always bool
 }
 
 // steps in their order. Those that need an earlier one ask the scope; the others run whatever happened before them. What
@@ -47,6 +47,7 @@ func (r *FederationReconciler) steps(fed *v1alpha1.Federation) []step {
 	}, found, []step{
 		{condition: v1alpha1.ConditionServerReady, run: r.serve}, // needs a certificate
 		{condition: v1alpha1.ConditionInboundReachable, run: r.checkInbound},
+		{condition: v1alpha1.ConditionAvailable, run: r.seeAvailable, always: true},
 		{condition: v1alpha1.ConditionPeersReachable, run: r.checkPeers}, // needs a server that can be reached
 	})
 }
@@ -54,18 +55,22 @@ func (r *FederationReconciler) steps(fed *v1alpha1.Federation) []step {
 // runSteps runs the steps and notes their findings. It returns the errors that are not outcomes.
 func (r *FederationReconciler) runSteps(ctx context.Context, s *scope) error {
 	var errs []error
+	shut := false
 	for _, step := range r.steps(s.fed) {
+		if shut && !step.always {
+			continue
+		}
 		found, err := step.run(ctx, s)
 		if err != nil {
 			found.err = failure(err)
-			if found.err.Policy == outcome.Retry {
+			if found.err.Retry {
 				errs = append(errs, err)
 			}
 		}
 		s.findings[step.condition] = found
 		if step.gate && err != nil {
 			r.Peers.Pause(client.ObjectKeyFromObject(s.fed))
-			break
+			shut = true
 		}
 	}
 	return errors.Join(errs...)
@@ -88,7 +93,7 @@ func failure(err error) *outcome.Error {
 		return refused
 	}
 	failed := outcome.From(err, v1alpha1.ReasonReconcileFailed)
-	if failed.Policy == outcome.Retry {
+	if failed.Retry {
 		failed.Message = told(err)
 	}
 	return failed

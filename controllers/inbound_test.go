@@ -32,7 +32,7 @@ func TestTheWayInIsCheckedThoughSomethingIsWrongInTheDNSForDays(t *testing.T) {
 			for range 10 {
 				w.pass(w.reconcile("cup").RequeueAfter)
 			}
-			w.expectCondition(w.get("cup"), v1alpha1.ConditionDNSPublished, metav1.ConditionFalse, lame.Reason)
+			w.expectCondition(w.get("cup"), v1alpha1.ConditionDNSPublished, metav1.ConditionUnknown, v1alpha1.ReasonZoneNotReady, lame.Message)
 			w.expectCondition(w.get("cup"), v1alpha1.ConditionInboundReachable, metav1.ConditionFalse, v1alpha1.ReasonConnectionRefused)
 
 			w.verdict = check.Verdict{Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReachable, Message: "reachable"}

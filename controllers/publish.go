@@ -135,7 +135,7 @@ func (r *FederationReconciler) publishIn(ctx context.Context, s *scope, apex str
 	if err != nil {
 		// Whether people write there is not known now.
 		s.leftover = append(s.leftover, leftBehind(s.before, apex, recordsOf(units, s.former[apex]))...)
-		return verify.Report{}, err
+		return verify.Report{}, s.standing(apex, recordsOf(units, s.former[apex]), err)
 	}
 	result, err := r.converge(ctx, s, provider, apex, units)
 	want := recordsOf(units, s.former[apex])
@@ -143,7 +143,7 @@ func (r *FederationReconciler) publishIn(ctx context.Context, s *scope, apex str
 		return r.watch(ctx, s, provider, apex, want, err)
 	}
 	if err != nil {
-		return verify.Report{}, dnsOutcome(err)
+		return verify.Report{}, s.standing(apex, want, dnsOutcome(err))
 	}
 	r.tellAdopted(s.fed, apex, result.Adopted)
 	report, err := r.seen(ctx, provider, want, result.Dropped)
@@ -172,11 +172,7 @@ func dnsOutcome(err error) error {
 	if !ok {
 		return err
 	}
-	policy := outcome.Wait
-	if e.Permanent {
-		policy = outcome.Stall
-	}
-	return &outcome.Error{Reason: e.Reason, Message: e.Message, Policy: policy, After: e.RetryAfter(), AtMost: rarestTry}
+	return &outcome.Error{Reason: e.Reason, Message: e.Message, After: e.RetryAfter(), AtMost: rarestTry}
 }
 
 // recordStatuses lists the records with their state, sorted by name and type. Without a report about its zone a record
@@ -189,10 +185,7 @@ func recordStatuses(
 		report, known := reports[apex]
 		for _, unit := range inZone {
 			for _, record := range unit.Records {
-				status := v1alpha1.RecordStatus{
-					Name: dns.Display(record.Name), Type: record.TypeName(), TTL: int32(record.TTL),
-					Data: record.Strings(), State: v1alpha1.RecordPending,
-				}
+				status := recordStatus(record)
 				if known && report.Published(record.Key()) || !known && wasPublished(status, before) {
 					status.State = v1alpha1.RecordPublished
 				}
@@ -204,6 +197,14 @@ func recordStatuses(
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
 	})
 	return all
+}
+
+// recordStatus lists a record that is not known to be published.
+func recordStatus(record dns.RRset) v1alpha1.RecordStatus {
+	return v1alpha1.RecordStatus{
+		Name: dns.Display(record.Name), Type: record.TypeName(), TTL: int32(record.TTL), Data: record.Strings(),
+		State: v1alpha1.RecordPending,
+	}
 }
 
 func wasPublished(record v1alpha1.RecordStatus, before []v1alpha1.RecordStatus) bool {

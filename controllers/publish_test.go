@@ -5,6 +5,7 @@
 package controllers_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -177,6 +178,7 @@ func TestClientsFromOutsideGetPortsAndServiceRecordsOfTheirOwn(t *testing.T) {
 
 func TestTroubleWithTheDNSKeepsItsReason(t *testing.T) {
 	const permanent, temporary = true, false
+	ofNames := []string{v1alpha1.ReasonUpdateRefused, v1alpha1.ReasonUpdateRejected, v1alpha1.ReasonNameOutsideZone}
 	for reason, lasts := range map[string]bool{
 		v1alpha1.ReasonTSIGKeyUnknown: permanent, v1alpha1.ReasonTSIGBadSignature: permanent, v1alpha1.ReasonClockSkew: permanent,
 		v1alpha1.ReasonUnauthenticatedResponse: temporary, v1alpha1.ReasonUpdateRefused: permanent,
@@ -190,16 +192,24 @@ func TestTroubleWithTheDNSKeepsItsReason(t *testing.T) {
 			w.zone.Fail(&dns.Error{Reason: reason, Message: "what is wrong and who mends it", Permanent: lasts})
 			w.pass(time.Minute)
 			result := w.reconcile("cup")
-			abnormal := v1alpha1.ConditionReconciling
-			if lasts {
-				abnormal = v1alpha1.ConditionStalled
+			if slices.Contains(ofNames, reason) {
+				w.expectNotReady(w.get("cup"), v1alpha1.ConditionStalled, v1alpha1.ConditionDNSPublished, reason, "what is wrong and who mends it")
+			} else { // and that is told of the DNSZone
+				w.expectCondition(w.get("cup"), v1alpha1.ConditionDNSPublished, metav1.ConditionUnknown, v1alpha1.ReasonZoneNotReady,
+					"stand as they were published", "what is wrong and who mends it")
+				w.expectCondition(w.get("cup"), v1alpha1.ConditionReconciling, metav1.ConditionTrue, v1alpha1.ReasonZoneNotReady)
 			}
-			w.expectNotReady(w.get("cup"), abnormal, v1alpha1.ConditionDNSPublished, reason, "what is wrong and who mends it")
+			w.expectCondition(w.get("cup"), v1alpha1.ConditionAvailable, metav1.ConditionTrue, v1alpha1.ReasonReachable)
 			w.Expect(result.RequeueAfter).To(gomega.And(gomega.BeNumerically(">", 0), gomega.BeNumerically("<=", 30*time.Second)),
 				"it is tried again even if only somebody else can mend it")
 			w.expectCondition(w.get("cup"), v1alpha1.ConditionServerReady, metav1.ConditionTrue, v1alpha1.ReasonRunning)
 			w.reconcile("cup")
 			w.Expect(w.journal).To(gomega.BeEmpty())
+
+			w.change("cup", func(fed *v1alpha1.Federation) { fed.Spec.DNS.TTL = 60 })
+			w.reconcile("cup")
+			w.expectNotReady(w.get("cup"), abnormalOf(reason), v1alpha1.ConditionDNSPublished, reason, "what is wrong and who mends it")
+			w.expectCondition(w.get("cup"), v1alpha1.ConditionAvailable, metav1.ConditionTrue, v1alpha1.ReasonReachable)
 
 			w.zone.Fail(nil)
 			w.reconcile("cup")
@@ -264,9 +274,10 @@ func TestAFailedCheckComesAgainSoonerThanAGoodOne(t *testing.T) {
 		"a firewall drops packets")
 	w.Expect(waits).To(gomega.Equal([]time.Duration{
 		2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 32 * time.Second, 64 * time.Second, 128 * time.Second,
-		256 * time.Second, 5 * time.Minute,
+		256 * time.Second, 90 * time.Second, // when it counts as Failed
 	}))
 	w.verdict = check.Verdict{Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReachable, Message: "reachable"}
+	w.pass(w.reconcile("cup").RequeueAfter) // the next check is due in five minutes, though the deadline came before
 	w.Expect(w.reconcile("cup").RequeueAfter).To(gomega.Equal(5 * time.Minute))
 	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
 }

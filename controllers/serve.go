@@ -100,7 +100,7 @@ func (r *FederationReconciler) readAccounts(ctx context.Context, s *scope) ([]by
 	key := client.ObjectKey{Namespace: s.fed.Namespace, Name: spec.SecretRef.Name}
 	var secret corev1.Secret
 	if err := r.Reader.Get(ctx, key, &secret); apierrors.IsNotFound(err) {
-		return nil, outcome.Stalled(v1alpha1.ReasonAccountsInvalid,
+		return nil, outcome.Waiting(v1alpha1.ReasonSecretNotFound, 0,
 			"Secret %s, named by spec.server.accounts.secretRef, does not exist; create it with a password for each localpart; "+
 				"until then the accounts that the server has stay", key)
 	} else if err != nil {

@@ -54,7 +54,7 @@ func TestMissingAccountsAreReportedAndTheServerRunsWithout(t *testing.T) {
 	w.reconcile("cup")
 	w.runServer("cup")
 	w.reconcile("cup")
-	w.expectNotReady(w.get("cup"), v1alpha1.ConditionStalled, v1alpha1.ConditionServerReady, v1alpha1.ReasonAccountsInvalid,
+	w.expectNotReady(w.get("cup"), v1alpha1.ConditionReconciling, v1alpha1.ConditionServerReady, v1alpha1.ReasonSecretNotFound,
 		"Secret "+w.namespace+"/cup-accounts, named by spec.server.accounts.secretRef, does not exist")
 	w.writeAccounts(map[string]string{"cupuser1": "secret"})
 	w.reconcile("cup")
@@ -79,7 +79,7 @@ func TestAccountsThatVanishDoNotLockUsersOut(t *testing.T) {
 	w.createReady("cup", withAccounts)
 	w.Expect(w.api.Delete(t.Context(), read[corev1.Secret](w, "cup-accounts"))).To(gomega.Succeed())
 	w.reconcile("cup")
-	w.expectNotReady(w.get("cup"), v1alpha1.ConditionStalled, v1alpha1.ConditionServerReady, v1alpha1.ReasonAccountsInvalid)
+	w.expectNotReady(w.get("cup"), v1alpha1.ConditionReconciling, v1alpha1.ConditionServerReady, v1alpha1.ReasonSecretNotFound)
 	w.Expect(w.accounts()).To(gomega.HaveKey("cupuser1"))
 }
 

@@ -68,6 +68,9 @@ type world struct {
 	now     time.Time
 	verdict check.Verdict
 	checks  []check.InboundTarget
+	// access is what partners get; absent: what the verdict says, of every domain.
+	access func(check.AccessTarget) check.Access
+	tries  []check.AccessTarget
 	// unsigned is why the zone is not signed, signedUnknown why that can't be found out.
 	unsigned      string
 	signedUnknown error
@@ -233,6 +236,26 @@ type inbound struct{ *world }
 func (i inbound) Inbound(_ context.Context, target check.InboundTarget) check.Verdict {
 	i.checks = append(i.checks, target)
 	return i.verdict
+}
+
+// Access says the same of every domain, unless a test says otherwise.
+func (i inbound) Access(_ context.Context, target check.AccessTarget) check.Access {
+	i.tries = append(i.tries, target)
+	if i.access != nil {
+		return i.access(target)
+	}
+	access := check.Access{}
+	for _, domain := range target.Domains {
+		switch i.verdict.Status {
+		case metav1.ConditionTrue:
+			access.Reached = append(access.Reached, domain)
+		case metav1.ConditionFalse:
+			access.Barred = append(access.Barred, check.Barred{Domain: domain, Why: i.verdict.Message})
+		case metav1.ConditionUnknown:
+			access.Unclear = append(access.Unclear, check.Barred{Domain: domain, Why: i.verdict.Message})
+		}
+	}
+	return access
 }
 
 // zoneProvider is the zone in memory with servers that can be asked how they are.

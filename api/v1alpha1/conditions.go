@@ -21,14 +21,14 @@ const (
 	// within its dates. Always present once accepted.
 	//
 	// True: Valid, SelfSigned. False: SecretNotFound, KeyPairInvalid, NameMismatch, Expired, NotYetValid,
-	// TrustedCAsInvalid, NameTaken.
+	// ConfigMapNotFound, TrustedCAsInvalid, NameTaken.
 	ConditionCertificateReady = "CertificateReady"
 
 	// ConditionServerReady is true when every pod runs the configuration of this generation. Failures of the pods
 	// themselves, as Kubernetes reports them, are in the message. Always present once accepted.
 	//
 	// True: Running. False: Unschedulable, ImagePullFailed, ContainerCrashing, VolumePending, PodsRejected,
-	// ConfigRejected, AccountsInvalid, NameTaken, ObjectRefused, RollingOut.
+	// ConfigRejected, SecretNotFound, AccountsInvalid, NameTaken, ObjectRefused, RollingOut.
 	ConditionServerReady = "ServerReady"
 
 	// ConditionAddressAssigned is true when there is a public address: the load balancer's, or those of
@@ -38,7 +38,7 @@ const (
 	ConditionAddressAssigned = "AddressAssigned"
 
 	// ConditionDNSPublished is true when every record is served by every authoritative server of its zone. Always
-	// present once accepted. Unknown: WaitingForAddress, ZoneNotProbed.
+	// present once accepted. Unknown: WaitingForAddress, ZoneNotProbed, ZoneNotReady.
 	//
 	// True: Published, TransferOffered, DANEUnsigned. False: OwnershipConflict, OwnershipLost, RecordExistsUnowned,
 	// CNAMEConflict, SecretNotFound, TSIGKeyUnknown, TSIGBadSignature, CredentialsRejected, ClockSkew,
@@ -64,20 +64,32 @@ const (
 	// PeerRejectsDialback, PeerRefused, PeerSilent, PeerStreamError, PeerHostsOurDomain.
 	ConditionPeersReachable = "PeersReachable"
 
-	// ConditionReady is true when all of the above but PeersReachable are. Otherwise reason and message are those of the first that is not.
-	// Always present.
+	// ConditionAvailable answers one question: can partners and users talk now? It is true when partners reach every domain on the way
+	// that public DNS leads them, whatever the spec wants by now and whatever else is wrong; the operator goes on trying that way while
+	// other conditions are not true. The message names the domains that are reached and those that are not, and why. This is the
+	// condition to raise an alarm about. Not part of Ready. Always present, and true only when it was seen from the wire.
+	// Unknown: NotChecked, Transferred, Deleting, Suspended.
+	//
+	// True: Reachable. False: NotPublished, PartlyReachable, Unreachable.
+	ConditionAvailable = "Available"
+
+	// ConditionReady answers another question: is everything as the spec wants it? It is true when all of the above but PeersReachable
+	// and Available are. Otherwise reason and message are those of the first that is not, and the message says what still works when
+	// Available is true. Always present.
 	//
 	// True: Ready. False and Unknown: the reasons of the other conditions, Deleting, ReconcileFailed.
 	ConditionReady = "Ready"
 
 	// ConditionReconciling is true while the operator works on, or waits for, what is missing. Only present when true;
-	// never together with Stalled (kstatus). Negative polarity.
+	// never together with Stalled (kstatus). Its lastTransitionTime is when it began to work on, or wait for, what the reason names,
+	// or when the spec changed last: that is where the deadline of the reason begins. Negative polarity.
 	//
 	// True: the reason of Ready.
 	ConditionReconciling = "Reconciling"
 
-	// ConditionStalled is true when nothing will get better until somebody changes something; the message says who and
-	// what. Only present when true. Negative polarity.
+	// ConditionStalled is true when nothing will get better until somebody changes something, or when the deadline of the reason is
+	// over; the message says who has to act, and what to do. The operator goes on by itself in any case as soon as the cause is gone.
+	// Only present when true. Negative polarity.
 	//
 	// True: the reason of Ready.
 	ConditionStalled = "Stalled"
@@ -114,6 +126,8 @@ const (
 	ReasonObjectRefused = "ObjectRefused"
 	// ReasonSecretNotFound: a Secret that the spec names, or a key in it, does not exist.
 	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonConfigMapNotFound: a ConfigMap that the spec names, or a key in it, does not exist.
+	ReasonConfigMapNotFound = "ConfigMapNotFound"
 )
 
 // Reasons of Accepted.
@@ -146,7 +160,7 @@ const (
 	ReasonExpired = "Expired"
 	// ReasonNotYetValid: the certificate's validity has not begun.
 	ReasonNotYetValid = "NotYetValid"
-	// ReasonTrustedCAsInvalid: a ConfigMap of spec.tls.trustedCAs is missing or holds no CA certificate.
+	// ReasonTrustedCAsInvalid: a ConfigMap of spec.tls.trustedCAs holds no CA certificate.
 	ReasonTrustedCAsInvalid = "TrustedCAsInvalid"
 )
 
@@ -166,7 +180,7 @@ const (
 	ReasonPodsRejected = "PodsRejected"
 	// ReasonConfigRejected: the server refused its configuration and goes on with the one before.
 	ReasonConfigRejected = "ConfigRejected"
-	// ReasonAccountsInvalid: the Secret of spec.server.accounts is missing or has a key that is no localpart.
+	// ReasonAccountsInvalid: the Secret of spec.server.accounts has a key that is no localpart, or a password that is none.
 	ReasonAccountsInvalid = "AccountsInvalid"
 	// ReasonRollingOut: pods start, or have not taken up the newest configuration yet.
 	ReasonRollingOut = "RollingOut"
@@ -228,6 +242,8 @@ const (
 	ReasonPropagationPending = "PropagationPending"
 	// ReasonZoneNotProbed: the operator has not asked the zone's servers yet.
 	ReasonZoneNotProbed = "ZoneNotProbed"
+	// ReasonZoneNotReady: the records stand as they were published, and can't be checked or changed until the DNSZone is Ready again.
+	ReasonZoneNotReady = "ZoneNotReady"
 	// ReasonServerUnavailable: no DNS server answers, or only with SERVFAIL.
 	ReasonServerUnavailable = "ServerUnavailable"
 	// ReasonRecordsToCreate: the operator does not write to the zone (provider manual), and people still have to create or
@@ -258,7 +274,7 @@ const (
 const (
 	// ReasonReachable: the way a partner takes works.
 	ReasonReachable = "Reachable"
-	// ReasonNotChecked: what comes before is not ready.
+	// ReasonNotChecked: nothing is known, because what comes before is not ready, or because the check could not be made.
 	ReasonNotChecked = "NotChecked"
 	// ReasonResolverUnavailable: none of the resolvers answers, so nothing is known.
 	ReasonResolverUnavailable = "ResolverUnavailable"
@@ -284,6 +300,16 @@ const (
 	ReasonCertificateNameMismatch = "CertificateNameMismatch"
 	// ReasonCertificateExpired: the certificate served is outside its dates.
 	ReasonCertificateExpired = "CertificateExpired"
+)
+
+// Reasons of Available, which has some of InboundReachable as well.
+const (
+	// ReasonNotPublished: nothing leads partners to the Federation yet: no service record was published.
+	ReasonNotPublished = "NotPublished"
+	// ReasonPartlyReachable: partners reach some of the domains, and not others.
+	ReasonPartlyReachable = "PartlyReachable"
+	// ReasonUnreachable: partners reach none of the domains.
+	ReasonUnreachable = "Unreachable"
 )
 
 // Reasons of PeersReachable, and of the entries of status.peers.

@@ -16,6 +16,7 @@ import (
 // +kubebuilder:resource:shortName=fed,categories=xmppfed
 // +kubebuilder:printcolumn:name="Domain",type=string,JSONPath=`.spec.domains[0]`
 // +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.status.addresses[0]`
+// +kubebuilder:printcolumn:name="Available",type=string,JSONPath=`.status.conditions[?(@.type=='Available')].status`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].status`
 // +kubebuilder:printcolumn:name="Status",type=string,JSONPath=`.status.conditions[?(@.type=='Ready')].reason`
 // +kubebuilder:printcolumn:name="Peers",type=string,JSONPath=`.status.peersReachable`

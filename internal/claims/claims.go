@@ -40,7 +40,7 @@ func placeIn(
 	}
 	apex, found := dns.ZoneFor(name, apexes)
 	if !found {
-		return "", outcome.Stalled(v1alpha1.ReasonZoneNotFound,
+		return "", outcome.Waiting(v1alpha1.ReasonZoneNotFound, 0,
 			"no DNSZone covers %s; the platform team has to create one for the zone that holds it", name)
 	}
 	zone := byApex[apex]

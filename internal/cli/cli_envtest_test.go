@@ -171,7 +171,7 @@ func TestStatusOfOneFederationAndOfAll(t *testing.T) {
 	s.Expect(screen).To(gomega.ContainSubstring("Live sessions are left out: the server has not been set up yet"))
 	list, _, code := s.run("status")
 	s.Expect(code).To(gomega.Equal(cli.ExitFound))
-	s.Expect(list).To(gomega.MatchRegexp(`(?m)^cup +cupdomain.com +ConnectionTimeout `))
+	s.Expect(list).To(gomega.MatchRegexp(`(?m)^cup +cupdomain.com +False +ConnectionTimeout `))
 	list, _, _ = s.run("status", "-A")
 	s.Expect(list).To(gomega.MatchRegexp(`(?m)^` + s.namespace + ` +cup +cupdomain.com `))
 }

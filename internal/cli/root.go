@@ -65,7 +65,7 @@ func Command(streams genericiooptions.IOStreams) *cobra.Command {
 		Short: "See, check and plan the federation of XMPP domains",
 		Long: "See, check and plan the federation of XMPP domains.\n\n" +
 			"Every verb ends with 0 when all is well, 1 when it found something wrong and printed it,\n" +
-			"and 2 when it could not do its work.",
+			"and 2 when it could not do its work. status ends with 3 when something is wrong that keeps nobody out.",
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl xmppfed"},
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -28,8 +27,9 @@ func newStatus(env *environment) *cobra.Command {
 		Long: "Show on one screen how a Federation does, or a table of all of them.\n\n" +
 			"Live sessions are asked from the server itself, through the cluster: that takes the rights to read the\n" +
 			"Federation's Secret and to forward ports of its pods. Who lacks them sees everything else.\n\n" +
-			"It ends with 1 when a Federation that it shows is not ready. Partners that do not answer don't count:\n" +
-			"that is their side.",
+			"It ends with 0 when every Federation that it shows is as its spec wants it, with 3 when one is not but\n" +
+			"partners reach all of them, and with 1 when one can't be reached or nothing is known about that.\n" +
+			"Partners that do not answer don't count: that is their side.",
 		Example: "  kubectl xmppfed status -A\n" +
 			"  kubectl xmppfed status cup -n chat --watch",
 		Args:              cobra.MaximumNArgs(1),
@@ -46,10 +46,10 @@ func newStatus(env *environment) *cobra.Command {
 	return cmd
 }
 
-// screen is what there is to show, and whether it is good: every Federation on it is ready.
+// screen is what there is to show, and the error that says how the Federations on it are: none, errDegraded or errFound.
 type screen struct {
 	text string
-	good bool
+	err  error
 }
 
 func (e *environment) runStatus(ctx context.Context, args []string, options statusOptions) error {
@@ -71,10 +71,7 @@ func (e *environment) runStatus(ctx context.Context, args []string, options stat
 		return err
 	}
 	fmt.Fprint(e.Out, shown.text)
-	if !shown.good {
-		return errFound
-	}
-	return nil
+	return shown.err
 }
 
 // showFederation is the screen of one Federation.
@@ -88,7 +85,7 @@ func (e *environment) showFederation(ctx context.Context, c *cluster, name strin
 		model.SessionsLeftOut = err.Error()
 	}
 	model.Now = e.now()
-	return screen{text: status.Render(model, e.style()), good: ready(*fed)}, nil
+	return screen{text: status.Render(model, e.style()), err: stateOf(*fed)}, nil
 }
 
 // showFederations is the table of Federations.
@@ -105,10 +102,22 @@ func (e *environment) showFederations(ctx context.Context, c *cluster, everywher
 	default:
 		text = fmt.Sprintf("There is no Federation in namespace %s; -A looks in all.\n", c.namespace)
 	}
-	unready := slices.ContainsFunc(feds.Items, func(fed v1alpha1.Federation) bool { return !ready(fed) })
-	return screen{text: text, good: !unready}, nil
+	return screen{text: text, err: stateOf(feds.Items...)}, nil
 }
 
-func ready(fed v1alpha1.Federation) bool {
-	return meta.IsStatusConditionTrue(fed.Status.Conditions, v1alpha1.ConditionReady)
+// stateOf is how Federations are: an error unless all are Ready and Available, which is the worse of the two when somebody is kept out
+// or that is not known.
+func stateOf(feds ...v1alpha1.Federation) error {
+	var state error
+	for _, fed := range feds {
+		switch conditions := fed.Status.Conditions; {
+		case meta.FindStatusCondition(conditions, v1alpha1.ConditionAvailable) == nil &&
+			meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionReady): // of an operator that knows no Available
+		case !meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionAvailable):
+			return errFound
+		case !meta.IsStatusConditionTrue(conditions, v1alpha1.ConditionReady):
+			state = errDegraded
+		}
+	}
+	return state
 }

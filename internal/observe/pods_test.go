@@ -166,7 +166,7 @@ func expect(t *testing.T, got *outcome.Error, reason, message string) {
 		if got.Reason != reason || !strings.Contains(got.Message, message) {
 			t.Errorf("got %s: %s", got.Reason, got.Message)
 		}
-		if got.After <= 0 || got.Policy != outcome.Wait {
+		if got.After <= 0 || got.Retry {
 			t.Errorf("events are not watched, so another look has to come: %+v", got)
 		}
 	}

@@ -10,26 +10,15 @@ import (
 	"time"
 )
 
-// Policy tells what makes a failed step succeed.
-type Policy int
-
-const (
-	// Retry is for what went wrong and another try may mend; tries come with growing distance.
-	Retry Policy = iota
-	// Wait is for what is on its way; a change of it, or another look after a while, ends the waiting.
-	Wait
-	// Stall is for what does not get better until somebody changes something.
-	Stall
-)
-
 // Error is a step that did not reach its goal.
 type Error struct {
 	// Reason is a condition reason of api/v1alpha1.
 	Reason string
 	// Message says what is missing or wrong, who provides it, and what to do next.
 	Message string
-	// Policy tells what makes the step succeed.
-	Policy Policy
+	// Retry is set when the step went wrong, rather than that something is missing or in its way: the queue tries again, with growing
+	// distance. What ends any other outcome, and whether it counts as Failed meanwhile, is up to its reason: see ClassOf.
+	Retry bool
 	// After is when to look again; zero leaves it to changes of what the step looks at.
 	After time.Duration
 	// AtMost is set when After is only for the beginning: the longer the same is said, the longer the time until the next look,
@@ -58,24 +47,24 @@ func (e *Error) Slowing(atMost time.Duration) *Error {
 	return e
 }
 
-// Stalled is a step that can't succeed until somebody changes something.
+// Stalled is a step that can't succeed until somebody changes something; its reason is of class Blocked.
 func Stalled(reason, format string, args ...any) *Error {
-	return &Error{Reason: reason, Message: fmt.Sprintf(format, args...), Policy: Stall}
+	return &Error{Reason: reason, Message: fmt.Sprintf(format, args...)}
 }
 
-// Waiting is a step that waits for something on its way, to be looked at again after a while.
+// Waiting is a step that waits for something on its way, to be looked at again after a while; zero leaves it to changes.
 func Waiting(reason string, after time.Duration, format string, args ...any) *Error {
-	return &Error{Reason: reason, Message: fmt.Sprintf(format, args...), Policy: Wait, After: after}
+	return &Error{Reason: reason, Message: fmt.Sprintf(format, args...), After: after}
 }
 
 // Unknown is a step that can't say anything yet, because another has to come first.
 func Unknown(reason, format string, args ...any) *Error {
-	return &Error{Reason: reason, Message: fmt.Sprintf(format, args...), Policy: Wait, Unknown: true}
+	return &Error{Reason: reason, Message: fmt.Sprintf(format, args...), Unknown: true}
 }
 
 // Unlearnt is a step that could not look yet. What was found before stands until it can.
 func Unlearnt(reason string, after time.Duration, format string, args ...any) *Error {
-	return &Error{Reason: reason, Message: fmt.Sprintf(format, args...), Policy: Wait, After: after, Unknown: true, Keep: true}
+	return &Error{Reason: reason, Message: fmt.Sprintf(format, args...), After: after, Unknown: true, Keep: true}
 }
 
 // From returns the outcome in err's chain, or one that says with the given reason that a try went wrong.
@@ -84,5 +73,5 @@ func From(err error, reason string) *Error {
 	if errors.As(err, &outcome) {
 		return outcome
 	}
-	return &Error{Reason: reason, Message: err.Error(), Policy: Retry}
+	return &Error{Reason: reason, Message: err.Error(), Retry: true}
 }

@@ -16,13 +16,13 @@ import (
 func TestEachConstructorSaysWhatHappensNext(t *testing.T) {
 	for name, test := range map[string]struct{ got, want *outcome.Error }{
 		"stalled waits for somebody": {outcome.Stalled("Reason", "%d of %d", 1, 2),
-			&outcome.Error{Reason: "Reason", Message: "1 of 2", Policy: outcome.Stall}},
+			&outcome.Error{Reason: "Reason", Message: "1 of 2"}},
 		"waiting looks again": {outcome.Waiting("Reason", time.Second, "soon"),
-			&outcome.Error{Reason: "Reason", Message: "soon", Policy: outcome.Wait, After: time.Second}},
+			&outcome.Error{Reason: "Reason", Message: "soon", After: time.Second}},
 		"unknown waits for another step": {outcome.Unknown("Reason", "later"),
-			&outcome.Error{Reason: "Reason", Message: "later", Policy: outcome.Wait, Unknown: true}},
+			&outcome.Error{Reason: "Reason", Message: "later", Unknown: true}},
 		"unlearnt keeps what stands": {outcome.Unlearnt("Reason", time.Second, "later"),
-			&outcome.Error{Reason: "Reason", Message: "later", Policy: outcome.Wait, After: time.Second, Unknown: true, Keep: true}},
+			&outcome.Error{Reason: "Reason", Message: "later", After: time.Second, Unknown: true, Keep: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, test.got); diff != "" {
@@ -41,7 +41,7 @@ func TestFromFindsTheOutcomeInAChain(t *testing.T) {
 		"an outcome":            {known, known},
 		"a wrapped outcome":     {fmt.Errorf("publishing: %w", known), known},
 		"an outcome among some": {errors.Join(errors.New("other"), known), known},
-		"any other error":       {errors.New("no route"), &outcome.Error{Reason: "Fallback", Message: "no route", Policy: outcome.Retry}},
+		"any other error":       {errors.New("no route"), &outcome.Error{Reason: "Fallback", Message: "no route", Retry: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, outcome.From(test.err, "Fallback")); diff != "" {

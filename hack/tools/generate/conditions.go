@@ -9,8 +9,12 @@ import (
 	"go/token"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	classes "github.com/xmppfed/xmppfed/internal/outcome"
 )
 
 const conditionsFile = "api/v1alpha1/conditions.go"
@@ -41,20 +45,33 @@ func conditionsPage(root string) (map[string]string, error) {
 	var b strings.Builder
 	b.WriteString("<!-- Generated from " + conditionsFile + " by make generate. Do not edit. -->\n\n# Conditions\n\n" +
 		"A message says what is missing or wrong, who provides it, and what to run or change next. The reasons below are\n" +
-		"stable: scripts and alerts may rely on them.\n")
+		"stable: scripts and alerts may rely on them. The last column says what tools that know kstatus are told while the\n" +
+		"reason is that of Ready, and after how long without progress; see [gitops.md](../guides/gitops.md).\n")
 	for _, condition := range types {
 		text, outcomes := condition.outcomes()
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| Status | Reason | Meaning |\n| --- | --- | --- |\n", condition.value, text)
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| Status | Reason | Meaning | kstatus |\n| --- | --- | --- | --- |\n", condition.value, text)
 		for _, o := range outcomes {
 			meaning, ok := meanings[o.reason]
 			if !ok {
-				fmt.Fprintf(&b, "| %s | %s | |\n", o.status, o.reason)
+				fmt.Fprintf(&b, "| %s | %s | | |\n", o.status, o.reason)
 				continue
 			}
-			fmt.Fprintf(&b, "| %s | `%s` | %s |\n", o.status, o.reason, meaning)
+			fmt.Fprintf(&b, "| %s | `%s` | %s | %s |\n", o.status, o.reason, meaning, classOf(condition.value, o.reason))
 		}
 	}
 	return map[string]string{"docs/reference/conditions.md": b.String()}, nil
+}
+
+// besides are the conditions that Ready does not depend on, whatever their reasons mean in others.
+var besides = []string{v1alpha1.ConditionAvailable, v1alpha1.ConditionPeersReachable, v1alpha1.ConditionRemovalsPaused}
+
+// classOf says what tools that know kstatus are told while a condition has the reason.
+func classOf(condition, reason string) string {
+	class := classes.ClassOf(reason)
+	if slices.Contains(besides, condition) {
+		class = classes.Aside
+	}
+	return class.String()
 }
 
 // readConditions returns the constants that begin with Condition and with Reason, in the order of the file.

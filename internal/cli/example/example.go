@@ -95,6 +95,8 @@ func Healthy() *v1alpha1.Federation {
 		{v1alpha1.ConditionDNSPublished, v1alpha1.ReasonPublished, "3 record sets are served by every authoritative server"},
 		{v1alpha1.ConditionInboundReachable, v1alpha1.ReasonReachable, "partners find cupdomain.com, conference.cupdomain.com in " +
 			"public DNS and reach them at cup1.cupdomain.com"},
+		{v1alpha1.ConditionAvailable, v1alpha1.ReasonReachable,
+			"partners reach cupdomain.com, conference.cupdomain.com: checked from public DNS"},
 		{v1alpha1.ConditionReady, v1alpha1.ReasonReady, "cupdomain.com federates"},
 	}
 	for _, r := range reached {
@@ -140,7 +142,21 @@ func Closed() *v1alpha1.Federation {
 		set(fed, metav1.ConditionFalse, condition, v1alpha1.ReasonConnectionTimeout, message, 4*time.Minute)
 	}
 	set(fed, metav1.ConditionTrue, v1alpha1.ConditionReconciling, v1alpha1.ReasonConnectionTimeout, message, 4*time.Minute)
+	set(fed, metav1.ConditionFalse, v1alpha1.ConditionAvailable, v1alpha1.ReasonUnreachable,
+		"partners don't reach cupdomain.com, conference.cupdomain.com: 203.0.113.128:5269: TCP connections get no answer", 4*time.Minute)
 	fed.Status.Certificate.NotAfter = metav1.NewTime(Now().Add(9*24*time.Hour + time.Hour))
+	return fed
+}
+
+// Degraded is Healthy after somebody deleted the Secret of its certificate, which the server still has.
+func Degraded() *v1alpha1.Federation {
+	fed := Healthy()
+	const message = "Secret chat/cup-tls, named by spec.tls.secretRef, does not exist; create it with type kubernetes.io/tls and a " +
+		"certificate for cupdomain.com, conference.cupdomain.com"
+	const still = message + "; partners still reach cupdomain.com, conference.cupdomain.com: checked from public DNS"
+	set(fed, metav1.ConditionFalse, v1alpha1.ConditionCertificateReady, v1alpha1.ReasonSecretNotFound, message, 4*time.Minute)
+	set(fed, metav1.ConditionFalse, v1alpha1.ConditionReady, v1alpha1.ReasonSecretNotFound, still, 4*time.Minute)
+	set(fed, metav1.ConditionTrue, v1alpha1.ConditionReconciling, v1alpha1.ReasonSecretNotFound, still, 4*time.Minute)
 	return fed
 }
 

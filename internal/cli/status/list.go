@@ -16,7 +16,7 @@ import (
 
 // RenderList is a table of Federations. Namespaces are named where there can be several.
 func RenderList(feds []v1alpha1.Federation, namespaces bool, now time.Time, style text.Style) string {
-	table := text.Table{Header: []string{"NAMESPACE", "NAME", "DOMAIN", "STATUS", "CERT", "PEERS", "SINCE", "MESSAGE"}}
+	table := text.Table{Header: []string{"NAMESPACE", "NAME", "DOMAIN", "AVAILABLE", "STATUS", "CERT", "PEERS", "SINCE", "MESSAGE"}}
 	for i := range feds {
 		table.Rows = append(table.Rows, row(&feds[i], namespaces, now))
 	}
@@ -28,9 +28,13 @@ func row(fed *v1alpha1.Federation, namespaces bool, now time.Time) []text.Cell {
 	if namespaces {
 		namespace.Text = fed.Namespace
 	}
+	available := text.Cell{Text: string(metav1.ConditionUnknown), Tone: text.Warning}
+	if c := meta.FindStatusCondition(fed.Status.Conditions, v1alpha1.ConditionAvailable); c != nil {
+		available = text.Cell{Text: string(c.Status), Tone: toneOf(c.Status)}
+	}
 	state := text.Cell{Text: "Unknown", Tone: text.Warning}
 	if ready := meta.FindStatusCondition(fed.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
-		state = text.Cell{Text: ready.Reason, Tone: toneOf(ready.Status)}
+		state = text.Cell{Text: ready.Reason, Tone: toneOfReady(fed, ready.Status)}
 		since.Text = age(ready.LastTransitionTime.Time, now)
 		if ready.Status != metav1.ConditionTrue {
 			message.Text = ready.Message
@@ -48,5 +52,5 @@ func row(fed *v1alpha1.Federation, namespaces bool, now time.Time) []text.Cell {
 	if more := len(fed.Spec.Domains) - 1; more > 0 {
 		domain.Text += fmt.Sprintf(" +%d", more)
 	}
-	return []text.Cell{namespace, {Text: fed.Name}, domain, state, certificate, peers, since, message}
+	return []text.Cell{namespace, {Text: fed.Name}, domain, available, state, certificate, peers, since, message}
 }

@@ -46,7 +46,7 @@ func headline(m Model, style text.Style) string {
 	case ready.Status == metav1.ConditionTrue:
 		word, tone, message = "Ready", text.Good, ready.Message
 	default:
-		word, tone, message = ready.Reason, toneOf(ready.Status), ready.Message
+		word, tone, message = ready.Reason, toneOfReady(fed, ready.Status), ready.Message
 	}
 	line := name + "  " + style.Paint(tone, word) + "\n"
 	for _, note := range append([]string{message}, notes(fed)...) {
@@ -81,6 +81,13 @@ func facts(m Model, style text.Style) string {
 		if value != "" {
 			table.Rows = append(table.Rows, []text.Cell{{Text: name, Tone: text.Faint}, {Text: value, Tone: tone}})
 		}
+	}
+	if available := meta.FindStatusCondition(fed.Status.Conditions, v1alpha1.ConditionAvailable); available != nil {
+		value := string(available.Status)
+		if available.Status != metav1.ConditionTrue {
+			value += ": " + available.Message
+		}
+		add("AVAILABLE", value, toneOf(available.Status))
 	}
 	add("DOMAINS", strings.Join(desired.AddressableDomains(fed), ", "), text.Plain)
 	if len(fed.Status.Addresses) > 0 {
@@ -119,9 +126,10 @@ func validity(notAfter, now time.Time) (string, text.Tone) {
 	return fmt.Sprintf("%s left, until %s", count(days, "day"), date), text.Plain
 }
 
-// derived conditions repeat what Ready says; Ready is the headline.
-var derived = map[string]bool{
-	v1alpha1.ConditionReady: true, v1alpha1.ConditionReconciling: true, v1alpha1.ConditionStalled: true, v1alpha1.ConditionSuspended: true,
+// derived conditions are not listed: they repeat what Ready says, which is the headline, or stand among the facts.
+var derived = []string{
+	v1alpha1.ConditionReady, v1alpha1.ConditionAvailable, v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled,
+	v1alpha1.ConditionSuspended,
 }
 
 // conditions are listed in the order in which a Federation reaches them. What the headline says is not said again.
@@ -133,12 +141,12 @@ func conditions(m Model, style text.Style) string {
 	}
 	table := text.Table{Header: []string{"CONDITION", "STATUS", "REASON", "AGE", "MESSAGE"}}
 	for _, condition := range all {
-		if derived[condition.Type] {
+		if slices.Contains(derived, condition.Type) {
 			continue
 		}
 		message := text.Cell{Text: condition.Message, Optional: condition.Status == metav1.ConditionTrue}
 		switch {
-		case condition.Message == said:
+		case said != "" && strings.HasPrefix(said, condition.Message):
 			message = text.Cell{Text: "see above", Optional: true}
 		case condition.Type == v1alpha1.ConditionPeersReachable && len(m.Federation.Status.Peers) > 0:
 			message = text.Cell{Text: "see below", Optional: true}
@@ -309,6 +317,15 @@ func age(since, now time.Time) string {
 		return "?"
 	}
 	return duration.HumanDuration(now.Sub(since))
+}
+
+// toneOfReady is that of Ready: what is wrong is no more than a warning as long as partners get through.
+func toneOfReady(fed *v1alpha1.Federation, ready metav1.ConditionStatus) text.Tone {
+	available := meta.FindStatusCondition(fed.Status.Conditions, v1alpha1.ConditionAvailable)
+	if ready == metav1.ConditionFalse && available != nil && available.Status == metav1.ConditionTrue {
+		return text.Warning
+	}
+	return toneOf(ready)
 }
 
 func toneOf(status metav1.ConditionStatus) text.Tone {

@@ -27,9 +27,10 @@ func screens(style text.Style) map[string]string {
 		"healthy": status.Render(status.Model{Federation: example.Healthy(), Now: example.Now(), Sessions: example.Sessions()}, style),
 		"closed": status.Render(status.Model{Federation: example.Closed(), Now: example.Now(),
 			SessionsLeftOut: "you may not read Secret chat/cup-server, which holds the token for asking the server"}, style),
+		"degraded": status.Render(status.Model{Federation: example.Degraded(), Now: example.Now(), Sessions: example.Sessions()}, style),
 		"fresh": status.Render(status.Model{Federation: example.Fresh(), Now: example.Now(),
 			SessionsLeftOut: "the server has not been set up yet"}, style),
-		"list": status.RenderList([]v1alpha1.Federation{*example.Healthy(), *example.Closed(), *example.Fresh()}, true, example.Now(), style),
+		"list": status.RenderList([]v1alpha1.Federation{*example.Healthy(), *example.Closed(), *example.Degraded(), *example.Fresh()}, true, example.Now(), style),
 	}
 }
 
