@@ -16,7 +16,7 @@ import (
 
 // RenderList is a table of Federations. Namespaces are named where there can be several.
 func RenderList(feds []v1alpha1.Federation, namespaces bool, now time.Time, style text.Style) string {
-	table := text.Table{Header: []string{"NAMESPACE", "NAME", "DOMAIN", "AVAILABLE", "STATUS", "CERT", "PEERS", "SINCE", "MESSAGE"}}
+	table := text.Table{Header: []string{"NAMESPACE", "NAME", "DOMAIN", "AVAIL", "STATUS", "CERT", "PEERS", "SINCE", "MESSAGE"}}
 	for i := range feds {
 		table.Rows = append(table.Rows, row(&feds[i], namespaces, now))
 	}
