@@ -19,6 +19,7 @@ func (r *run) advise(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	result := Result{Deferred: r.absent()}
+	result.Withheld = r.want.keysOf(result.Deferred)
 	r.want = r.want.without(result.Deferred)
 	var differ []RRset
 	for _, k := range r.want.allKeys() {

@@ -34,6 +34,9 @@ type Result struct {
 	// Deferred anchors are not held, and were not claimed because all that is wanted of them is Unit.HeldOnly. They are sorted and
 	// have a trailing dot.
 	Deferred []string
+	// Withheld record sets are wanted of units that are Unit.HeldOnly, and not the owner's yet: all of the deferred anchors, and
+	// those that were added to held ones. They were neither added nor taken over.
+	Withheld []Key
 }
 
 // Converge makes the zone hold what units say, as far as owner is concerned, in one atomic update that leaves foreign
@@ -114,7 +117,7 @@ func (r *run) converge(ctx context.Context) (Result, error) {
 		if err := r.checkAdopted(ctx, next.adopted); err != nil {
 			return result, err
 		}
-		result.Offered, result.Deferred = next.offered, next.deferred
+		result.Offered, result.Deferred, result.Withheld = next.offered, next.deferred, next.withheld
 		if next.change.Empty() {
 			return result, nil
 		}
@@ -146,7 +149,7 @@ func (r *run) converge(ctx context.Context) (Result, error) {
 func (p plan) result() Result {
 	return Result{
 		Changed: true, Dropped: p.dropped, Adopted: append(p.adopted, p.accepted...), Offered: p.offered,
-		Deferred: p.deferred,
+		Deferred: p.deferred, Withheld: p.withheld,
 	}
 }
 

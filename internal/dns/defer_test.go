@@ -4,6 +4,7 @@ package dns_test
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -91,5 +92,44 @@ func TestPeopleAreNotToldToCreateWhatIsDeferred(t *testing.T) {
 	r, err = converge(t, adviser{m}, only(hostUnit("203.0.113.130")))
 	if _, told := dns.AsError(err); !told || len(r.Deferred) > 0 {
 		t.Errorf("another address stands: got %+v %v, want that people are told", r, err)
+	}
+}
+
+func TestWhatIsAddedToAHeldUnitWaitsToo(t *testing.T) {
+	m := dnstest.NewMemory("cupdomain.com")
+	held, host := domainUnit("cupdomain.com"), hostUnit("203.0.113.130")
+	if _, err := converge(t, m, held, host); err != nil {
+		t.Fatal(err)
+	}
+	foreign := dns.SRVRecord(dns.ServiceXMPPSServer, "cupdomain.com", 300, dns.SRV{Port: 443, Target: "old.cupdomain.com"})
+	m.Edit(dns.Change{Put: []dns.RRset{foreign}})
+	more := held
+	direct := dns.SRVRecord(dns.ServiceXMPPSServer, "cupdomain.com", 300, dns.SRV{Port: 5270, Target: "cup1.cupdomain.com"})
+	more.Records = append(slices.Clone(held.Records), direct)
+	more.Takeover = []dns.Key{direct.Key()}
+	host.Records = append(slices.Clone(host.Records), dns.AddressRecords("cup1.cupdomain.com", 300, []netip.Addr{netip.MustParseAddr("2001:db8::1")})...)
+	stood := m.Dump()
+	r, err := converge(t, m, only(more), only(host))
+	if err != nil || !slices.Equal(r.Withheld, []dns.Key{direct.Key()}) || len(r.Deferred) > 0 || !holds(m, held, host) {
+		t.Errorf("got %+v %v, want the address added and the service record left alone:\n%v", r, err, m.Dump())
+	}
+	if !slices.ContainsFunc(m.Sets(), foreign.Equal) || len(m.Dump()) != len(stood)+1 {
+		t.Errorf("the foreign record was touched:\n%v", m.Dump())
+	}
+	if r, err := converge(t, m, more, host); err != nil || len(r.Withheld) > 0 || !holds(m, more, host) {
+		t.Errorf("wanted without condition: got %+v %v, want it taken over", r, err)
+	}
+}
+
+func TestWhatIsHeldIsNotWithheldFromItself(t *testing.T) {
+	m := dnstest.NewMemory("cupdomain.com")
+	if _, err := converge(t, m, domainUnit("cupdomain.com")); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := converge(t, m, only(domainUnit("cupdomain.com"))); err != nil || r.Changed || len(r.Withheld) > 0 {
+		t.Errorf("got %+v %v, want nothing to do", r, err)
+	}
+	if _, err := converge(t, m); err != nil || len(m.Dump()) > 0 {
+		t.Errorf("not wanted any more: got %v, want it released:\n%v", err, m.Dump())
 	}
 }

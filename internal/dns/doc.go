@@ -51,6 +51,11 @@
 // and the names never stop answering. The signature of the offer is of no use to the other, who has another key. Hence it
 // removes, of what the offer lists, only what can't but belong to the anchor, and accepting needs the same consent as adopting.
 //
+// # Holding back
+//
+// A unit that is HeldOnly is kept up to date as far as the owner has it, and neither claimed, nor adopted, nor accepted beyond
+// that. Result names what waits. It is for records that must not lead anywhere yet: only who reads the zone knows what is held.
+//
 // # Sharing
 //
 // Several owners may have an anchor together if all of them want it shared. Each has an ownership record of its own in the set at

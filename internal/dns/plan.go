@@ -92,6 +92,8 @@ type plan struct {
 	offered []Key
 	// deferred are the anchors that are wanted, not held, and not to be claimed.
 	deferred []string
+	// withheld are the record sets that are wanted and wait, those of deferred anchors among them.
+	withheld []Key
 	// contains is what record sets that are shared hold afterwards at least.
 	contains map[Key]RRset
 	// held tells that the owner holds an anchor already.
@@ -149,10 +151,13 @@ func (p planner) plan() (plan, *Error) {
 		return plan{}, err
 	}
 	deferred := p.deferred()
+	withheld := p.want.keysOf(deferred)
 	p.want = p.want.without(deferred)
+	more := p.withheld()
+	p.want, withheld = p.want.withoutKeys(more), append(withheld, more...)
 	listed := p.listed(index)
 	anchors := p.anchors(listed)
-	b := builder{planner: p, plan: plan{contains: map[Key]RRset{}, deferred: deferred}}
+	b := builder{planner: p, plan: plan{contains: map[Key]RRset{}, deferred: deferred, withheld: withheld}}
 	guards := map[string]guard{}
 	for _, a := range anchors {
 		g := p.guard(markerKey(a))

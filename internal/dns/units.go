@@ -27,6 +27,8 @@ type Unit struct {
 	Accept bool
 	// HeldOnly keeps the unit up to date if the owner holds its anchor already. Otherwise the anchor is neither claimed nor taken
 	// over nor accepted, and Result.Deferred names it. Of several units with the same anchor one is enough to defer it.
+	// Where it is held, record sets that the owner does not have yet wait as well, except addresses of a host that has others;
+	// Result.Withheld names them all.
 	HeldOnly bool
 }
 
