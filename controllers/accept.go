@@ -50,6 +50,9 @@ func (r *FederationReconciler) accept(ctx context.Context, s *scope) (finding, e
 		return finding{}, fmt.Errorf("checking the spec against the engine: %w", err)
 	}
 	s.apexes, s.adoptable = apexes, claims.Adoptable(zones.Items)
+	if err := r.noteFormer(ctx, s); err != nil {
+		return finding{}, err
+	}
 	return finding{reason: v1alpha1.ReasonAccepted, message: "the spec can be carried out"}, nil
 }
 

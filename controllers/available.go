@@ -58,7 +58,7 @@ func (r *FederationReconciler) seeAvailable(_ context.Context, s *scope) (findin
 		return finding{}, fmt.Errorf("encoding what to try: %w", err)
 	}
 	inputs, interval := string(encoded), s.fed.Spec.Verification.Interval.Duration
-	if last.stale(inputs, interval, r.Now()) && !s.wayIn.running && r.access.begin(s.fed.UID) {
+	if last.stale(inputs, interval, r.Now()) && !s.wayIn.running && r.access.begin(s.fed.UID, inputs) {
 		r.aside(s.fed, func(ctx context.Context) {
 			access := r.Inbound.Access(ctx, target)
 			r.access.end(s.fed.UID, access, len(access.Reached) == len(target.Domains), inputs, r.Now())

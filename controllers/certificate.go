@@ -62,7 +62,7 @@ func (r *FederationReconciler) readMounted(ctx context.Context, s *scope) error 
 func (r *FederationReconciler) findKeyPair(ctx context.Context, s *scope) (finding, error) {
 	names := desired.AddressableDomains(s.fed)
 	if s.fed.Spec.TLS == nil || s.fed.Spec.TLS.SecretRef == nil {
-		if err := r.issueCertificate(ctx, s, names); err != nil {
+		if err := r.issueCertificate(ctx, s, desired.CertificateNames(s.fed)); err != nil {
 			return finding{}, err
 		}
 		verdict := pki.ByOwnCA(pki.Judge(s.cert, s.key, names, r.Now()))

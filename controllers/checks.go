@@ -38,6 +38,8 @@ type checked[R any] struct {
 	failures int
 	// running is set while the next check is under way.
 	running bool
+	// asking are the inputs of the check that began last.
+	asking string
 }
 
 // due is how long the result holds.
@@ -76,15 +78,15 @@ func (v *checks[R]) forget(uid types.UID) {
 	delete(v.byFed, uid)
 }
 
-// begin tells whether a check may begin: none is under way.
-func (v *checks[R]) begin(uid types.UID) bool {
+// begin reports whether a check of the inputs may begin, which is so while no other is under way, and notes that it does.
+func (v *checks[R]) begin(uid types.UID, inputs string) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	last := v.byFed[uid]
 	if last.running {
 		return false
 	}
-	last.running = true
+	last.running, last.asking = true, inputs
 	if v.byFed == nil {
 		v.byFed = map[types.UID]checked[R]{}
 	}
@@ -104,15 +106,15 @@ func (v *checks[R]) note(uid types.UID, result R) {
 	v.byFed[uid] = last
 }
 
-// end notes the result of a check that began, unless the Federation is gone meanwhile.
+// end notes the result of a check that began, unless it was forgotten meanwhile, be it that another began since.
 func (v *checks[R]) end(uid types.UID, result R, good bool, inputs string, now time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	last, found := v.byFed[uid]
-	if !found {
+	if !found || last.asking != inputs {
 		return
 	}
-	next := checked[R]{result: result, good: good, inputs: inputs, at: now}
+	next := checked[R]{result: result, good: good, inputs: inputs, asking: inputs, at: now}
 	if !good {
 		next.failures = 1
 		if last.inputs == inputs {

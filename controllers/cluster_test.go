@@ -7,6 +7,7 @@ package controllers_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"testing"
 
@@ -103,7 +104,12 @@ func (w *world) getZone(name string) *v1alpha1.DNSZone {
 	return zone
 }
 
-// create creates a Federation for cupdomain.com with group chat.
+// whenServing has what is published wait for the server, which is the default.
+func whenServing(fed *v1alpha1.Federation) {
+	fed.Spec.DNS.PublicationPolicy = v1alpha1.PublishWhenServing
+}
+
+// create creates a Federation for cupdomain.com with group chat, whose records wait for no server unless an edit says so.
 func (w *world) create(name string, edits ...func(*v1alpha1.Federation)) *v1alpha1.Federation {
 	w.t.Helper()
 	fed := &v1alpha1.Federation{
@@ -111,7 +117,7 @@ func (w *world) create(name string, edits ...func(*v1alpha1.Federation)) *v1alph
 		Spec: v1alpha1.FederationSpec{
 			Domains: []v1alpha1.DomainName{"cupdomain.com"},
 			Server:  v1alpha1.ServerSpec{GroupChat: &v1alpha1.GroupChatSpec{Subdomain: "conference"}},
-			DNS:     v1alpha1.DNSSpec{Hostname: "cup1.cupdomain.com"},
+			DNS:     v1alpha1.DNSSpec{Hostname: "cup1.cupdomain.com", PublicationPolicy: v1alpha1.PublishImmediately},
 		},
 	}
 	for _, edit := range edits {
@@ -174,7 +180,8 @@ func (w *world) assignAddress(fed string, addresses ...string) {
 func (w *world) runServer(fed string) {
 	w.t.Helper()
 	w.createPod(fed, func(status *corev1.PodStatus) {
-		status.Phase, status.PodIP = corev1.PodRunning, "10.244.0.5"
+		w.pods++
+		status.Phase, status.PodIP = corev1.PodRunning, fmt.Sprintf("10.244.0.%d", w.pods)
 		status.PodIPs = []corev1.PodIP{{IP: status.PodIP}}
 	})
 	set := read[appsv1.StatefulSet](w, fed)
@@ -222,17 +229,18 @@ type server struct {
 	// silent servers do not answer; lagging ones run an older configuration; rejected tells why the newest is refused.
 	silent, lagging bool
 	rejected        string
+	// refuses is a domain to which streams are refused.
+	refuses string
 }
 
-func (s *server) status(ctx context.Context, _, token string) (engine.LiveStatus, error) {
+func (s *server) status(ctx context.Context, podIP, token string) (engine.LiveStatus, error) {
 	if s.silent {
 		return engine.LiveStatus{}, errors.New("connection refused")
 	}
 	var config corev1.ConfigMap
 	var secret corev1.Secret
-	// Tests have one server at a time, so that of Federation cup answers.
-	if err := errors.Join(s.world.api.Get(ctx, s.world.key("cup-server"), &config),
-		s.world.api.Get(ctx, s.world.key("cup-server"), &secret)); err != nil {
+	mounted := s.world.key(s.federationOf(ctx, podIP) + "-server")
+	if err := errors.Join(s.world.api.Get(ctx, mounted, &config), s.world.api.Get(ctx, mounted, &secret)); err != nil {
 		return engine.LiveStatus{}, err
 	}
 	if token != string(secret.Data[engine.KeyToken]) {
@@ -247,6 +255,27 @@ func (s *server) status(ctx context.Context, _, token string) (engine.LiveStatus
 		Version: "13.0.1", Generation: rendered, SecretGeneration: string(secret.Data[engine.KeyGeneration]), ConfigError: s.rejected,
 		Certificate: engine.LiveCertificate{Serial: verdict.Certificate.Serial},
 	}, err
+}
+
+// federationOf is the Federation that the pod with an address belongs to.
+func (s *server) federationOf(ctx context.Context, podIP string) string {
+	var pods corev1.PodList
+	s.world.Expect(s.world.api.List(ctx, &pods, client.InNamespace(s.world.namespace))).To(gomega.Succeed())
+	for _, pod := range pods.Items {
+		if pod.Status.PodIP == podIP {
+			return pod.Labels["xmppfed.io/federation"]
+		}
+	}
+	return ""
+}
+
+// configOf is the configuration of the pod with an address.
+func (s *server) configOf(ctx context.Context, podIP string) string {
+	var config corev1.ConfigMap
+	if err := s.world.api.Get(ctx, s.world.key(s.federationOf(ctx, podIP)+"-server"), &config); err != nil {
+		return ""
+	}
+	return config.Data["prosody.cfg.lua"]
 }
 
 // edit changes the zone as its administrator does, past the operator.

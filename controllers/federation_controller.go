@@ -40,6 +40,8 @@ type InboundChecker interface {
 	Inbound(ctx context.Context, target check.InboundTarget) check.Verdict
 	// Access follows it as it is, and says which domains are reached.
 	Access(ctx context.Context, target check.AccessTarget) check.Access
+	// Serves tries the end of it, at the servers, before the DNS leads there.
+	Serves(ctx context.Context, target check.InboundTarget) check.Proof
 }
 
 // LiveStatus asks a running server what it runs.
@@ -70,7 +72,9 @@ type FederationReconciler struct {
 
 	verdicts checks[check.Verdict]
 	access   checks[check.Access]
-	lasting  lasting
+	// proofs are what the servers were seen to serve.
+	proofs  checks[check.Proof]
+	lasting lasting
 }
 
 // +kubebuilder:rbac:groups=xmppfed.io,resources=federations,verbs=get;list;watch;patch

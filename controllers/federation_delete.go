@@ -50,6 +50,7 @@ func (r *FederationReconciler) reconcileDelete(ctx context.Context, s *scope) (g
 	}
 	r.verdicts.forget(s.fed.UID)
 	r.access.forget(s.fed.UID)
+	r.proofs.forget(s.fed.UID)
 	r.lasting.note(s.fed.UID, nil, r.Now())
 	r.Applier.Forget(s.fed.Namespace, desired.Names(s.fed)...)
 	return true, nil

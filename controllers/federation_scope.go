@@ -49,6 +49,11 @@ type scope struct {
 	addresses []netip.Addr
 	// clusterAddresses of the public Service, to reach it by when source ranges keep the operator out.
 	clusterAddresses []netip.Addr
+	// withheld are the record sets that wait for the server, publishedAll is set when nothing in the DNS waits for anything.
+	withheld     []dns.Key
+	publishedAll bool
+	// serving is what the server can be asked for.
+	serving serving
 	// podIP of a server that runs this generation, and the token it knows the operator by; empty before ServerReady.
 	podIP, token string
 	// wayIn is what the check of the way in says to the question who gets through.

@@ -73,7 +73,7 @@ func (r *FederationReconciler) runSteps(ctx context.Context, s *scope) error {
 			shut = true
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, r.proveServer(s))...)
 }
 
 // failure gives an error the form of an outcome.

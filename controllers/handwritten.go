@@ -15,11 +15,12 @@ import (
 // until it is gone.
 
 // watch tells people what is left to do in a zone that they write to: to create what is missing, and to remove what is no
-// longer wanted. It asks every authoritative server in any case, so that status.records shows what is done.
+// longer wanted. It asks every authoritative server in any case, so that status.records shows what is done. What is wanted
+// later is not left over.
 func (r *FederationReconciler) watch(
-	ctx context.Context, s *scope, provider dns.Provider, apex string, want []dns.RRset, missing error,
+	ctx context.Context, s *scope, provider dns.Provider, apex string, want, later []dns.RRset, missing error,
 ) (verify.Report, error) {
-	former := leftBehind(s.before, apex, want)
+	former := leftBehind(s.before, apex, slices.Concat(want, later))
 	if e, ok := dns.AsError(missing); missing != nil && (!ok || e.Reason != v1alpha1.ReasonRecordsToCreate) {
 		s.leftover = append(s.leftover, former...)
 		return verify.Report{}, dnsOutcome(missing)

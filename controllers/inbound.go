@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/check"
+	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
@@ -28,14 +30,15 @@ func (r *FederationReconciler) checkInbound(_ context.Context, s *scope) (findin
 	}
 	inputs, interval := string(encoded), s.fed.Spec.Verification.Interval.Duration
 	last := r.verdicts.get(s.fed.UID)
-	if last.stale(inputs, interval, r.Now()) && r.worthChecking(s, last) && r.verdicts.begin(s.fed.UID) {
+	if last.stale(inputs, interval, r.Now()) && r.worthChecking(s, last) && r.verdicts.begin(s.fed.UID, inputs) {
 		r.aside(s.fed, func(ctx context.Context) {
 			verdict := r.Inbound.Inbound(ctx, target)
 			r.verdicts.end(s.fed.UID, verdict, verdict.Status == metav1.ConditionTrue, inputs, r.Now())
 		})
 		last = r.verdicts.get(s.fed.UID)
 	}
-	s.wayIn.tried, s.wayIn.running = last.good && !last.stale(inputs, interval, r.Now()), last.running
+	// What waits for the server is not tried here, and partners don't find it.
+	s.wayIn.tried, s.wayIn.running = last.good && !last.stale(inputs, interval, r.Now()) && len(s.withheld) == 0, last.running
 	switch {
 	case last.inputs == "" && last.running:
 		return finding{}, outcome.Unlearnt(v1alpha1.ReasonNotChecked, 0, "the way in is being tried")
@@ -66,12 +69,16 @@ func (r *FederationReconciler) worthChecking(s *scope, last checked[check.Verdic
 	known := last.inputs != "" || standing != nil && standing.Status != metav1.ConditionUnknown
 	published, ran := s.findings[v1alpha1.ConditionDNSPublished]
 	stands := ran && (published.err == nil || published.err.Reason == v1alpha1.ReasonZoneNotReady)
-	findable := stands || known && r.lasting.amiss(s.fed.UID, v1alpha1.ConditionDNSPublished, r.Now()) >= settling
+	findable := stands || s.publishedInPart() || known && r.lasting.amiss(s.fed.UID, v1alpha1.ConditionDNSPublished, r.Now()) >= settling
 	return findable && (s.ok(v1alpha1.ConditionServerReady) || last.inputs != "")
 }
 
 func inboundTarget(s *scope) check.InboundTarget {
 	target := check.TargetOf(s.fed, s.addresses)
+	target.Domains = slices.DeleteFunc(target.Domains, func(domain string) bool { return s.withholds(dns.ServiceXMPPServer, domain) })
+	if slices.ContainsFunc(target.Domains, func(domain string) bool { return s.withholds(dns.ServiceXMPPSServer, domain) }) {
+		target.DirectPort = 0
+	}
 	if len(s.fed.Spec.Exposure.LoadBalancer.SourceRanges) > 0 {
 		target.Through = s.clusterAddresses
 	}

@@ -104,6 +104,8 @@ func TestNoChangeOfTheSpecLosesThePublicAddress(t *testing.T) {
 		}
 		w.reconcile("cup")
 		w.Expect(w.journal).To(gomega.BeEmpty(), "after %s nothing comes to rest", mutation.name)
+		w.pass(302 * time.Second) // until nobody is led to former ports any more
+		w.reconcile("cup")
 		service := read[corev1.Service](w, "cup-s2s")
 		w.Expect(service.UID).To(gomega.Equal(before.UID), mutation.name)
 		w.Expect(service.Spec.ClusterIP).To(gomega.Equal(before.Spec.ClusterIP), mutation.name)

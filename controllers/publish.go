@@ -48,6 +48,7 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 		return finding{}, err
 	}
 	wanted := wantedUnits(s)
+	r.holdBack(s, wanted)
 	if err := r.noteZones(ctx, s, slices.Sorted(maps.Keys(s.withFormer(wanted)))); err != nil {
 		return finding{}, err
 	}
@@ -80,7 +81,9 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 		found.reason = v1alpha1.ReasonDANEUnsigned
 	}
 	s.fed.Status.FormerHosts, found.after = servedAnew(s.fed.Status.FormerHosts, r.Now())
-	return found, nil
+	found.after = sooner(found.after, endFormer(&s.fed.Status, r.Now()))
+	s.publishedAll = len(s.withheld) == 0
+	return found, r.waiting(s, found.after)
 }
 
 // wantedUnits are those of the spec, by the apex of their zone.
@@ -137,16 +140,20 @@ func (r *FederationReconciler) publishIn(ctx context.Context, s *scope, apex str
 		s.leftover = append(s.leftover, leftBehind(s.before, apex, recordsOf(units, s.former[apex]))...)
 		return verify.Report{}, s.standing(apex, recordsOf(units, s.former[apex]), err)
 	}
-	result, err := r.converge(ctx, s, provider, apex, units)
-	want := recordsOf(units, s.former[apex])
 	if !provider.Capabilities().Writes {
-		return r.watch(ctx, s, provider, apex, want, err)
+		now, later := advisable(units, s.before.Status.Records)
+		s.withheld = append(s.withheld, keysOf(recordsOf(later))...)
+		_, err := r.converge(ctx, s, provider, apex, now)
+		return r.watch(ctx, s, provider, apex, recordsOf(now, s.former[apex]), recordsOf(later), err)
 	}
+	result, err := r.converge(ctx, s, provider, apex, units)
+	s.withheld = append(s.withheld, result.Withheld...)
+	want := without(recordsOf(units, s.former[apex]), result.Withheld)
 	if err != nil {
 		return verify.Report{}, s.standing(apex, want, dnsOutcome(err))
 	}
 	r.tellAdopted(s.fed, apex, result.Adopted)
-	report, err := r.seen(ctx, provider, want, result.Dropped)
+	report, err := r.seen(ctx, provider, want, union(result.Dropped, s.formerKeys(apex, recordsOf(units))))
 	return report, dnsOutcome(err)
 }
 

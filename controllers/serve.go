@@ -276,6 +276,7 @@ func (r *FederationReconciler) askPods(
 		status.Version = phrase.Clean(live.Version, maxVersion)
 		s.podIP, s.token = pod.Status.PodIP, want.token
 	}
+	s.serving = servingPods(pods, want)
 	return finding{
 		reason:  v1alpha1.ReasonRunning,
 		message: fmt.Sprintf("%d of %d pods run %s %s", len(pods), len(pods), status.Engine, status.Version),

@@ -71,11 +71,15 @@ type world struct {
 	// access is what partners get; absent: what the verdict says, of every domain.
 	access func(check.AccessTarget) check.Access
 	tries  []check.AccessTarget
+	// asked counts how often pods were asked what they serve.
+	asked int
 	// unsigned is why the zone is not signed, signedUnknown why that can't be found out.
 	unsigned      string
 	signedUnknown error
 	server        *server
-	guard         *guard
+	// pods counts those that ran.
+	pods  int
+	guard *guard
 }
 
 func newWorld(t *testing.T) *world {
@@ -256,6 +260,26 @@ func (i inbound) Access(_ context.Context, target check.AccessTarget) check.Acce
 		}
 	}
 	return access
+}
+
+// Serves answers for the domains in the configuration of the pods' Federation, unless its server is silent.
+func (i inbound) Serves(ctx context.Context, target check.InboundTarget) check.Proof {
+	i.asked++
+	var proof check.Proof
+	for _, pod := range target.Through {
+		config := i.server.configOf(ctx, pod.String())
+		for _, domain := range target.Domains {
+			if i.server.refuses == domain || i.server.silent || i.server.lagging || !strings.Contains(config, `"`+domain+`"`) {
+				proof.Missing = "the server refuses streams to " + domain + ` with "host-unknown" ""`
+				continue
+			}
+			proof.Served = append(proof.Served, "_xmpp-server._tcp."+domain)
+			if target.DirectPort > 0 && strings.Contains(config, "s2s_direct_tls_ports") {
+				proof.Served = append(proof.Served, "_xmpps-server._tcp."+domain)
+			}
+		}
+	}
+	return proof
 }
 
 // zoneProvider is the zone in memory with servers that can be asked how they are.

@@ -126,7 +126,7 @@ func TestAdmissionFillsInDefaults(t *testing.T) {
 domains: [cupdomain.com]
 server: {engine: Prosody, replicas: 1, storage: {size: 1Gi}}
 exposure: {port: 5269, loadBalancer: {externalTrafficPolicy: Cluster}}
-dns: {ttl: 300, priority: 0, weight: 0, deletionPolicy: Delete, tlsa: Disabled}
+dns: {ttl: 300, priority: 0, weight: 0, publicationPolicy: WhenServing, deletionPolicy: Delete, tlsa: Disabled}
 peerDefaults: {access: Allow, tls: Required, authentication: Certificate}
 verification: {interval: 5m}`,
 		"DNSZone": `

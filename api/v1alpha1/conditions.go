@@ -44,7 +44,7 @@ const (
 	// CNAMEConflict, SecretNotFound, TSIGKeyUnknown, TSIGBadSignature, CredentialsRejected, ClockSkew,
 	// UnauthenticatedResponse, UpdateRefused, UpdateRejected, RateLimited, NotAuthoritative, NameOutsideZone,
 	// NotApplied, PropagationPending, ServerUnavailable,
-	// RecordsToCreate, RecordsToRemove, RemovalsPaused, Transferred, UnsupportedByProvider.
+	// RecordsToCreate, RecordsToRemove, RemovalsPaused, Transferred, UnsupportedByProvider, WaitingForServer.
 	ConditionDNSPublished = "DNSPublished"
 
 	// ConditionInboundReachable is true when the way a partner takes works: public DNS, address, TCP, stream, STARTTLS,
@@ -208,6 +208,9 @@ const (
 	ReasonDANEUnsigned = "DANEUnsigned"
 	// ReasonWaitingForAddress: there is nothing to publish before there is an address.
 	ReasonWaitingForAddress = "WaitingForAddress"
+	// ReasonWaitingForServer: records that the Federation does not have yet wait until the server has answered for their domains
+	// (spec.dns.publicationPolicy); those that it has are published.
+	ReasonWaitingForServer = "WaitingForServer"
 	// ReasonOwnershipConflict: the ownership record of another owner stands at the name.
 	ReasonOwnershipConflict = "OwnershipConflict"
 	// ReasonOwnershipLost: the ownership record was there and is gone or changed by somebody else.

@@ -189,6 +189,16 @@ type DNSSpec struct {
 	// +kubebuilder:validation:Enum=Enabled;Disabled
 	TLSA TLSAPolicy `json:"tlsa,omitempty"`
 
+	// PublicationPolicy says when records are published that the Federation does not have yet, those included that it takes over
+	// or accepts from another. WhenServing waits until the server that they lead to has answered: to a stream that is opened to
+	// the domain, with encryption and a certificate that names the domain. Immediate publishes as soon as there is an address.
+	// Records that the Federation has already are kept up to date in either case, whatever becomes of the server.
+	//
+	// +optional
+	// +kubebuilder:default=WhenServing
+	// +kubebuilder:validation:Enum=WhenServing;Immediate
+	PublicationPolicy PublicationPolicy `json:"publicationPolicy,omitempty"`
+
 	// DeletionPolicy says what happens to the records when the Federation is deleted: Delete removes them, first the
 	// service records, then the addresses; Retain leaves them.
 	//
@@ -250,6 +260,16 @@ const (
 	TLSAEnabled TLSAPolicy = "Enabled"
 	// TLSADisabled publishes none.
 	TLSADisabled TLSAPolicy = "Disabled"
+)
+
+// PublicationPolicy says what the publication of new records waits for.
+type PublicationPolicy string
+
+const (
+	// PublishWhenServing waits until the server has answered for the domain.
+	PublishWhenServing PublicationPolicy = "WhenServing"
+	// PublishImmediately waits for the public address only.
+	PublishImmediately PublicationPolicy = "Immediate"
 )
 
 // DeletionPolicy says what happens to DNS records when their Federation is deleted.

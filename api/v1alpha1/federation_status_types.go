@@ -38,6 +38,23 @@ type FederationStatus struct {
 	// +kubebuilder:validation:MaxItems=8
 	FormerHosts []FormerHost `json:"formerHosts,omitempty"`
 
+	// FormerDomains are served although the spec does not want them any more, because service records that lead here still stand,
+	// or may be cached.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=domain
+	// +kubebuilder:validation:MaxItems=128
+	FormerDomains []FormerDomain `json:"formerDomains,omitempty"`
+
+	// FormerPorts are public ports that stay open although the spec does not want them any more, for the same reason.
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=port
+	// +kubebuilder:validation:MaxItems=16
+	FormerPorts []FormerPort `json:"formerPorts,omitempty"`
+
 	// DNSOwner tells this Federation's records from every other's: a hash over cluster, namespace and name, which stands in
 	// its ownership records.
 	//
@@ -111,6 +128,60 @@ type FormerHost struct {
 
 	// Until when its address records stay. Absent: until every authoritative server has the new service records, and one
 	// TTL more.
+	//
+	// +optional
+	Until *metav1.Time `json:"until,omitempty"`
+}
+
+// MaxFormerDomains and MaxFormerPorts are how many are remembered; the oldest go first.
+const (
+	MaxFormerDomains = 128
+	MaxFormerPorts   = 16
+)
+
+// FormerDomain is an XMPP domain that the spec wanted before.
+type FormerDomain struct {
+	// Domain that is served.
+	//
+	// +required
+	// +kubebuilder:validation:MaxLength=253
+	Domain string `json:"domain"`
+
+	// GroupChat is set for a group chat service, which has no users.
+	//
+	// +optional
+	GroupChat bool `json:"groupChat,omitempty"`
+
+	// TTL in seconds of the service records that lead to it: how long it is served after those are gone.
+	//
+	// +required
+	TTL int32 `json:"ttl"`
+
+	// Until when it is served. Absent: until no authoritative server has its service records, and one TTL more.
+	//
+	// +optional
+	Until *metav1.Time `json:"until,omitempty"`
+}
+
+// FormerPort is a public port that the spec wanted before.
+type FormerPort struct {
+	// Port of the Service.
+	//
+	// +required
+	Port int32 `json:"port"`
+
+	// Target is the port of the pods that it leads to, by name.
+	//
+	// +required
+	// +kubebuilder:validation:Enum=s2s;s2s-tls;c2s;c2s-tls
+	Target string `json:"target"`
+
+	// TTL in seconds of the service records with this port: how long it stays open after those are gone.
+	//
+	// +required
+	TTL int32 `json:"ttl"`
+
+	// Until when it stays open. Absent: until no authoritative server has service records with it, and one TTL more.
 	//
 	// +optional
 	Until *metav1.Time `json:"until,omitempty"`

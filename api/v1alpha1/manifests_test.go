@@ -207,6 +207,7 @@ func badRecords() []badManifest {
 		dns("an owner to transfer to that is too short", "transferTo: cup", "transferTo", notOwner),
 		dns("a Federation as owner to transfer to", "transferTo: chat/federation", "transferTo", notOwner),
 		dns("an owner to transfer to that is too long", "transferTo: "+strings.Repeat("a", 41), "transferTo", "may not be more than 40 bytes"),
+		dns("a wrong publication policy", "publicationPolicy: Later", "publicationPolicy", `supported values: "WhenServing", "Immediate"`),
 		dns("a wrong deletion policy", "deletionPolicy: Keep", "deletionPolicy", `supported values: "Delete", "Retain"`),
 	}
 }

@@ -102,14 +102,14 @@ func stageZone(apex, server string) *v1alpha1.DNSZone {
 }
 
 // stageFederation has an address, so that it is published without load balancer, and a certificate that is not there, so that
-// no server is made: there is nobody to run it.
+// no server is made: there is nobody to run it, and nothing waits for it.
 func stageFederation(name, domain string) *v1alpha1.Federation {
 	return &v1alpha1.Federation{
 		ObjectMeta: metav1.ObjectMeta{Namespace: stageNamespace, Name: name},
 		Spec: v1alpha1.FederationSpec{
 			Domains:  []v1alpha1.DomainName{v1alpha1.DomainName(domain)},
 			Exposure: v1alpha1.ExposureSpec{PublicAddresses: []string{"203.0.113.130"}},
-			DNS:      v1alpha1.DNSSpec{TTL: 1},
+			DNS:      v1alpha1.DNSSpec{TTL: 1, PublicationPolicy: v1alpha1.PublishImmediately},
 			TLS:      &v1alpha1.TLSSpec{SecretRef: &v1alpha1.SecretName{Name: "no-certificate"}},
 			// Nobody can be reached from the outside.
 			Verification: v1alpha1.VerificationSpec{Interval: metav1.Duration{Duration: time.Hour}},

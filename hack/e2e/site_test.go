@@ -116,8 +116,10 @@ func (s *site) federation(domain string) *v1alpha1.Federation {
 	}
 }
 
-// withoutPods has no node take the pods: for tests about addresses and records, which don't need any.
+// withoutPods has no node take the pods, and the records wait for none: for tests about addresses and records, which don't
+// need any.
 func withoutPods(fed *v1alpha1.Federation) *v1alpha1.Federation {
+	fed.Spec.DNS.PublicationPolicy = v1alpha1.PublishImmediately
 	fed.Spec.Server.PodTemplate = &v1alpha1.PodTemplateSpec{NodeSelector: map[string]string{"xmppfed.io/no-such-node": "true"}}
 	return fed
 }

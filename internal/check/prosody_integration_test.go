@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,6 +47,27 @@ func TestInboundAgainstRealProsody(t *testing.T) {
 			c.Now = func() time.Time { return time.Now().AddDate(1, 0, 0) }
 			if got = run(t, c, tgt); got.Reason != v1alpha1.ReasonCertificateExpired {
 				t.Errorf("in a year: got %+v", got)
+			}
+		})
+	}
+}
+
+func TestServesProvesWhatRealProsodyServes(t *testing.T) {
+	for _, version := range prosodytest.Versions {
+		t.Run("Prosody "+version, func(t *testing.T) {
+			startProsody(t, version, []string{"cupdomain.com"}, domains...)
+			tgt := InboundTarget{
+				Domains: []string{"cupdomain.com", "conference.cupdomain.com", "other.example"}, Port: 5269,
+				Through: []netip.Addr{netip.MustParseAddr("127.0.0.1")},
+			}
+			got := New().Serves(t.Context(), tgt)
+			want := []string{"_xmpp-server._tcp.conference.cupdomain.com", "_xmpp-server._tcp.cupdomain.com"}
+			if !slices.Equal(got.Served, want) || !strings.Contains(got.Missing, "refuses streams to other.example") {
+				t.Errorf("got %+v", got)
+			}
+			tgt.Port = 5298 // where nobody listens
+			if got = New().Serves(t.Context(), tgt); len(got.Served) > 0 || got.Missing != "TCP connections are refused" {
+				t.Errorf("where nobody listens: got %+v", got)
 			}
 		})
 	}

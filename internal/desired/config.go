@@ -3,14 +3,29 @@
 package desired
 
 import (
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 )
 
-// ConfigMap holds the server's configuration files.
+// ConfigMap holds the server's configuration files. Its annotations say what is served by it.
 func ConfigMap(fed *v1alpha1.Federation, files map[string]string) *corev1.ConfigMap {
-	return &corev1.ConfigMap{ObjectMeta: objectMeta(fed, ConfigName(fed)), Data: files}
+	meta := objectMeta(fed, ConfigName(fed))
+	var users, rooms []string
+	for _, host := range Hosts(fed) {
+		if host.GroupChat {
+			rooms = append(rooms, host.Domain)
+		} else {
+			users = append(users, host.Domain)
+		}
+	}
+	meta.Annotations = map[string]string{AnnotationDomains: strings.Join(users, ",")}
+	if len(rooms) > 0 {
+		meta.Annotations[AnnotationGroupChats] = strings.Join(rooms, ",")
+	}
+	return &corev1.ConfigMap{ObjectMeta: meta, Data: files}
 }
 
 // Secret holds what of the server's configuration is secret: the key pair, the accounts, the dialback secret.

@@ -22,6 +22,13 @@ const (
 // volumes at once instead of within its sync period of about a minute.
 const AnnotationGeneration = "xmppfed.io/generation"
 
+// Annotations of the ConfigMap list, separated by commas, the domains that the server is configured for, those with users and
+// the group chat services. So it is known what a domain was when the spec does not say it any more.
+const (
+	AnnotationDomains    = "xmppfed.io/domains"
+	AnnotationGroupChats = "xmppfed.io/group-chats"
+)
+
 // Names of a Federation's objects, all in its namespace.
 
 // StatefulSetName is the name of the StatefulSet, the PodDisruptionBudget and the NetworkPolicy.

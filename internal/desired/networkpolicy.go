@@ -43,13 +43,13 @@ func NetworkPolicy(fed *v1alpha1.Federation, operatorNamespace string) *networki
 // publicPortNumbers are those that are connected to from outside.
 func publicPortNumbers(fed *v1alpha1.Federation) []int32 {
 	ports := []int32{engine.PortNumberS2S}
-	if fed.Spec.Exposure.DirectTLS != nil {
+	if opens(fed, engine.PortS2STLS) {
 		ports = append(ports, engine.PortNumberS2STLS)
 	}
-	if fed.Spec.Exposure.Clients != nil {
+	if opens(fed, engine.PortC2S) {
 		ports = append(ports, engine.PortNumberC2S)
 	}
-	if clientDirectTLS(fed) != nil {
+	if opens(fed, engine.PortC2STLS) {
 		ports = append(ports, engine.PortNumberC2STLS)
 	}
 	return ports

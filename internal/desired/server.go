@@ -19,8 +19,8 @@ type Object interface {
 // ServerInput is what the spec says about the server's configuration. TrustedCAs is the bundle of spec.tls.trustedCAs.
 func ServerInput(fed *v1alpha1.Federation, trustedCAs string) engine.Input {
 	return engine.Input{
-		Domains: domains(fed), GroupChat: groupChat(fed), TrustedCAs: trustedCAs, Replicas: fed.Spec.Server.Replicas,
-		DirectTLS: fed.Spec.Exposure.DirectTLS != nil, ClientDirectTLS: clientDirectTLS(fed) != nil,
+		Domains: domains(fed), GroupChat: groupChat(fed), TrustedCAs: trustedCAs, Replicas: fed.Spec.Server.Replicas, Former: former(fed),
+		DirectTLS: opens(fed, engine.PortS2STLS), ClientDirectTLS: opens(fed, engine.PortC2STLS),
 		PeerDefaults: fed.Spec.PeerDefaults.Policy(), Peers: peerPolicies(fed),
 	}
 }

@@ -3,6 +3,9 @@
 package desired
 
 import (
+	"fmt"
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -43,8 +46,23 @@ func PublicService(fed *v1alpha1.Federation) *corev1.Service {
 	}
 }
 
-// publicPorts are those that others reach the server by.
+// publicPorts are those that others reach the server by. Ports that service records may still lead to stay, behind those that the
+// spec wants.
 func publicPorts(fed *v1alpha1.Federation) []corev1.ServicePort {
+	ports := wantedPorts(fed)
+	for _, former := range fed.Status.FormerPorts {
+		wanted := func(port corev1.ServicePort) bool { return port.Port == former.Port }
+		if !slices.ContainsFunc(ports, wanted) {
+			port := servicePort(former.Target, former.Port)
+			port.Name = fmt.Sprintf("%s-%d", former.Target, former.Port)
+			ports = append(ports, port)
+		}
+	}
+	return ports
+}
+
+// wantedPorts are the public ports of the spec.
+func wantedPorts(fed *v1alpha1.Federation) []corev1.ServicePort {
 	ports := []corev1.ServicePort{servicePort(engine.PortS2S, fed.Spec.Exposure.Port)}
 	if direct := fed.Spec.Exposure.DirectTLS; direct != nil {
 		ports = append(ports, servicePort(engine.PortS2STLS, direct.Port))

@@ -52,6 +52,8 @@ type Input struct {
 	// GroupChat is the subdomain under which every domain gets a XEP-0045 room
 	// service ("conference" makes conference.<domain>); empty means none.
 	GroupChat string
+	// Former are served besides, because partners may still be led here: each for itself.
+	Former []Host
 	// TrustedCAs is a PEM bundle of further authorities to trust in partners'
 	// certificates, beside the system's; empty means none.
 	TrustedCAs string
@@ -63,6 +65,13 @@ type Input struct {
 	PeerDefaults v1alpha1.PeerPolicy
 	// Peers have policies of their own, each with its subdomains unless these are listed themselves.
 	Peers []Peer
+}
+
+// Host is a domain by itself.
+type Host struct {
+	Domain string
+	// GroupChat is set for a room service (XEP-0045), which has no users.
+	GroupChat bool
 }
 
 // Peer is a partner's domain.

@@ -106,7 +106,8 @@ func (x *xmppfed) federation(set nameSet, i int) *v1alpha1.Federation {
 		Spec: v1alpha1.FederationSpec{
 			Domains: []v1alpha1.DomainName{v1alpha1.DomainName(set.domain(i))},
 			Server:  v1alpha1.ServerSpec{Engine: v1alpha1.EngineProsody, Replicas: 1},
-			DNS:     v1alpha1.DNSSpec{TTL: int32(set.ttl())},
+			// Nobody speaks XMPP at the pods' addresses.
+			DNS: v1alpha1.DNSSpec{TTL: int32(set.ttl()), PublicationPolicy: v1alpha1.PublishImmediately},
 			TLS: &v1alpha1.TLSSpec{
 				SecretRef:  &v1alpha1.SecretName{Name: tlsSecret},
 				TrustedCAs: []v1alpha1.TrustedCA{{ConfigMapRef: v1alpha1.ConfigMapKey{Name: rootsName, Key: rootsKey}}},

@@ -75,6 +75,11 @@ func validate(in engine.Input) error {
 			}
 		}
 	}
+	for _, former := range in.Former {
+		if err := claim(former.Domain); err != nil {
+			return err
+		}
+	}
 	return validatePeers(in)
 }
 

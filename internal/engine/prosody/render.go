@@ -37,6 +37,8 @@ type configValues struct {
 	// DirectTLS is for servers, ClientDirectTLS for clients.
 	DirectTLS, ClientDirectTLS bool
 	Hosts                      []hostValues
+	// Rooms are services without a host of their own.
+	Rooms []literal
 }
 
 type hostValues struct {
@@ -91,6 +93,13 @@ func renderConfig(in engine.Input, generation string) (string, error) {
 			host.GroupChat = quote(groupChatHost(in.GroupChat, domain))
 		}
 		values.Hosts = append(values.Hosts, host)
+	}
+	for _, former := range in.Former {
+		if former.GroupChat {
+			values.Rooms = append(values.Rooms, quote(former.Domain))
+		} else {
+			values.Hosts = append(values.Hosts, hostValues{Domain: quote(former.Domain)})
+		}
 	}
 	var b strings.Builder
 	if err := configTemplate.Execute(&b, values); err != nil {

@@ -35,6 +35,10 @@ var goldens = map[string]engine.Input{
 	"group-chat-trusted-cas": {
 		Domains: []string{"cupdomain.com", "example.org"}, GroupChat: "conference", TrustedCAs: "PEM\n", PeerDefaults: strict,
 	},
+	"former": {
+		Domains: []string{"cupdomain.com"}, GroupChat: "rooms", PeerDefaults: strict,
+		Former: []engine.Host{{Domain: "conference.cupdomain.com", GroupChat: true}, {Domain: "example.org"}},
+	},
 	"direct-tls": {Domains: []string{"cupdomain.com"}, TrustedCAs: "PEM\n", DirectTLS: true, ClientDirectTLS: true, PeerDefaults: strict},
 }
 
@@ -132,6 +136,8 @@ func TestRenderRefusesWhatProsodyWouldReadDifferently(t *testing.T) {
 		"a line feed at the end":                    {Domains: []string{"cupdomain.com\n"}},
 		"a label of 64 bytes":                       {Domains: []string{strings.Repeat("a", 64) + ".com"}},
 		"a name of 254 bytes":                       {Domains: []string{strings.Repeat("a.", 126) + "aa"}},
+		"a domain that is a former one, too":        {Domains: []string{"a.com"}, Former: []engine.Host{{Domain: "a.com"}}},
+		"a quote in a former domain":                {Domains: []string{"a.com"}, Former: []engine.Host{{Domain: `"`, GroupChat: true}}},
 		"the same domain twice":                     {Domains: []string{"a.com", "a.com"}},
 		"a quote in the subdomain":                  {Domains: []string{"a.com"}, GroupChat: `"`},
 		"a domain that is another one's group chat": {Domains: []string{"a.com", "rooms.a.com"}, GroupChat: "rooms"},
