@@ -33,6 +33,7 @@ func (r *FederationReconciler) provideCertificate(ctx context.Context, s *scope)
 	if err == nil {
 		s.trustedCAs = bundle
 	}
+	s.trustedCAsErr = err
 	found, certErr := r.findKeyPair(ctx, s)
 	if certErr != nil {
 		return found, certErr

@@ -43,8 +43,10 @@ type scope struct {
 	cert, key []byte
 	// tlsa is what is published of the certificate's key, and why not.
 	tlsa tlsaPlan
-	// trustedCAs is the bundle of spec.tls.trustedCAs.
-	trustedCAs string
+	// trustedCAs is the bundle of spec.tls.trustedCAs, or what the server has of it while that can't be read for the cause in
+	// trustedCAsErr.
+	trustedCAs    string
+	trustedCAsErr error
 	// addresses to publish.
 	addresses []netip.Addr
 	// clusterAddresses of the public Service, to reach it by when source ranges keep the operator out.

@@ -46,6 +46,9 @@ func (r *FederationReconciler) serve(ctx context.Context, s *scope) (finding, er
 	if accounts != nil {
 		secrets.Accounts = accounts
 	}
+	if err := r.keepRunning(ctx, s, accounts, accountsErr); err != nil {
+		return finding{}, err
+	}
 	rollout, err := r.applyServer(ctx, s, secrets)
 	if err != nil {
 		return finding{}, err

@@ -28,7 +28,8 @@ const (
 	// themselves, as Kubernetes reports them, are in the message. Always present once accepted.
 	//
 	// True: Running. False: Unschedulable, ImagePullFailed, ContainerCrashing, VolumePending, PodsRejected,
-	// ConfigRejected, SecretNotFound, AccountsInvalid, NameTaken, ObjectRefused, RollingOut.
+	// ConfigRejected, SecretNotFound, ConfigMapNotFound, AccountsInvalid, TrustedCAsInvalid, NameTaken, ObjectRefused,
+	// RollingOut.
 	ConditionServerReady = "ServerReady"
 
 	// ConditionAddressAssigned is true when there is a public address: the load balancer's, or those of
