@@ -122,6 +122,9 @@ func (r *FederationReconciler) issueCertificate(ctx context.Context, s *scope, n
 		// Somebody else's CA must not sign for names that this Federation's author chose.
 		return &apply.NotOursError{Kind: "Secret", Key: key}
 	}
+	if err := r.renewCA(ctx, &authority); err != nil {
+		return err
+	}
 	caCert, caKey := authority.Data[corev1.TLSCertKey], authority.Data[corev1.TLSPrivateKeyKey]
 	if pki.IssuedBy(s.cert, caCert) && !pki.NeedsRenewal(s.cert, names, r.Now()) {
 		return nil
@@ -138,6 +141,23 @@ func (r *FederationReconciler) issueCertificate(ctx context.Context, s *scope, n
 			"the CA in Secret %s can't issue certificates (%v); delete that Secret to have a new one made", key, err)
 	}
 	s.cert, s.key = cert, privateKey
+	return nil
+}
+
+// renewCA gives a CA that was made while the clock was ahead a certificate that is valid today. Its name and key stay.
+func (r *FederationReconciler) renewCA(ctx context.Context, authority *corev1.Secret) error {
+	if !pki.NotYetValid(authority.Data[corev1.TLSCertKey], r.Now()) {
+		return nil
+	}
+	renewed, err := pki.RenewCA(authority.Data[corev1.TLSCertKey], authority.Data[corev1.TLSPrivateKeyKey], r.Now())
+	if err != nil {
+		return nil //nolint:nilerr // issuing a certificate fails as well, and tells
+	}
+	before := authority.DeepCopy()
+	authority.Data[corev1.TLSCertKey] = renewed
+	if err := r.Patch(ctx, authority, locked(before)); err != nil {
+		return fmt.Errorf("renewing the CA in Secret %s: %w", client.ObjectKeyFromObject(authority), err)
+	}
 	return nil
 }
 

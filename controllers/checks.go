@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/clock"
 )
 
 const (
@@ -58,12 +59,12 @@ func (c checked[R]) due(interval time.Duration) time.Duration {
 
 // stale reports whether another check is due: of other inputs, or because time has passed.
 func (c checked[R]) stale(inputs string, interval time.Duration, now time.Time) bool {
-	return c.inputs != inputs || now.Sub(c.at) >= c.due(interval) || now.Before(c.at)
+	return c.inputs != inputs || clock.Due(c.at, now, c.due(interval))
 }
 
 // left is how long it is until another check is due.
 func (c checked[R]) left(interval time.Duration, now time.Time) time.Duration {
-	return max(c.due(interval)-max(now.Sub(c.at), 0), 0)
+	return clock.Left(c.at, now, c.due(interval))
 }
 
 func (v *checks[R]) get(uid types.UID) checked[R] {

@@ -105,11 +105,22 @@ func TestAShortTTLIsAShortWait(t *testing.T) {
 	w.Expect(w.reconcile("cup").RequeueAfter).To(gomega.Equal(5 * time.Second))
 }
 
-func TestALongTTLIsWaitedForFiveMinutesAtMost(t *testing.T) {
+func TestALongTTLIsWaitedForUnlessTheSpecSaysOtherwise(t *testing.T) {
 	w := newWorldWithZone(t)
 	w.createReady("cup", func(fed *v1alpha1.Federation) { fed.Spec.DNS.TTL = 86400 })
 	w.startDeletion("cup")
-	w.Expect(w.reconcile("cup").RequeueAfter).To(gomega.Equal(5 * time.Minute))
+	w.reconcile("cup")
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting,
+		"the address stays until 24h0m0s after that", "set spec.dns.maxCacheWait")
+	w.pass(time.Hour)
+	w.reconcile("cup")
+	w.Expect(w.records()).To(gomega.Equal([]string{"cup1.cupdomain.com. 86400 A " + publicAddress}))
+
+	w.change("cup", func(fed *v1alpha1.Federation) { fed.Spec.DNS.MaxCacheWait = &metav1.Duration{Duration: time.Hour} })
+	w.reconcile("cup")
+	w.Expect(w.records()).To(gomega.BeEmpty())
+	w.reconcile("cup")
+	w.Expect(w.exists(&v1alpha1.Federation{}, "cup")).To(gomega.BeFalse())
 }
 
 func TestRetainLeavesTheRecords(t *testing.T) {

@@ -47,7 +47,8 @@ func (r *DNSZoneReconciler) tellBrake(ctx context.Context, zone *v1alpha1.DNSZon
 		zone.Status.Brake.Waiting = 0
 		meta.RemoveStatusCondition(&zone.Status.Conditions, v1alpha1.ConditionRemovalsPaused)
 	}
-	if lost := lossesOf(zone); len(lost) == 0 || len(lost.Recent(r.Now())) > 0 {
+	lost := lossesOf(zone)
+	if over := len(lost) > 0 && len(lost.Recent(r.Now())) == 0; !over && !lost.Ahead(r.Now()) {
 		return nil
 	}
 	return lossMemory{r.Reader, r.Client, zone.Name}.Update(ctx, func(kept brake.Losses) (brake.Losses, error) {

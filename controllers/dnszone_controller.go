@@ -79,6 +79,7 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 		return ctrl.Result{}, fmt.Errorf("reading DNSZone %s: %w", req.Name, err)
 	}
 	before, known := zone.DeepCopy(), r.recall(zone)
+	correctZoneTimes(&zone.Status, r.Now())
 	trouble, err := r.findOlder(ctx, zone)
 	if err != nil {
 		return ctrl.Result{}, err

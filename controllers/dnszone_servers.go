@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/clock"
 	"github.com/xmppfed/xmppfed/internal/dns"
 )
 
@@ -34,7 +35,7 @@ type serverLook struct {
 // lookAtServers notes how the zone's name servers are, if it is time to. What is wrong with the primary the probe tells.
 func (r *DNSZoneReconciler) lookAtServers(ctx context.Context, zone *v1alpha1.DNSZone, known *knownZone) {
 	last := known.look
-	if !last.again && r.Now().Sub(last.at) < serverInterval {
+	if !last.again && !clock.Due(last.at, r.Now(), serverInterval) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, serverTimeout)

@@ -103,6 +103,7 @@ func (r *FederationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	}
 	s := newScope(fed)
 	if !fed.DeletionTimestamp.IsZero() {
+	correctTimes(&fed.Status, r.Now())
 		if !controllerutil.ContainsFinalizer(fed, Finalizer) {
 			return ctrl.Result{}, nil
 		}

@@ -16,14 +16,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
+	"github.com/xmppfed/xmppfed/internal/clock"
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/desired"
 	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
-
-// maxCacheWait bounds how long deletion waits for resolvers to forget the service records.
-const maxCacheWait = 5 * time.Minute
 
 // reconcileDelete takes the Federation back in the order in which partners lose it: service records, then, once nobody
 // can have those cached, addresses, then the load balancer that has the address. A record never points to an address
@@ -98,7 +96,7 @@ func (r *FederationReconciler) withdrawServiceRecords(ctx context.Context, s *sc
 			record.State = v1alpha1.RecordPending
 		}
 	}
-	now := metav1.NewTime(r.Now())
+	now := metav1.NewTime(clock.Stamp(r.Now()))
 	s.fed.Status.ServiceRecordsWithdrawn = &now
 	return nil
 }
@@ -146,6 +144,19 @@ func conflict(err error) bool {
 
 // awaitCaches waits until resolvers have forgotten the service records.
 func (r *FederationReconciler) awaitCaches(_ context.Context, s *scope) error {
+	cached := cacheWait(s.fed)
+	if left := clock.Left(since.Time, r.Now(), cached); left > 0 {
+		return outcome.Waiting(v1alpha1.ReasonDeleting, left,
+			"the service records are gone; the address stays until %s after that, as resolvers may still have them cached; to give it "+
+				"back sooner set spec.dns.maxCacheWait: what partners with such a resolver send then may reach whoever gets the address",
+			cached)
+	}
+	return nil
+}
+
+// cacheWait is how long resolvers may have service records after they are gone: as long as they were told to, or as long as the
+// spec is willing to wait.
+func cacheWait(fed *v1alpha1.Federation) time.Duration {
 	since := s.fed.Status.ServiceRecordsWithdrawn
 	if keepsRecords(s.fed) || since == nil || len(zonesToClear(s.fed)) == 0 {
 		return nil
@@ -154,12 +165,14 @@ func (r *FederationReconciler) awaitCaches(_ context.Context, s *scope) error {
 	for _, record := range s.fed.Status.Records {
 		ttl = max(ttl, record.TTL)
 	}
-	cached := min(time.Duration(ttl)*time.Second, maxCacheWait)
-	if left := cached - r.Now().Sub(since.Time); left > 0 {
-		return outcome.Waiting(v1alpha1.ReasonDeleting, left,
-			"the service records are gone; the address stays until %s after that, as resolvers may still have them cached", cached)
+	if len(fed.Status.Records) == 0 { // status was lost
+		ttl = fed.Spec.DNS.TTL
 	}
-	return nil
+	cached := time.Duration(ttl) * time.Second
+	if limit := fed.Spec.DNS.MaxCacheWait; limit != nil {
+		cached = min(cached, limit.Duration)
+	}
+	return cached
 }
 
 // withdrawAddresses removes everything that is left in the DNS.

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/clock"
 	"github.com/xmppfed/xmppfed/internal/desired"
 	"github.com/xmppfed/xmppfed/internal/dns"
 )
@@ -59,8 +60,7 @@ func serviceTTL(status *v1alpha1.FederationStatus) int32 {
 func servedAnew(hosts []v1alpha1.FormerHost, now time.Time) (timed []v1alpha1.FormerHost, soonest time.Duration) {
 	for _, former := range hosts {
 		if former.Until == nil {
-			// Status keeps whole seconds, so the next one.
-			until := metav1.NewTime(now.Add(time.Second).Truncate(time.Second).Add(time.Duration(former.TTL) * time.Second))
+			until := metav1.NewTime(clock.Stamp(now).Add(time.Duration(former.TTL) * time.Second))
 			former.Until = &until
 		}
 		if left := former.Until.Sub(now); soonest == 0 || left < soonest {

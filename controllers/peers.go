@@ -18,6 +18,7 @@ import (
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/check"
 	"github.com/xmppfed/xmppfed/internal/check/phrase"
+	"github.com/xmppfed/xmppfed/internal/clock"
 	"github.com/xmppfed/xmppfed/internal/desired"
 	"github.com/xmppfed/xmppfed/internal/outcome"
 	"github.com/xmppfed/xmppfed/internal/patrol"
@@ -64,8 +65,8 @@ func wayInKnown(s *scope, now time.Time) bool {
 	if s.ok(v1alpha1.ConditionInboundReachable) {
 		return true
 	}
-	was := meta.FindStatusCondition(s.before.Status.Conditions, v1alpha1.ConditionInboundReachable)
-	return was != nil && now.Sub(was.LastTransitionTime.Time) >= maxWayIn
+	was := meta.FindStatusCondition(s.fed.Status.Conditions, v1alpha1.ConditionInboundReachable)
+	return was != nil && clock.Left(was.LastTransitionTime.Time, now, maxWayIn) == 0
 }
 
 // post is where the partners are tried from.

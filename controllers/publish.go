@@ -34,7 +34,7 @@ type Verifier interface {
 
 // publish makes the DNS say what the Federation is: addresses for the host name, service records for every domain.
 func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, error) {
-	s.fed.Status.FormerHosts = formerHosts(&s.before.Status, desired.Hostname(s.fed), r.Now())
+	s.fed.Status.FormerHosts = formerHosts(&s.fed.Status, desired.Hostname(s.fed), r.Now())
 	s.fed.Status.Hostname, s.fed.Status.DNSOwner = desired.Hostname(s.fed), r.owner(s.fed).ID
 	r.planTLSA(ctx, s)
 	if r.recipient(s.fed) != "" {

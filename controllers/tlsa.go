@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/clock"
 	"github.com/xmppfed/xmppfed/internal/dane"
 	"github.com/xmppfed/xmppfed/internal/desired"
 	"github.com/xmppfed/xmppfed/internal/dns"
@@ -108,10 +109,9 @@ func (r *FederationReconciler) noteTLSA(s *scope, report verify.Report) {
 		}
 	}
 	before := rollOf(s.fed.Status.TLSA)
-	// Status keeps whole seconds, so the next one.
-	state := before.Published(r.Now().Add(time.Second).Truncate(time.Second))
+	state := before.Published(clock.Stamp(r.Now()))
 	if state != before {
-		s.tlsa.after = state.Since.Add(longestTTL(s.fed)).Sub(r.Now())
+		s.tlsa.after = clock.Left(state.Since, r.Now(), longestTTL(s.fed))
 	}
 	s.fed.Status.TLSA = tlsaStatus(state)
 }

@@ -207,6 +207,16 @@ type DNSSpec struct {
 	// +kubebuilder:validation:Enum=Delete;Retain
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 
+	// MaxCacheWait bounds how long deletion keeps the address after the service records are gone from every name server. Absent:
+	// one TTL, as resolvers may have them cached for so long. With less, what partners with such a resolver send may reach
+	// whoever gets the address next. It can be changed during deletion.
+	//
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(s|m|h))+$') && duration(self) <= duration('24h')",message="must be a duration of at most 24h, for example 5m"
+	MaxCacheWait *metav1.Duration `json:"maxCacheWait,omitempty"`
+
 	// Takeover names records that stand there already, written by somebody else, and that are to become this Federation's:
 	// their data is replaced by what is wanted, and they are removed with the Federation. Their DNSZone has to allow it.
 	// Records of another owner, or of ExternalDNS, are not taken over. To name what does not exist, is not wanted or is

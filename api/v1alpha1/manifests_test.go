@@ -208,6 +208,8 @@ func badRecords() []badManifest {
 		dns("a Federation as owner to transfer to", "transferTo: chat/federation", "transferTo", notOwner),
 		dns("an owner to transfer to that is too long", "transferTo: "+strings.Repeat("a", 41), "transferTo", "may not be more than 40 bytes"),
 		dns("a wrong publication policy", "publicationPolicy: Later", "publicationPolicy", `supported values: "WhenServing", "Immediate"`),
+		dns("a wait for caches that is no duration", "maxCacheWait: short", "maxCacheWait", "must be a duration of at most 24h"),
+		dns("a wait for caches of two days", "maxCacheWait: 48h", "maxCacheWait", "must be a duration of at most 24h"),
 		dns("a wrong deletion policy", "deletionPolicy: Keep", "deletionPolicy", `supported values: "Delete", "Retain"`),
 	}
 }

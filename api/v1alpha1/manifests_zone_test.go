@@ -235,6 +235,7 @@ exposure:
     externalTrafficPolicy: Local
   publicAddresses: [203.0.113.5]
 dns: {hostname: cup1.cupdomain.com, ttl: 60, priority: 10, weight: 5, publicationPolicy: Immediate, deletionPolicy: Retain,
+  maxCacheWait: 0s,
   takeover: [{name: cup1.cupdomain.com, type: A}], transferTo: 9f86d081884c7d65900a}
 tls:
   secretRef: {name: cup-tls}

@@ -12,6 +12,8 @@ import (
 	"encoding/pem"
 	"slices"
 	"time"
+
+	"github.com/xmppfed/xmppfed/internal/clock"
 )
 
 // Key is the SHA-256 of the public key of the first certificate in a PEM chain, in hexadecimal: what a TLSA record 3 1 1
@@ -97,7 +99,7 @@ func Decide(s State, f Facts) Decision {
 		d.Hold = true
 		return d
 	}
-	d.After = max(s.Since.Add(f.TTL).Sub(f.Now), 0)
+	d.After = clock.Left(s.Since, f.Now, f.TTL)
 	d.Hold = d.After > 0
 	return d
 }

@@ -34,8 +34,35 @@ func NewCA(commonName string, now time.Time) (certPEM, keyPEM []byte, err error)
 	if err != nil {
 		return nil, nil, err
 	}
-	template := &x509.Certificate{
-		Subject:               pkix.Name{Organization: []string{organization}, CommonName: commonName},
+	template := templateOfCA(pkix.Name{Organization: []string{organization}, CommonName: commonName}, now)
+	certPEM, err = sign(template, template, key.Public(), key)
+	return certPEM, keyPEM, err
+}
+
+// RenewCA makes another certificate of ten years for a CA that has one, with the same name and key: what it signed goes on being
+// signed by it.
+func RenewCA(certPEM, keyPEM []byte, now time.Time) ([]byte, error) {
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		return nil, fmt.Errorf("reading the CA to renew: %w", err)
+	}
+	signer, ok := pair.PrivateKey.(crypto.Signer)
+	if !ok {
+		return nil, errors.New("reading the CA to renew: the key can't sign")
+	}
+	template := templateOfCA(pair.Leaf.Subject, now)
+	return sign(template, template, signer.Public(), signer)
+}
+
+// NotYetValid reports whether a certificate begins later than now, because a clock that was ahead made it.
+func NotYetValid(certPEM []byte, now time.Time) bool {
+	cert, err := parseLeaf(certPEM)
+	return err == nil && now.Before(cert.NotBefore)
+}
+
+func templateOfCA(subject pkix.Name, now time.Time) *x509.Certificate {
+	return &x509.Certificate{
+		Subject:               subject,
 		NotBefore:             now.Add(-backdate),
 		NotAfter:              now.Add(caLifetime),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
@@ -43,8 +70,6 @@ func NewCA(commonName string, now time.Time) (certPEM, keyPEM []byte, err error)
 		IsCA:                  true,
 		MaxPathLenZero:        true,
 	}
-	certPEM, err = sign(template, template, key.Public(), key)
-	return certPEM, keyPEM, err
 }
 
 // Issue makes a certificate of 90 days for the DNS names, signed by the CA, for both ends of a server-to-server stream

@@ -47,6 +47,31 @@ func TestIssuedCertificateSatisfiesStrictPartners(t *testing.T) {
 	}
 }
 
+// A clock that was a year ahead made the CA.
+func TestARenewedCAIsValidTodayAndSignedWhatItSignedBefore(t *testing.T) {
+	aheadPEM, key, err := NewCA("xmppfed chat/cup", now.Add(365*24*time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, _, err := Issue(aheadPEM, key, []string{"a.example"}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	renewed, err := RenewCA(aheadPEM, key, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !NotYetValid(aheadPEM, now) || NotYetValid(renewed, now) {
+		t.Errorf("not yet valid are the first: %t, the renewed: %t", NotYetValid(aheadPEM, now), NotYetValid(renewed, now))
+	}
+	if !IssuedBy(leaf, renewed) {
+		t.Error("what the CA signed before is not signed by it any more")
+	}
+	if _, err := RenewCA(aheadPEM, []byte("no key"), now); err == nil {
+		t.Error("a CA was renewed without its key")
+	}
+}
+
 func TestIssueRefuses(t *testing.T) {
 	caPEM, caKey, err := NewCA("CA", now)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/clock"
 )
 
 // Window in which Federations that lose records are counted.
@@ -47,16 +48,25 @@ func Released(annotations map[string]string, now time.Time) (released bool, void
 // Losses tell when Federations, by namespace and name, first lost records.
 type Losses map[string]time.Time
 
-// Recent are the losses that count at a time. Those that lie ahead by more than the window were written by a clock that
-// was wrong.
+// Recent returns the losses that count at a time. Those that lie ahead, as the clock that wrote them did, count as of now.
 func (l Losses) Recent(now time.Time) Losses {
 	recent := Losses{}
 	for who, at := range l {
-		if now.Sub(at).Abs() < Window {
+		if at = clock.Past(at, now); now.Sub(at) < Window {
 			recent[who] = at
 		}
 	}
 	return recent
+}
+
+// Ahead reports whether one of the losses lies ahead of a time.
+func (l Losses) Ahead(now time.Time) bool {
+	for _, at := range l {
+		if clock.Past(at, now) != at {
+			return true
+		}
+	}
+	return false
 }
 
 // verdict on a removal.

@@ -42,9 +42,16 @@ func TestLossesCountForTenMinutes(t *testing.T) {
 		"chat/now": now, "chat/last": now.Add(-brake.Window + time.Second), "chat/over": now.Add(-brake.Window),
 		"chat/skewed": now.Add(time.Second), "chat/lost-clock": now.Add(24 * time.Hour),
 	}
-	want := brake.Losses{"chat/now": all["chat/now"], "chat/last": all["chat/last"], "chat/skewed": all["chat/skewed"]}
-	if got := all.Recent(now); !maps.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
+	want := brake.Losses{"chat/now": now, "chat/last": all["chat/last"], "chat/skewed": now, "chat/lost-clock": now}
+	recent := all.Recent(now)
+	if !maps.Equal(recent, want) {
+		t.Errorf("got %v, want %v", recent, want)
+	}
+	if !all.Ahead(now) || recent.Ahead(now) {
+		t.Errorf("ahead are some of all: %t, of those that count: %t", all.Ahead(now), recent.Ahead(now))
+	}
+	if left := recent.Recent(now.Add(brake.Window)); len(left) > 0 {
+		t.Errorf("after the window %v still count", left)
 	}
 }
 

@@ -189,6 +189,30 @@ func TestWhatWasHandedOverIsForgottenAnHourLaterIfItIsGone(t *testing.T) {
 	}
 }
 
+func TestWhatWasHandedOverWhenTheClockWasAheadIsForgottenAnHourLaterToo(t *testing.T) {
+	w := dnstest.NewEndpointPublisher(t)
+	right := time.Now()
+	now := right
+	p := newProvider(w, w.Client, func(c *dnsendpoint.Config) { c.Now = func() time.Time { return now } })
+	mustConverge(t, p, federation(5269, "203.0.113.130")...)
+	w.Run()
+	now = right.Add(365 * 24 * time.Hour)
+	mustConverge(t, p)
+	w.Run()
+	for _, step := range []struct {
+		after time.Duration
+		left  int
+	}{{time.Minute, 2}, {2 * time.Hour, 0}} {
+		now = right.Add(step.after)
+		if err := p.Probe(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.Objects(); len(got) != step.left {
+			t.Errorf("%+v: got objects %v", step, got)
+		}
+	}
+}
+
 func TestOfTwoWhoClaimANameAtOnceOneGetsIt(t *testing.T) {
 	w := dnstest.NewEndpointPublisher(t)
 	signer, err := dns.NewSigner([]byte("a key for tests of 32 bytes or so"))

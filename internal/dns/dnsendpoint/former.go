@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/xmppfed/xmppfed/internal/clock"
 	"github.com/xmppfed/xmppfed/internal/dns"
 )
 
@@ -29,7 +30,16 @@ func (p *Provider) forget(ctx context.Context) error {
 	for i := range all.Items {
 		o := object{&all.Items[i]}
 		old := o.former()
-		if !p.has(o) || p.Now().Sub(old.Since) < rememberFor {
+		if !p.has(o) {
+			continue
+		}
+		if since := clock.Past(old.Since, p.Now()); since != old.Since {
+			if err := p.replace(ctx, o, o.formerSince(since)); err != nil {
+				return err
+			}
+			continue
+		}
+		if clock.Left(old.Since, p.Now(), rememberFor) > 0 {
 			continue
 		}
 		var keys []dns.Key
@@ -43,9 +53,17 @@ func (p *Provider) forget(ctx context.Context) error {
 		if slices.ContainsFunc(seen, o.had) {
 			continue
 		}
-		if err := p.write(ctx, o, o.withoutFormer()); err != nil && !errors.Is(err, dns.ErrPrerequisite) {
+		if err := p.replace(ctx, o, o.withoutFormer()); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// replace an object unless somebody changed it meanwhile: then the next probe looks at it again.
+func (p *Provider) replace(ctx context.Context, before, after object) error {
+	if err := p.write(ctx, before, after); !errors.Is(err, dns.ErrPrerequisite) {
+		return err
 	}
 	return nil
 }

@@ -159,6 +159,11 @@ func (o object) withoutFormer() object {
 	return o.holding(o.GetAnnotations()[annotationOwnership], former{}, o.endpoints())
 }
 
+// formerSince is the object with another time at which the last of what was handed over once was given up.
+func (o object) formerSince(since time.Time) object {
+	return o.holding(o.GetAnnotations()[annotationOwnership], former{since, o.former().Endpoints}, o.endpoints())
+}
+
 // holding is an object to be applied in place of o as it was read: UID and resource version are those of o, so the API
 // server refuses it when another object is there by then.
 func (o object) holding(ownership string, old former, endpoints []endpoint) object {
