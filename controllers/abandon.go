@@ -83,6 +83,10 @@ func (r *FederationReconciler) abandonedIn(fed *v1alpha1.Federation, zone string
 		return []string{fmt.Sprintf("left in zone %s: what owner %s has not accepted (spec.dns.transferTo); the ownership records "+
 			"own._xmppfed that have o=%s list it, and the zone's administrator removes no more than that", zone, to, owner.ID)}
 	}
+	if len(fed.Status.Records) == 0 {
+		return []string{fmt.Sprintf("left in zone %s: what TXT %s._xmppfed.%s lists, if it stands there; status of this Federation was lost, "+
+			"so the zone's administrator has to look", zone, owner.ID, zone)}
+	}
 	intro := fmt.Sprintf("left in zone %s; its administrator removes them (nsupdate): ", zone)
 	if fed.Spec.DNS.Shared {
 		intro = fmt.Sprintf("left in zone %s; its administrator removes them, and of the TXT records own._xmppfed of each shared domain "+

@@ -73,8 +73,9 @@ type FederationReconciler struct {
 	verdicts checks[check.Verdict]
 	access   checks[check.Access]
 	// proofs are what the servers were seen to serve.
-	proofs  checks[check.Proof]
-	lasting lasting
+	proofs   checks[check.Proof]
+	lasting  lasting
+	searches searches
 }
 
 // +kubebuilder:rbac:groups=xmppfed.io,resources=federations,verbs=get;list;watch;patch
@@ -102,8 +103,8 @@ func (r *FederationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	s := newScope(fed)
-	if !fed.DeletionTimestamp.IsZero() {
 	correctTimes(&fed.Status, r.Now())
+	if !fed.DeletionTimestamp.IsZero() {
 		if !controllerutil.ContainsFinalizer(fed, Finalizer) {
 			return ctrl.Result{}, nil
 		}
@@ -127,7 +128,8 @@ func (r *FederationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		}
 		s.before.ObjectMeta = *fed.ObjectMeta.DeepCopy()
 	}
-	return r.finish(ctx, s, r.runSteps(ctx, s))
+	err = r.runSteps(ctx, s)
+	return r.finish(ctx, s, errors.Join(err, r.findFormerZones(ctx, s)))
 }
 
 // finish writes the status that follows from what the steps found, and tells when to look again.

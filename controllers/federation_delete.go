@@ -4,7 +4,6 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,8 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
-	"github.com/xmppfed/xmppfed/internal/clock"
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/clock"
 	"github.com/xmppfed/xmppfed/internal/desired"
 	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/outcome"
@@ -28,6 +27,7 @@ import (
 // that somebody else may have got meanwhile. It returns true when the Federation is gone.
 func (r *FederationReconciler) reconcileDelete(ctx context.Context, s *scope) (gone bool, err error) {
 	for _, part := range []func(context.Context, *scope) error{
+		r.findZones,
 		r.awaitTransfer,
 		r.withdrawServiceRecords,
 		r.awaitCaches,
@@ -46,6 +46,7 @@ func (r *FederationReconciler) reconcileDelete(ctx context.Context, s *scope) (g
 	if !keepsRecords(s.fed) {
 		r.tellAbandoned(s.fed, s.givenUp())
 	}
+	r.searches.forget(s.fed.UID)
 	r.verdicts.forget(s.fed.UID)
 	r.access.forget(s.fed.UID)
 	r.proofs.forget(s.fed.UID)
@@ -82,12 +83,7 @@ func (r *FederationReconciler) withdrawServiceRecords(ctx context.Context, s *sc
 	}
 	for _, zone := range zones {
 		gone := recordKeys(s.fed, zone, dns.TypeSRV)
-		err := r.withdraw(ctx, s, zone, publishedAddresses(s.fed, zone), gone)
-		if conflict(err) {
-			// The addresses are somebody else's by now, so there is nothing to keep.
-			err = r.withdraw(ctx, s, zone, nil, gone)
-		}
-		if err != nil {
+		if err := r.withdraw(ctx, s, zone, publishedAddresses(s.fed, zone), gone); err != nil {
 			return err
 		}
 	}
@@ -136,14 +132,18 @@ func holds(fed *v1alpha1.Federation, zone, name string) bool {
 // conflicts are the reasons that a record could not be written because somebody else has it, or its name.
 var conflicts = []string{v1alpha1.ReasonOwnershipConflict, v1alpha1.ReasonRecordExistsUnowned, v1alpha1.ReasonCNAMEConflict}
 
-// conflict tells that a record could not be written because it is somebody else's.
-func conflict(err error) bool {
-	var failed *outcome.Error
-	return errors.As(err, &failed) && slices.Contains(conflicts, failed.Reason)
+// lost reports whether a record could not be kept because it is somebody else's, or may be.
+func lost(err error) bool {
+	failed, ok := dns.AsError(err)
+	return ok && (slices.Contains(conflicts, failed.Reason) || failed.Reason == v1alpha1.ReasonOwnershipLost)
 }
 
 // awaitCaches waits until resolvers have forgotten the service records.
 func (r *FederationReconciler) awaitCaches(_ context.Context, s *scope) error {
+	since := s.fed.Status.ServiceRecordsWithdrawn
+	if keepsRecords(s.fed) || since == nil || len(zonesToClear(s.fed)) == 0 {
+		return nil
+	}
 	cached := cacheWait(s.fed)
 	if left := clock.Left(since.Time, r.Now(), cached); left > 0 {
 		return outcome.Waiting(v1alpha1.ReasonDeleting, left,
@@ -157,12 +157,8 @@ func (r *FederationReconciler) awaitCaches(_ context.Context, s *scope) error {
 // cacheWait is how long resolvers may have service records after they are gone: as long as they were told to, or as long as the
 // spec is willing to wait.
 func cacheWait(fed *v1alpha1.Federation) time.Duration {
-	since := s.fed.Status.ServiceRecordsWithdrawn
-	if keepsRecords(s.fed) || since == nil || len(zonesToClear(s.fed)) == 0 {
-		return nil
-	}
 	ttl := int32(0)
-	for _, record := range s.fed.Status.Records {
+	for _, record := range fed.Status.Records {
 		ttl = max(ttl, record.TTL)
 	}
 	if len(fed.Status.Records) == 0 { // status was lost
@@ -205,8 +201,16 @@ func (r *FederationReconciler) withdraw(
 	if !provider.Capabilities().Writes {
 		return r.awaitRemoval(ctx, s.fed, provider, zone, gone)
 	}
-	result, err := r.convergeInTurn(ctx, provider, r.owner(s.fed), keep)
+	owner := r.owner(s.fed)
+	owner.Anchors = knownNames(s.fed)
+	result, err := r.convergeInTurn(ctx, provider, owner, keep)
+	if len(keep) > 0 && lost(err) { // so there is nothing to keep
+		result, err = r.convergeInTurn(ctx, provider, owner, nil)
+	}
 	if err != nil {
+		return dnsOutcome(err)
+	}
+	if err := dns.Unproven(ctx, r.Zones.reading(provider), r.Signer, owner, published(s.fed, zone, gone)); err != nil {
 		return dnsOutcome(err)
 	}
 	_, err = r.seen(ctx, provider, nil, union(gone, result.Dropped))

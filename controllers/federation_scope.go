@@ -60,6 +60,8 @@ type scope struct {
 	podIP, token string
 	// wayIn is what the check of the way in says to the question who gets through.
 	wayIn wayIn
+	// again is when to look again for another cause than a finding; zero: there is none.
+	again time.Duration
 	// recheck is when to check the way in again, while all is well.
 	recheck time.Duration
 	// deadline is when what is on its way counts as Failed, from now; zero: there is nothing to wait for.
@@ -98,7 +100,7 @@ func (s *scope) requeueAfter() time.Duration {
 	if interval := s.fed.Spec.Verification.Interval.Duration; soonest == 0 && !s.fed.Spec.Suspend {
 		soonest = interval
 	}
-	for _, after := range []time.Duration{s.tlsa.after, s.deadline} {
+	for _, after := range []time.Duration{s.tlsa.after, s.again, s.deadline} {
 		if after > 0 && (soonest == 0 || after < soonest) {
 			soonest = after
 		}

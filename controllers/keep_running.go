@@ -13,7 +13,6 @@ import (
 
 	"github.com/xmppfed/xmppfed/internal/desired"
 	"github.com/xmppfed/xmppfed/internal/engine"
-	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
 // While an object that the server mounts does not exist, the kubelet leaves the files of pods that run as they are, and starts no
@@ -38,7 +37,7 @@ func (r *FederationReconciler) keepRunning(ctx context.Context, s *scope, accoun
 		return err
 	}
 	failed := *failure(cause)
-	if failed.Policy == outcome.Retry {
+	if failed.Retry {
 		return cause
 	}
 	failed.Message = fmt.Sprintf("%s %s/%s, which the server mounts, was deleted or emptied, and what it held is not known any more, so "+

@@ -39,7 +39,7 @@ func TestNoAccountIsLostWhenBothSecretsAre(t *testing.T) {
 			lose(w, read[corev1.Secret](w, "cup-server"))
 			for range 2 {
 				w.reconcile("cup")
-				w.expectCondition(w.get("cup"), v1alpha1.ConditionServerReady, metav1.ConditionFalse, v1alpha1.ReasonAccountsInvalid,
+				w.expectCondition(w.get("cup"), v1alpha1.ConditionServerReady, metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound,
 					"/cup-server, which the server mounts, was deleted or emptied", "pods that run go on with what they have",
 					"/cup-accounts, named by spec.server.accounts.secretRef, does not exist; create it")
 				w.restartOperator()
@@ -99,7 +99,7 @@ func TestTrustedCAsAreNotLostWhenBothConfigMapsAre(t *testing.T) {
 	w.Expect(w.api.Delete(t.Context(), bundle)).To(gomega.Succeed())
 	w.Expect(w.api.Delete(t.Context(), read[corev1.ConfigMap](w, "cup-server"))).To(gomega.Succeed())
 	w.reconcile("cup")
-	w.expectCondition(w.get("cup"), v1alpha1.ConditionServerReady, metav1.ConditionFalse, v1alpha1.ReasonTrustedCAsInvalid,
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionServerReady, metav1.ConditionFalse, v1alpha1.ReasonConfigMapNotFound,
 		"ConfigMap "+w.namespace+"/cup-server, which the server mounts, was deleted or emptied")
 	w.Expect(w.exists(&corev1.ConfigMap{}, "cup-server")).To(gomega.BeFalse())
 

@@ -6,6 +6,7 @@ package controllers_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,21 +90,27 @@ func TestTheTTLOfFormerServiceRecordsCountsAndNotThatOfTheNewOnes(t *testing.T) 
 // secondZone has the group chat domain in a zone of its own, with a name server of its own.
 func (w *world) secondZone() *dnstest.Memory {
 	w.t.Helper()
-	const apex, server = "conference.cupdomain.com", "127.0.0.2"
-	second := dnstest.NewMemory(apex)
-	second.SetNameServers("ns1." + apex)
-	second.Edit(dns.Change{Put: []dns.RRset{addressRecord("ns1."+apex, server)}})
-	dnstest.Serve(w.t, fmt.Sprintf("%s:%d", server, w.feds.Verifier.(signing).Port), dnstest.Authority(second), nil)
+	return w.addZone("conference.cupdomain.com", "127.0.0.2")
+}
+
+// addZone creates a DNSZone with one name server, at an address of the loopback interface that no other zone has.
+func (w *world) addZone(apex, server string) *dnstest.Memory {
+	w.t.Helper()
+	zone := dnstest.NewMemory(apex)
+	zone.SetNameServers("ns1." + apex)
+	zone.Edit(dns.Change{Put: []dns.RRset{addressRecord("ns1."+apex, server)}})
+	dnstest.Serve(w.t, fmt.Sprintf("%s:%d", server, w.feds.Verifier.(signing).Port), dnstest.Authority(zone), nil)
 	others := w.zones.NewProvider
 	w.zones.NewProvider = func(spec v1alpha1.DNSZoneSpec, secrets controllers.ZoneSecrets) (controllers.ZoneProvider, error) {
-		if spec.Zone == apex {
-			return zoneProvider{second, w}, nil
+		if string(spec.Zone) == apex {
+			return zoneProvider{zone, w}, nil
 		}
 		return others(spec, secrets)
 	}
-	w.createZone("conference-cupdomain-com", nil)
-	w.reconcileZone("conference-cupdomain-com")
-	return second
+	name := strings.ReplaceAll(apex, ".", "-")
+	w.createZone(name, nil)
+	w.reconcileZone(name)
+	return zone
 }
 
 func TestTheFormerHostKeepsItsAddressAsLongAsAnyZoneStillNamesIt(t *testing.T) {

@@ -272,6 +272,9 @@ const (
 	// EventRecordsAbandoned: a Federation was deleted, or wants no name in a zone any more, while the annotation
 	// xmppfed.io/abandon-records-in gave that zone up; the note lists the records that are left there.
 	EventRecordsAbandoned = "RecordsAbandoned"
+	// EventZonesNotSearched: a Federation was deleted whose status does not tell in which zones it had records, as after a restore,
+	// and some zones that cover none of its names could not be asked.
+	EventZonesNotSearched = "ZonesNotSearched"
 )
 
 // Reasons of InboundReachable.

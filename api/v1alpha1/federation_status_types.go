@@ -2,7 +2,10 @@
 
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
 
 // FederationStatus is what was reached. It is written only when its meaning changes.
 type FederationStatus struct {
@@ -74,6 +77,13 @@ type FederationStatus struct {
 	// +optional
 	// +listType=set
 	Zones []string `json:"zones,omitempty"`
+
+	// JournalUID is the metadata.uid of the object that Zones is complete for: the operator has looked in every DNSZone for what
+	// the Federation had there before. Another one, or none, means that status was lost or comes from a backup; the zones are
+	// then searched again.
+	//
+	// +optional
+	JournalUID types.UID `json:"journalUID,omitempty"`
 
 	// Certificate that the server is given.
 	//

@@ -34,6 +34,9 @@ type Owner struct {
 	// TransferTo is the ID of the owner that is to have everything this one has in the zone; empty: none. Until that owner
 	// has it nothing is changed but the ownership records, which offer it.
 	TransferTo string
+	// Anchors are names in the zone that the owner may have although its index doesn't list them, because somebody removed that.
+	// They are dealt with as if it did.
+	Anchors []string
 }
 
 // marker is the content of an ownership record. It says who owns the record sets in keys, and it is the only journal of

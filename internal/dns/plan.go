@@ -180,9 +180,14 @@ func (p planner) plan() (plan, *Error) {
 	return b.plan, nil
 }
 
-// listed are the anchors in the index.
+// listed are the anchors in the index, and those that may lack there.
 func (p planner) listed(index guard) []string {
 	var out []string
+	for _, a := range p.owner.Anchors {
+		if a = Canonical(a); InZone(a, p.apex) && !slices.Contains(p.want.anchors, a) {
+			out = append(out, a)
+		}
+	}
 	if index.standing == standingOurs {
 		for _, k := range index.marker.keys {
 			if a, ok := anchorOf(k); ok {
