@@ -48,6 +48,8 @@ type Config struct {
 	Limiter *rate.Limiter
 	// Timeout of a request; zero means 10 seconds.
 	Timeout time.Duration
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
 }
 
 // Provider writes to one zone. Several goroutines may use it at once.
@@ -62,6 +64,8 @@ type Provider struct {
 	found atomic.Pointer[string]
 	// looking is held while it is looked for.
 	looking sync.Mutex
+	// lists are shared between those who read.
+	lists lists
 }
 
 // New checks the configuration. It contacts nobody.
@@ -80,6 +84,9 @@ func New(cfg Config) (*Provider, error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = defaultTimeout
 	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	options := []option.RequestOption{
 		option.WithBaseURL(cfg.Endpoint), option.WithAPIToken(cfg.APIToken),
 		option.WithHTTPClient(&http.Client{
@@ -95,6 +102,7 @@ func New(cfg Config) (*Provider, error) {
 	}
 	return &Provider{
 		reader: cfg.Reader, records: sdk.NewRecordService(options...), zones: zones.NewZoneService(options...), given: cfg.ZoneID,
+		lists: newLists(cfg),
 	}, nil
 }
 
@@ -185,9 +193,9 @@ func (p *Provider) zoneID(ctx context.Context) (string, error) {
 	}
 }
 
-// Get picks record sets from the list of all.
+// Get picks record sets from the list of all, which may be some seconds old, see lists.
 func (p *Provider) Get(ctx context.Context, keys ...dns.Key) ([]dns.RRset, error) {
-	list, err := p.list(ctx)
+	list, err := p.lists.recent(ctx, p.list)
 	if err != nil {
 		return nil, err
 	}
@@ -200,16 +208,16 @@ func (p *Provider) Get(ctx context.Context, keys ...dns.Key) ([]dns.RRset, error
 	return sets, nil
 }
 
-// list all records, page by page.
-func (p *Provider) list(ctx context.Context) (listing, error) {
+// list all records, page by page. It returns the number of pages, too.
+func (p *Provider) list(ctx context.Context) (found listing, pages int, err error) {
 	id, err := p.zoneID(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	params := sdk.RecordListParams{}
 	params.ZoneID.Value = id
 	params.PerPage.Value, params.PerPage.Present = pageSize, true
-	found := listing{}
+	found = listing{}
 	for number := 1; ; number++ {
 		var answer struct {
 			Result     []record `json:"result"`
@@ -221,13 +229,13 @@ func (p *Provider) list(ctx context.Context) (listing, error) {
 		_, err := p.records.List(ctx, params, option.WithQuery("page", strconv.Itoa(number)),
 			option.WithResponseBodyInto(&answer), option.WithResponseInto(&status))
 		if err != nil {
-			return nil, p.failure(err, status)
+			return nil, 0, p.failure(err, status)
 		}
 		for _, r := range answer.Result {
 			found.add(r)
 		}
 		if number >= answer.ResultInfo.TotalPages {
-			return found, nil
+			return found, number, nil
 		}
 	}
 }
@@ -237,7 +245,7 @@ func (p *Provider) Apply(ctx context.Context, change dns.Change) error {
 	if err := p.checkPut(change); err != nil {
 		return err
 	}
-	list, err := p.list(ctx)
+	list, err := p.lists.newest(ctx, p.list)
 	if err != nil {
 		return err
 	}
@@ -256,6 +264,7 @@ func (p *Provider) Apply(ctx context.Context, change dns.Change) error {
 	if err != nil {
 		return err
 	}
+	defer p.lists.outdate()
 	params := sdk.RecordBatchParams{}
 	params.ZoneID.Value = id
 	var status *http.Response
