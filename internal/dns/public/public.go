@@ -11,6 +11,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	miekg "github.com/miekg/dns"
@@ -41,6 +42,8 @@ type Config struct {
 type Reader struct {
 	cfg  Config
 	apex string
+	// answered is the server that gave the last proper answer. It is asked first, so that one that is dead costs its timeout once.
+	answered atomic.Pointer[string]
 }
 
 // New checks the configuration. It contacts nobody.
@@ -110,9 +113,10 @@ func (r *Reader) Get(ctx context.Context, keys ...dns.Key) ([]dns.RRset, error) 
 // ask the first of the servers that gives a proper answer.
 func (r *Reader) ask(ctx context.Context, servers []string, k dns.Key) (*miekg.Msg, error) {
 	var last error
-	for _, server := range servers {
+	for _, server := range r.inOrder(servers) {
 		answer, err := wire.Ask(ctx, wire.Question{Server: server, Key: k, Timeout: r.cfg.Timeout})
 		if err == nil && wire.Authoritative(answer) {
+			r.answered.Store(&server)
 			return answer, nil
 		}
 		last = err
@@ -125,13 +129,24 @@ func (r *Reader) ask(ctx context.Context, servers []string, k dns.Key) (*miekg.M
 	}
 }
 
-// servers are the addresses (host:port) of the zone's name servers, as resolvers see them.
+// inOrder puts the server first that gave the last proper answer.
+func (r *Reader) inOrder(servers []string) []string {
+	last := r.answered.Load()
+	if last == nil || !slices.Contains(servers, *last) {
+		return servers
+	}
+	return append([]string{*last}, slices.DeleteFunc(slices.Clone(servers), func(server string) bool { return server == *last })...)
+}
+
+// servers are the addresses (host:port) of the zone's name servers, as resolvers see them. A name that can't be resolved takes none of
+// the others away: who asks those with an address learns what the zone holds.
 func (r *Reader) servers(ctx context.Context) ([]string, error) {
 	names, err := r.resolve(ctx, dns.Key{Name: r.apex, Type: dns.TypeNS})
 	if err != nil {
 		return nil, err
 	}
 	var servers []string
+	var unresolved error
 	for _, rr := range names {
 		ns, ok := rr.(*miekg.NS)
 		if !ok {
@@ -141,7 +156,8 @@ func (r *Reader) servers(ctx context.Context) ([]string, error) {
 			k := dns.Key{Name: dns.Canonical(ns.Ns), Type: t}
 			records, err := r.resolve(ctx, k)
 			if err != nil {
-				return nil, err
+				unresolved = err
+				continue
 			}
 			set, _ := wire.Set(records, k)
 			for _, d := range set.Data {
@@ -150,6 +166,9 @@ func (r *Reader) servers(ctx context.Context) ([]string, error) {
 				}
 			}
 		}
+	}
+	if len(servers) == 0 && unresolved != nil {
+		return nil, unresolved
 	}
 	if len(servers) == 0 {
 		return nil, &dns.Error{

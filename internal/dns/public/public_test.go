@@ -57,6 +57,53 @@ func TestAZoneIsReadAtItsNameServers(t *testing.T) {
 	}
 }
 
+func TestANameThatCannotBeResolvedTakesNoOtherServerAway(t *testing.T) {
+	zone := dnstest.NewMemory("cupdomain.com")
+	_, port := dnstest.Delegate(t, zone)
+	zone.SetNameServers("ns0.cupdomain.com", "ns1.cupdomain.com")
+	resolver, _ := nobody(t)
+	answer := dnstest.Authority(zone)
+	servfail := map[string]bool{"ns0.cupdomain.com.": true}
+	dnstest.Serve(t, resolver, func(w miekg.ResponseWriter, r *miekg.Msg) {
+		if servfail[r.Question[0].Name] {
+			_ = w.WriteMsg(new(miekg.Msg).SetRcode(r, miekg.RcodeServerFailure))
+			return
+		}
+		answer(w, r)
+	}, nil)
+	r := newReader(t, port, resolver)
+	if got, err := r.Zone(t.Context()); err != nil || len(got.NameServers) != 2 {
+		t.Errorf("got %+v, %v, want the zone as the other server has it", got, err)
+	}
+	servfail["ns1.cupdomain.com."] = true
+	_, err := r.Zone(t.Context())
+	if e, ok := dns.AsError(err); !ok || e.Reason != v1alpha1.ReasonServerUnavailable || e.Permanent {
+		t.Errorf("got %v when none can be resolved, want that it may pass", err)
+	}
+}
+
+func TestTheServerThatAnsweredLastIsAskedFirst(t *testing.T) {
+	zone := dnstest.NewMemory("cupdomain.com")
+	resolver, port := dnstest.Delegate(t, zone)
+	zone.SetNameServers("ns0.cupdomain.com", "ns1.cupdomain.com")
+	asked := 0
+	// A server that has the name, but not the zone.
+	dnstest.Serve(t, fmt.Sprintf("127.0.0.2:%d", port), func(w miekg.ResponseWriter, r *miekg.Msg) {
+		asked++
+		_ = w.WriteMsg(new(miekg.Msg).SetRcode(r, miekg.RcodeRefused))
+	}, nil)
+	zone.Edit(dns.Change{Put: dns.AddressRecords("ns0.cupdomain.com", 300, []netip.Addr{netip.MustParseAddr("127.0.0.2")})})
+	r := newReader(t, port, resolver)
+	for range 5 {
+		if _, err := r.Get(t.Context(), dns.Key{Name: "cup1.cupdomain.com.", Type: dns.TypeA}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("the server without the zone was asked %d times, want once", asked)
+	}
+}
+
 func TestWhatIsWrongIsReported(t *testing.T) {
 	lame := func(w miekg.ResponseWriter, r *miekg.Msg) {
 		m := new(miekg.Msg)
