@@ -87,9 +87,7 @@ func (r *FederationReconciler) findRival(
 			return nil, err
 		}
 		if rival != nil {
-			refused := claims.Claimed(fed, rival, name)
-			refused.After = recheckConflict
-			return refused, nil
+			return claims.Claimed(fed, rival, name).Every(recheckConflict), nil
 		}
 	}
 	return nil, nil

@@ -67,7 +67,7 @@ func (r *FederationReconciler) seeAvailable(_ context.Context, s *scope) (findin
 	}
 	switch {
 	case last.inputs == "" && seen:
-		return finding{}, outcome.Unlearnt(v1alpha1.ReasonNotChecked, 0, "the way that partners take is being tried")
+		return finding{}, outcome.Unlearnt(v1alpha1.ReasonNotChecked, "the way that partners take is being tried")
 	case last.inputs == "":
 		return finding{}, outcome.Unknown(v1alpha1.ReasonNotChecked, "the way that partners take is being tried")
 	}

@@ -84,7 +84,7 @@ func TestWhatIsNotReadySaysWhatStillWorks(t *testing.T) {
 func TestWhatWasSeenFromTheWireStandsUntilItIsSeenAgain(t *testing.T) {
 	s := trouble(v1alpha1.ConditionCertificateReady, nil, reachable([]string{"cupdomain.com"}))
 	s.fed.Generation++
-	s.findings[v1alpha1.ConditionAvailable] = finding{err: outcome.Unlearnt(v1alpha1.ReasonNotChecked, 0, "it is being tried")}
+	s.findings[v1alpha1.ConditionAvailable] = finding{err: outcome.Unlearnt(v1alpha1.ReasonNotChecked, "it is being tried")}
 	updateStatus(s, began)
 	if !meta.IsStatusConditionTrue(s.fed.Status.Conditions, v1alpha1.ConditionAvailable) {
 		t.Error("a restart, or a new spec, takes away what was seen")

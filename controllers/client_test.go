@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -45,7 +46,7 @@ func (w *world) failing(verb string, obj client.Object) error {
 	return next.err
 }
 
-// indexes are the functions by which the cache of a real operator indexes Federations.
+// indexes are the functions by which the cache of a real operator indexes Federations and DNSZones.
 type indexes map[string]client.IndexerFunc
 
 func (i indexes) IndexField(_ context.Context, _ client.Object, field string, extract client.IndexerFunc) error {
@@ -71,11 +72,13 @@ func (w *world) notingClient(live client.WithWatch) client.WithWatch {
 	}
 	return interceptor.NewClient(live, interceptor.Funcs{
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
-			feds, ok := list.(*v1alpha1.FederationList)
-			if !ok {
-				return c.List(ctx, list, opts...)
+			switch list := list.(type) {
+			case *v1alpha1.FederationList:
+				return listByIndex(ctx, c, byField, list, opts)
+			case *v1alpha1.DNSZoneList:
+				return listByIndex(ctx, c, byField, list, opts)
 			}
-			return listByIndex(ctx, c, byField, feds, opts)
+			return c.List(ctx, list, opts...)
 		},
 		Create: func(ctx context.Context, c client.WithWatch, obj client.Object, opts ...client.CreateOption) error {
 			return note("create", obj, func() error { return c.Create(ctx, obj, opts...) })
@@ -100,13 +103,15 @@ func (w *world) notingClient(live client.WithWatch) client.WithWatch {
 	})
 }
 
-func listByIndex(
-	ctx context.Context, c client.Client, byField indexes, feds *v1alpha1.FederationList, opts []client.ListOption,
-) error {
+func listByIndex(ctx context.Context, c client.Client, byField indexes, list client.ObjectList, opts []client.ListOption) error {
 	options := (&client.ListOptions{}).ApplyOptions(opts)
 	selector := options.FieldSelector
 	options.FieldSelector = nil
-	if err := c.List(ctx, feds, options); err != nil || selector == nil {
+	if err := c.List(ctx, list, options); err != nil || selector == nil {
+		return err
+	}
+	items, err := meta.ExtractList(list)
+	if err != nil {
 		return err
 	}
 	for _, want := range selector.Requirements() {
@@ -114,11 +119,11 @@ func listByIndex(
 		if !found {
 			return fmt.Errorf("no index by field %s", want.Field)
 		}
-		feds.Items = slices.DeleteFunc(feds.Items, func(fed v1alpha1.Federation) bool {
-			return !slices.Contains(extract(&fed), want.Value)
+		items = slices.DeleteFunc(items, func(item runtime.Object) bool {
+			return !slices.Contains(extract(item.(client.Object)), want.Value)
 		})
 	}
-	return nil
+	return meta.SetList(list, items)
 }
 
 var generationInConfig = regexp.MustCompile(`generation\W+([0-9a-f]{16})\b`)

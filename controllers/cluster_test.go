@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/onsi/gomega"
 	appsv1 "k8s.io/api/apps/v1"
@@ -249,10 +250,17 @@ func (s *server) status(ctx context.Context, podIP, token string) (engine.LiveSt
 	if s.lagging {
 		return engine.LiveStatus{Version: "13.0.1", Generation: "old", SecretGeneration: "old"}, nil
 	}
-	rendered, err := renderedGeneration(config.Data)
-	verdict := pki.Judge(secret.Data[engine.KeyTLSCert], secret.Data[engine.KeyTLSKey], nil, s.world.now)
+	live, err := liveStatus(config.Data, secret.Data, s.world.now)
+	live.ConfigError = s.rejected
+	return live, err
+}
+
+// liveStatus is that of a server which runs what the cluster holds.
+func liveStatus(config map[string]string, secret map[string][]byte, now time.Time) (engine.LiveStatus, error) {
+	rendered, err := renderedGeneration(config)
+	verdict := pki.Judge(secret[engine.KeyTLSCert], secret[engine.KeyTLSKey], nil, now)
 	return engine.LiveStatus{
-		Version: "13.0.1", Generation: rendered, SecretGeneration: string(secret.Data[engine.KeyGeneration]), ConfigError: s.rejected,
+		Version: "13.0.1", Generation: rendered, SecretGeneration: string(secret[engine.KeyGeneration]),
 		Certificate: engine.LiveCertificate{Serial: verdict.Certificate.Serial},
 	}, err
 }

@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/outcome"
@@ -63,8 +64,19 @@ func (w *world) expectContract(fed *v1alpha1.Federation) {
 	}
 }
 
-// expectLookAgain sees to it that nothing that waits is left to wait for ever. What is Stalled may be: a change of what
-// stalls it is watched. What is Ready is checked again.
+// looks are those that a Federation asked for while its status stayed the same.
+type looks struct {
+	version    string
+	since, due time.Time
+	n          int
+}
+
+// looksOf returns how many looks a Federation may ask for that long after its status changed: some soon, and then a few in each of the
+// intervals in which the way in is checked anyway.
+func looksOf(lasted time.Duration) int { return 20 + int(3*lasted/(5*time.Minute)) }
+
+// expectLookAgain sees to it that nothing that waits is left to wait for ever, and that what lasts is looked at less and less often.
+// What is Stalled may wait: a change of what stalls it is watched. What is Ready is checked again.
 func (w *world) expectLookAgain(fed *v1alpha1.Federation, result ctrl.Result) {
 	w.t.Helper()
 	w.Expect(result.RequeueAfter).To(gomega.BeNumerically(">=", 0))
@@ -72,6 +84,17 @@ func (w *world) expectLookAgain(fed *v1alpha1.Federation, result ctrl.Result) {
 	if meta.IsStatusConditionTrue(fed.Status.Conditions, v1alpha1.ConditionReady) && !fed.Spec.Suspend {
 		w.Expect(result.RequeueAfter).To(gomega.BeNumerically(">", 0), "what is Ready has to be checked again")
 	}
+	key := client.ObjectKeyFromObject(fed)
+	last := w.looks[key]
+	if last.version != fed.ResourceVersion {
+		last = looks{version: fed.ResourceVersion, since: w.now}
+	} else if !last.due.After(w.now) {
+		last.n++
+	}
+	w.Expect(last.n).To(gomega.BeNumerically("<=", looksOf(w.now.Sub(last.since))),
+		"looks at what has been the same for %s", w.now.Sub(last.since))
+	last.due = w.now.Add(max(result.RequeueAfter, time.Nanosecond))
+	w.looks[key] = last
 }
 
 // expectZoneContract is expectContract for a DNSZone.

@@ -30,6 +30,12 @@ type ZoneProvider interface {
 	Probe(ctx context.Context) error
 }
 
+// versioned is a ZoneProvider whose probes see the zone's serial number.
+type versioned interface {
+	// Serial returns the one that the last probe saw.
+	Serial() (serial uint32, known bool)
+}
+
 // NewZoneProvider makes the provider of a zone. An error that somebody has to mend is a *dns.Error, which names the field that is
 // wrong.
 type NewZoneProvider func(spec v1alpha1.DNSZoneSpec, secrets ZoneSecrets) (ZoneProvider, error)
@@ -37,7 +43,7 @@ type NewZoneProvider func(spec v1alpha1.DNSZoneSpec, secrets ZoneSecrets) (ZoneP
 // DNSZoneReconciler keeps Zones filled and the status of DNSZones true.
 type DNSZoneReconciler struct {
 	client.Client
-	// Reader reads Secrets from the API server; they are not cached.
+	// Reader reads Secrets from the API server; of them only metadata are cached.
 	Reader      client.Reader
 	Recorder    events.EventRecorder
 	Zones       *Zones
@@ -63,6 +69,8 @@ type knownZone struct {
 	apex  string
 	built builtProvider
 	look  serverLook
+	// secrets that the spec refers to, by name.
+	secrets map[string]readSecret
 }
 
 // +kubebuilder:rbac:groups=xmppfed.io,resources=dnszones,verbs=get;list;watch
@@ -101,6 +109,9 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	}
 	if trouble == nil {
 		r.lookAtServers(ctx, zone, known)
+		if err := r.tellDrift(ctx, zone); err != nil {
+			return ctrl.Result{}, err
+		}
 	}
 	if unreadable := selectorTrouble(zone); unreadable != nil && known.apex != "" {
 		trouble = unreadable
@@ -117,7 +128,7 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 		}
 		recordEvents(r.Recorder, zone, before.Status.Conditions, zone.Status.Conditions)
 	}
-	next := known.built.next(paceOf(zone.Spec.Provider))
+	next := known.built.scattered(paceOf(zone.Spec.Provider))
 	if left > 0 {
 		next = min(next, left)
 	}
@@ -127,12 +138,12 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 // findOlder tells that another DNSZone has the same apex and came first.
 func (r *DNSZoneReconciler) findOlder(ctx context.Context, zone *v1alpha1.DNSZone) (*outcome.Error, error) {
 	var zones v1alpha1.DNSZoneList
-	if err := r.List(ctx, &zones); err != nil {
-		return nil, fmt.Errorf("listing DNSZones: %w", err)
+	if err := r.List(ctx, &zones, client.MatchingFields{indexApex: string(zone.Spec.Zone)}); err != nil {
+		return nil, fmt.Errorf("listing DNSZones of %s: %w", zone.Spec.Zone, err)
 	}
 	for i := range zones.Items {
 		other := &zones.Items[i]
-		if other.Spec.Zone == zone.Spec.Zone && other.UID != zone.UID && claims.Older(other, zone) {
+		if other.UID != zone.UID && claims.Older(other, zone) {
 			return outcome.Stalled(v1alpha1.ReasonDomainClaimed,
 				"DNSZone %s was there first with zone %s; the platform team has to delete one of the two",
 				other.Name, zone.Spec.Zone), nil
@@ -147,23 +158,43 @@ func (r *DNSZoneReconciler) look(ctx context.Context, zone *v1alpha1.DNSZone, kn
 	if err != nil {
 		return nil, err
 	}
+	apex := string(zone.Spec.Zone)
 	if trouble == nil {
+		note := r.Zones.readingSerial(apex)
 		trouble = known.built.probe(ctx, paceOf(zone.Spec.Provider))
+		if p, ok := known.built.provider.(versioned); ok && trouble == nil {
+			if serial, read := p.Serial(); read {
+				note(serial)
+			}
+		}
 	}
-	if !r.Zones.set(string(zone.Spec.Zone), known.built.provider, trouble) {
+	if !r.Zones.set(apex, known.built.provider, trouble) {
 		return trouble, nil
 	}
+	return trouble, r.tell(ctx, zone)
+}
+
+// tellDrift tells the Federations in a zone that others changed it, if they did and it is time to.
+func (r *DNSZoneReconciler) tellDrift(ctx context.Context, zone *v1alpha1.DNSZone) error {
+	if !r.Zones.tellOfDrift(string(zone.Spec.Zone)) {
+		return nil
+	}
+	return r.tell(ctx, zone)
+}
+
+// tell the Federations in a zone that there is news of it.
+func (r *DNSZoneReconciler) tell(ctx context.Context, zone *v1alpha1.DNSZone) error {
 	select {
 	case r.Changed <- event.TypedGenericEvent[*v1alpha1.DNSZone]{Object: zone.DeepCopy()}:
-		return trouble, nil
+		return nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 }
 
 // build makes the zone's provider, anew only when the spec or a secret changed. There is none as long as one is missing.
 func (r *DNSZoneReconciler) build(ctx context.Context, zone *v1alpha1.DNSZone, known *knownZone) (*outcome.Error, error) {
-	secrets, trouble, err := r.readSecrets(ctx, zone)
+	secrets, trouble, err := r.readSecrets(ctx, zone, known)
 	if err != nil {
 		return nil, err
 	}

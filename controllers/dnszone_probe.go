@@ -7,6 +7,8 @@ import (
 	"errors"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/wait"
+
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/outcome"
@@ -14,8 +16,7 @@ import (
 
 // pace of the probes of a zone.
 type pace struct {
-	// interval between probes. After one that went wrong, but may be right the next time, it is shorter, and grows from probe to
-	// probe.
+	// interval between probes while they go well.
 	interval time.Duration
 	// timeout of a probe.
 	timeout time.Duration
@@ -30,8 +31,15 @@ var (
 	distantPace = pace{interval: 30 * time.Second, timeout: 10 * time.Second}
 )
 
-// soonestProbe is the shortest pause after a probe that went wrong.
-const soonestProbe = 2 * time.Second
+// soonestProbe is the pause after the first probe that went wrong. It doubles from probe to probe, up to rarestProbe: so an outage is
+// known to be over after as much time again as it took, and within a minute.
+const (
+	soonestProbe = 2 * time.Second
+	rarestProbe  = time.Minute
+)
+
+// rarestCount bounds how old the numbers in status of a DNSZone get that has no provider to probe.
+const rarestCount = outcome.MaxWait
 
 func paceOf(provider v1alpha1.DNSProvider) pace {
 	if provider.RFC2136 != nil {
@@ -65,12 +73,12 @@ func (b *builtProvider) probe(ctx context.Context, p pace) *outcome.Error {
 	verdict := outcome.From(dnsOutcome(err), v1alpha1.ReasonServerUnavailable)
 	noTurn := errors.Is(err, dns.ErrNoTurn)
 	switch {
-	case outcome.ClassOf(verdict.Reason) == outcome.Blocked:
-		b.pause = 0
 	case noTurn:
 		b.pause = min(max(2*b.pause, soonestProbe), p.interval)
+	case verdict.Reason == v1alpha1.ReasonRateLimited:
+		b.pause = min(max(2*b.pause, verdict.After), rarestProbe)
 	default:
-		b.pause = min(max(2*b.pause, verdict.After, soonestProbe), p.interval)
+		b.pause = min(max(2*b.pause, soonestProbe), rarestProbe)
 	}
 	if noTurn && b.probed {
 		return b.verdict
@@ -79,9 +87,22 @@ func (b *builtProvider) probe(ctx context.Context, p pace) *outcome.Error {
 	return verdict
 }
 
-// next is how long to wait until the next probe.
+// scattered is next, longer by up to a fifth after a probe that went wrong, so that not all zones of a server that was down are
+// probed at once.
+func (b *builtProvider) scattered(p pace) time.Duration {
+	next := b.next(p)
+	if next > p.interval {
+		return wait.Jitter(next, scatter)
+	}
+	return next
+}
+
+// next returns the delay before the next probe. What is missing for one is watched.
 func (b *builtProvider) next(p pace) time.Duration {
-	if b.pause > 0 {
+	switch {
+	case b.provider == nil:
+		return rarestCount
+	case b.pause > 0:
 		return b.pause
 	}
 	return p.interval

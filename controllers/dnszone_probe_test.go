@@ -39,13 +39,13 @@ func TestAZoneInTroubleIsProbedAgainSoonButLessAndLessSo(t *testing.T) {
 		want    []time.Duration
 	}{
 		"usable":            {distantPace, []error{nil, nil}, []time.Duration{30, 30}},
-		"without an answer": {distantPace, slices.Repeat([]error{unavailable}, 6), []time.Duration{2, 4, 8, 16, 30, 30}},
+		"without an answer": {distantPace, slices.Repeat([]error{unavailable}, 7), []time.Duration{2, 4, 8, 16, 32, 60, 60}},
 		"for another cause": {distantPace, slices.Repeat([]error{errors.New("oops")}, 3), []time.Duration{2, 4, 8}},
-		"limited":           {distantPace, slices.Repeat([]error{limited}, 3), []time.Duration{15, 30, 30}},
+		"limited":           {distantPace, slices.Repeat([]error{limited}, 4), []time.Duration{15, 30, 60, 60}},
 		"without a turn":    {distantPace, slices.Repeat([]error{noTurn}, 3), []time.Duration{2, 4, 8}},
-		"for good":          {distantPace, []error{unavailable, refused, unavailable}, []time.Duration{2, 30, 2}},
+		"for good":          {distantPace, slices.Repeat([]error{refused}, 7), []time.Duration{2, 4, 8, 16, 32, 60, 60}},
 		"now and then":      {distantPace, []error{unavailable, unavailable, nil, unavailable}, []time.Duration{2, 4, 30, 2}},
-		"a primary":         {primaryPace, slices.Repeat([]error{unavailable}, 3), []time.Duration{2, 3, 3}},
+		"a primary":         {primaryPace, slices.Repeat([]error{unavailable}, 7), []time.Duration{2, 4, 8, 16, 32, 60, 60}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := builtProvider{provider: &probed{results: test.results}}

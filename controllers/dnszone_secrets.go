@@ -8,6 +8,8 @@ import (
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
@@ -53,17 +55,56 @@ func secretFields(provider v1alpha1.DNSProvider) []secretField {
 	return fields
 }
 
-// readSecrets reads the values that the zone's spec refers to.
-func (r *DNSZoneReconciler) readSecrets(ctx context.Context, zone *v1alpha1.DNSZone) (ZoneSecrets, *outcome.Error, error) {
+// readSecret is what was read of a Secret when it had this identity and version.
+type readSecret struct {
+	uid             types.UID
+	resourceVersion string
+	values          map[string][]byte
+}
+
+// secretValue returns a value of a Secret, nil if there is none. The Secret's metadata are watched, and only when they changed since
+// it was read it is read again.
+func (r *DNSZoneReconciler) secretValue(ctx context.Context, ref v1alpha1.SecretKey, known *knownZone) ([]byte, error) {
+	key := client.ObjectKey{Namespace: r.Namespace, Name: ref.Name}
+	watched := &metav1.PartialObjectMetadata{}
+	watched.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	if err := r.Get(ctx, key, watched); err != nil {
+		delete(known.secrets, ref.Name)
+		return nil, client.IgnoreNotFound(err)
+	}
+	last := known.secrets[ref.Name]
+	value, read := last.values[ref.Key]
+	if read && last.uid == watched.UID && last.resourceVersion == watched.ResourceVersion {
+		return value, nil
+	}
+	var secret corev1.Secret
+	if err := r.Reader.Get(ctx, key, &secret); err != nil {
+		delete(known.secrets, ref.Name)
+		return nil, client.IgnoreNotFound(err)
+	}
+	if last.uid != secret.UID || last.resourceVersion != secret.ResourceVersion {
+		last = readSecret{secret.UID, secret.ResourceVersion, map[string][]byte{}}
+	}
+	last.values[ref.Key] = secret.Data[ref.Key]
+	if known.secrets == nil {
+		known.secrets = map[string]readSecret{}
+	}
+	known.secrets[ref.Name] = last
+	return last.values[ref.Key], nil
+}
+
+// readSecrets returns the values that the zone's spec refers to.
+func (r *DNSZoneReconciler) readSecrets(
+	ctx context.Context, zone *v1alpha1.DNSZone, known *knownZone,
+) (ZoneSecrets, *outcome.Error, error) {
 	secrets := ZoneSecrets{}
 	var missing *outcome.Error
 	for _, field := range secretFields(zone.Spec.Provider) {
 		key := client.ObjectKey{Namespace: r.Namespace, Name: field.ref.Name}
-		var secret corev1.Secret
-		if err := r.Reader.Get(ctx, key, &secret); client.IgnoreNotFound(err) != nil {
+		value, err := r.secretValue(ctx, field.ref, known)
+		if err != nil {
 			return nil, nil, fmt.Errorf("reading Secret %s: %w", key, err)
 		}
-		value := secret.Data[field.ref.Key]
 		if len(bytes.TrimSpace(value)) == 0 {
 			missing = outcome.Waiting(v1alpha1.ReasonSecretNotFound, 0,
 				"Secret %s, named by spec.provider.%s of DNSZone %s, has no key %s or nothing in it, or does not exist; "+

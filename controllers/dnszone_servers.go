@@ -5,6 +5,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
@@ -40,9 +41,14 @@ func (r *DNSZoneReconciler) lookAtServers(ctx context.Context, zone *v1alpha1.DN
 	}
 	ctx, cancel := context.WithTimeout(ctx, serverTimeout)
 	defer cancel()
+	note := r.Zones.readingSerial(known.apex)
 	newest, states, err := r.Serials.Serials(ctx, known.built.provider, last.serial)
 	if err != nil {
+		known.look.at, known.look.again = r.Now(), false
 		return
+	}
+	if _, probed := known.built.provider.(versioned); !probed {
+		note(newest)
 	}
 	behind, inStep := false, 0
 	for _, s := range states {
@@ -56,5 +62,13 @@ func (r *DNSZoneReconciler) lookAtServers(ctx context.Context, zone *v1alpha1.DN
 	if behind && !last.again && len(zone.Status.NameServers) > 0 {
 		return
 	}
+	if len(zone.Status.NameServers) > 0 && !slices.EqualFunc(zone.Status.NameServers, states, sameState) {
+		r.Zones.withDrift(known.apex, func(d *drift) { d.suspected = true })
+	}
 	zone.Status.NameServers, zone.Status.InStep = states, fmt.Sprintf("%d/%d", inStep, len(states))
+}
+
+// sameState reports whether a name server does as it did before: what has become of one decides what partners find.
+func sameState(a, b v1alpha1.NameServerStatus) bool {
+	return a.Name == b.Name && a.Address == b.Address && a.State == b.State
 }

@@ -235,7 +235,11 @@ func TestAZoneWhoseSelectorCannotBeReadSaysSoAndStaysUsable(t *testing.T) {
 	w.zones.Client = interceptor.NewClient(readable.(client.WithWatch), interceptor.Funcs{
 		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
 			err := c.Get(ctx, key, obj, opts...)
-			obj.(*v1alpha1.DNSZone).Spec.Namespaces = &v1alpha1.AllowedNamespaces{
+			zone, ok := obj.(*v1alpha1.DNSZone)
+			if !ok {
+				return err
+			}
+			zone.Spec.Namespaces = &v1alpha1.AllowedNamespaces{
 				From:     v1alpha1.NamespacesSelector,
 				Selector: &v1alpha1.NamespaceSelector{MatchLabels: map[string]v1alpha1.LabelValue{"no label": "at all"}},
 			}

@@ -23,7 +23,8 @@ const maxNote = 1000
 func recordEvents(recorder events.EventRecorder, about runtime.Object, before, after []metav1.Condition) {
 	for _, now := range after {
 		was := meta.FindStatusCondition(before, now.Type)
-		if repeats(now, after) || was != nil && was.Status == now.Status && was.Reason == now.Reason {
+		if repeats(now, after) || was != nil && was.Status == now.Status && was.Reason == now.Reason ||
+			now.Reason == v1alpha1.ReasonRecordsChangedByOthers { // each repair is told when it is made
 			continue
 		}
 		note := strings.ToValidUTF8(now.Message[:min(len(now.Message), maxNote)], "")

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -18,12 +17,6 @@ import (
 	"github.com/xmppfed/xmppfed/internal/observe"
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
-
-// recheckPending is how often to look for events that tell why something that Kubernetes provides is late.
-const recheckPending = 5 * time.Second
-
-// rarestPending is how often to look for them at least. That what is missing is there is seen at once in any case.
-const rarestPending = 5 * time.Minute
 
 // expose gets the public address.
 func (r *FederationReconciler) expose(ctx context.Context, s *scope) (finding, error) {
@@ -67,8 +60,7 @@ func (r *FederationReconciler) expose(ctx context.Context, s *scope) (finding, e
 		why = "the cluster's load balancer has to assign one; if none does, install a load balancer controller " +
 			"or write spec.exposure.publicAddresses"
 	}
-	return finding{}, outcome.Waiting(v1alpha1.ReasonAddressPending, recheckPending,
-		"Service %s has no public address yet: %s", wanted.Name, why).Slowing(rarestPending)
+	return finding{}, outcome.Waiting(v1alpha1.ReasonAddressPending, 0, "Service %s has no public address yet: %s", wanted.Name, why)
 }
 
 // lacking tells of the IP families that the Service wants and has no address of. What there is gets published nevertheless.

@@ -67,6 +67,9 @@ type FederationReconciler struct {
 	Namespace string
 	// Checked tells that a check of a Federation, or of its partners, has news. Without it checks are made in place, as tests want it.
 	Checked chan event.TypedGenericEvent[*v1alpha1.Federation]
+	// DNSBelief bounds for how long the DNS is not read again after it was found as wanted, while nothing that it follows from changed
+	// and nobody else changed the zone. Zero has it read in every reconcile.
+	DNSBelief time.Duration
 	// Now is the clock.
 	Now func() time.Time
 
@@ -76,6 +79,7 @@ type FederationReconciler struct {
 	proofs   checks[check.Proof]
 	lasting  lasting
 	searches searches
+	verified verified
 }
 
 // +kubebuilder:rbac:groups=xmppfed.io,resources=federations,verbs=get;list;watch;patch
@@ -91,7 +95,7 @@ type FederationReconciler struct {
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=xmppfed-system,resources=leases,verbs=get;create;update
-// +kubebuilder:rbac:groups="",namespace=xmppfed-system,resources=secrets,verbs=get;create
+// +kubebuilder:rbac:groups="",namespace=xmppfed-system,resources=secrets,verbs=get;list;watch;create
 
 // Reconcile does what is missing for one Federation and writes down, whatever happened, how far it came.
 func (r *FederationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
@@ -104,6 +108,7 @@ func (r *FederationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	}
 	s := newScope(fed)
 	correctTimes(&fed.Status, r.Now())
+	s.began = r.Now()
 	if !fed.DeletionTimestamp.IsZero() {
 		if !controllerutil.ContainsFinalizer(fed, Finalizer) {
 			return ctrl.Result{}, nil
@@ -135,7 +140,7 @@ func (r *FederationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 // finish writes the status that follows from what the steps found, and tells when to look again.
 func (r *FederationReconciler) finish(ctx context.Context, s *scope, err error) (ctrl.Result, error) {
 	updateStatus(s, r.Now())
-	s.lasted = r.lasting.note(s.fed.UID, s.findings, r.Now())
+	s.lasted = r.lasting.note(s.fed.UID, s.fed.Generation, s.findings, r.Now())
 	return quiet(ctrl.Result{RequeueAfter: s.requeueAfter()}, errors.Join(err, r.patchStatus(ctx, s)))
 }
 

@@ -50,7 +50,9 @@ func (r *FederationReconciler) reconcileDelete(ctx context.Context, s *scope) (g
 	r.verdicts.forget(s.fed.UID)
 	r.access.forget(s.fed.UID)
 	r.proofs.forget(s.fed.UID)
-	r.lasting.note(s.fed.UID, nil, r.Now())
+	r.verified.put(s.fed.UID, verifiedDNS{})
+	r.Zones.repairs.forget(s.fed.UID)
+	r.lasting.note(s.fed.UID, s.fed.Generation, nil, r.Now())
 	r.Applier.Forget(s.fed.Namespace, desired.Names(s.fed)...)
 	return true, nil
 }
@@ -146,7 +148,7 @@ func (r *FederationReconciler) awaitCaches(_ context.Context, s *scope) error {
 	}
 	cached := cacheWait(s.fed)
 	if left := clock.Left(since.Time, r.Now(), cached); left > 0 {
-		return outcome.Waiting(v1alpha1.ReasonDeleting, left,
+		return outcome.Until(v1alpha1.ReasonDeleting, left,
 			"the service records are gone; the address stays until %s after that, as resolvers may still have them cached; to give it "+
 				"back sooner set spec.dns.maxCacheWait: what partners with such a resolver send then may reach whoever gets the address",
 			cached)
@@ -242,6 +244,6 @@ func (r *FederationReconciler) releaseAddress(ctx context.Context, s *scope) err
 			return fmt.Errorf("deleting Service %s: %w", key, err)
 		}
 	}
-	return outcome.Waiting(v1alpha1.ReasonDeleting, time.Second,
+	return outcome.Waiting(v1alpha1.ReasonDeleting, 0,
 		"the cluster's load balancer has to give back the address of Service %s", key.Name)
 }

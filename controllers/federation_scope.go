@@ -19,6 +19,8 @@ type scope struct {
 	fed *v1alpha1.Federation
 	// before is the Federation as it was read, to find what changed.
 	before *v1alpha1.Federation
+	// began is when it began.
+	began time.Time
 
 	// findings of the steps that ran, by condition type.
 	findings map[string]finding
@@ -85,6 +87,12 @@ const scatter = 0.2
 
 func newScope(fed *v1alpha1.Federation) *scope {
 	return &scope{fed: fed, before: fed.DeepCopy(), findings: map[string]finding{}, former: map[string][]dns.Unit{}}
+}
+
+// lookAgain has the Federation looked at again, first after the given delay and then less and less often, on account of something that
+// no condition speaks of.
+func (s *scope) lookAgain(what string, after time.Duration) {
+	s.findings[what] = finding{err: outcome.Waiting(what, after, "%s", what)}
 }
 
 // ok tells whether the step for a condition reached its goal in this reconcile.

@@ -18,7 +18,7 @@ import (
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
-// recheckObjects is how often to look again at what others' objects, or the API server's rules, stand in the way of:
+// recheckObjects is the first delay before another look at what others' objects, or the API server's rules, stand in the way of:
 // they are not watched.
 const recheckObjects = time.Minute
 
@@ -36,7 +36,7 @@ type step struct {
 // the certificate.
 func (r *FederationReconciler) steps(fed *v1alpha1.Federation) []step {
 	certificate := step{condition: v1alpha1.ConditionCertificateReady, run: r.provideCertificate}
-	publish := step{condition: v1alpha1.ConditionDNSPublished, run: r.publish} // needs an address
+	publish := step{condition: v1alpha1.ConditionDNSPublished, run: r.publishOrBelieve} // needs an address
 	found := []step{publish, certificate}
 	if wantsTLSA(fed) {
 		found = []step{certificate, publish}
@@ -80,17 +80,13 @@ func (r *FederationReconciler) runSteps(ctx context.Context, s *scope) error {
 func failure(err error) *outcome.Error {
 	var taken *apply.NotOursError
 	if errors.As(err, &taken) {
-		named := outcome.Stalled(v1alpha1.ReasonNameTaken,
+		return outcome.Stalled(v1alpha1.ReasonNameTaken,
 			"%s %s exists but does not belong to this Federation; whoever made it should remove or rename it, "+
-				"or give this Federation another name", taken.Kind, taken.Key)
-		named.After = recheckObjects
-		return named
+				"or give this Federation another name", taken.Kind, taken.Key).Every(recheckObjects)
 	}
 	if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
-		refused := outcome.Stalled(v1alpha1.ReasonObjectRefused,
-			"Kubernetes refuses an object that follows from the spec; correct the field of the spec that it comes from: %s", told(err))
-		refused.After = recheckObjects
-		return refused
+		return outcome.Stalled(v1alpha1.ReasonObjectRefused, "Kubernetes refuses an object that follows from the spec; correct the "+
+			"field of the spec that it comes from: %s", told(err)).Every(recheckObjects)
 	}
 	failed := outcome.From(err, v1alpha1.ReasonReconcileFailed)
 	if failed.Retry {

@@ -41,11 +41,11 @@ func (r *FederationReconciler) checkInbound(_ context.Context, s *scope) (findin
 	s.wayIn.tried, s.wayIn.running = last.good && !last.stale(inputs, interval, r.Now()) && len(s.withheld) == 0, last.running
 	switch {
 	case last.inputs == "" && last.running:
-		return finding{}, outcome.Unlearnt(v1alpha1.ReasonNotChecked, 0, "the way in is being tried")
+		return finding{}, outcome.Unlearnt(v1alpha1.ReasonNotChecked, "the way in is being tried")
 	case last.inputs != inputs && last.running:
 		return finding{}, outcome.Unknown(v1alpha1.ReasonNotChecked, "the way in is being tried")
 	case last.inputs == "":
-		return finding{}, outcome.Unlearnt(v1alpha1.ReasonNotChecked, 0,
+		return finding{}, outcome.Unlearnt(v1alpha1.ReasonNotChecked,
 			"the way in is tried as soon as the records are published and the server runs; see conditions %s and %s",
 			v1alpha1.ConditionDNSPublished, v1alpha1.ConditionServerReady)
 	}

@@ -16,13 +16,14 @@ type lasting struct {
 	byFed map[types.UID]map[string]said
 }
 
-// said is what was said of a condition, without a break since then, and since when something has been wrong.
+// said is what was said of a condition of one generation, without a break since then, and since when something has been wrong.
 type said struct {
+	generation   int64
 	text         string
 	since, began time.Time
 }
 
-// amiss tells for how long something has been wrong with a condition, according to what was noted before.
+// amiss returns for how long something has been wrong with a condition, according to what was noted before.
 func (l *lasting) amiss(uid types.UID, condition string, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -32,22 +33,22 @@ func (l *lasting) amiss(uid types.UID, condition string, now time.Time) time.Dur
 	return 0
 }
 
-// note what is found now, and tell for how long it has been, by condition type. What is well, or has a pace of its own, is
-// left out.
-func (l *lasting) note(uid types.UID, findings map[string]finding, now time.Time) map[string]time.Duration {
+// note keeps what is found now, and returns for how long it has been, by condition type. What is well, or has to wait for another
+// step, is left out. A change of the spec may be the cure, so that what is said of another generation is said for the first time.
+func (l *lasting) note(uid types.UID, generation int64, findings map[string]finding, now time.Time) map[string]time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	known, lasted := map[string]said{}, map[string]time.Duration{}
 	for condition, f := range findings {
-		if f.err == nil || f.err.AtMost == 0 {
+		if f.err == nil || f.err.Unknown && !f.err.Keep && f.err.AtMost == 0 {
 			continue
 		}
 		was, found := l.byFed[uid][condition]
 		if !found {
 			was.began = now
 		}
-		if text := textOf(f.err); was.text != text {
-			was.text, was.since = text, now
+		if text := textOf(f.err) + f.err.About; was.text != text || was.generation != generation {
+			was.generation, was.text, was.since = generation, text, now
 		}
 		known[condition], lasted[condition] = was, now.Sub(was.since)
 	}

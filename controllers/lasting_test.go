@@ -14,7 +14,7 @@ import (
 	"github.com/xmppfed/xmppfed/internal/dns"
 )
 
-// expectSlowing reconciles for an hour whenever a Federation is due: soon at first, and in the end about once a minute.
+// expectSlowing reconciles for an hour whenever a Federation is due: soon at first, and in the end as rarely as that.
 func (w *world) expectSlowing(name string, first, rarest time.Duration) {
 	w.t.Helper()
 	w.Expect(w.reconcile(name).RequeueAfter).To(gomega.Equal(first), "soon")
@@ -34,7 +34,7 @@ func TestWhatLastsInTheDNSIsTriedLessAndLessOften(t *testing.T) {
 			w := newWorldWithZone(t)
 			w.createReady("cup")
 			w.zone.Fail(&dns.Error{Reason: reason, Message: "ns2 is out of step"})
-			w.expectSlowing("cup", 2*time.Second, time.Minute)
+			w.expectSlowing("cup", 2*time.Second, 6*time.Minute)
 
 			w.zone.Fail(&dns.Error{Reason: reason, Message: "ns3 is out of step"})
 			w.Expect(w.reconcile("cup").RequeueAfter).To(gomega.Equal(2*time.Second), "that is news")
@@ -46,10 +46,13 @@ func TestWhatLastsInTheDNSIsTriedLessAndLessOften(t *testing.T) {
 	}
 }
 
-func TestAnAddressThatIsLostIsWaitedForAnew(t *testing.T) {
+func TestAServerThatDoesNotAnswerIsAskedLessAndLessOften(t *testing.T) {
 	w := newWorldWithZone(t)
 	w.createReady("cup")
-	w.pass(24 * time.Hour)
-	w.assignAddress("cup")
+	w.server.silent = true
 	w.expectSlowing("cup", 5*time.Second, 6*time.Minute)
+	w.server.silent, w.server.lagging = false, true
+	w.expectSlowing("cup", time.Second, 6*time.Minute)
+	w.change("cup", func(fed *v1alpha1.Federation) { fed.Spec.Server.GroupChat.Subdomain = "rooms" })
+	w.Expect(w.reconcile("cup").RequeueAfter).To(gomega.Equal(time.Second), "that may be the cure")
 }

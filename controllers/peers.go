@@ -199,7 +199,7 @@ func judgePeers(fed *v1alpha1.Federation) finding {
 	case len(failing) > 0:
 		return finding{err: outcome.Waiting(failing[0].Reason, 0, "%s", unreachable(failing))}
 	case unknown > 0:
-		return finding{err: outcome.Unlearnt(v1alpha1.ReasonNotChecked, 0,
+		return finding{err: outcome.Unlearnt(v1alpha1.ReasonNotChecked,
 			"partners are being tried, or will be once the server runs and can be reached; see the conditions %s and %s",
 			v1alpha1.ConditionServerReady, v1alpha1.ConditionInboundReachable)}
 	}

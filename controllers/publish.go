@@ -21,10 +21,6 @@ import (
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
-// rarestTry is how often what is wrong in the DNS is looked at at least. It is told when a zone can be written to again; other
-// name servers tell nothing.
-const rarestTry = 50 * time.Second
-
 // Verifier asks the authoritative servers of a zone what they serve.
 type Verifier interface {
 	Check(ctx context.Context, p dns.Provider, want []dns.RRset, gone []dns.Key) (verify.Report, error)
@@ -83,7 +79,7 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 	s.fed.Status.FormerHosts, found.after = servedAnew(s.fed.Status.FormerHosts, r.Now())
 	found.after = sooner(found.after, endFormer(&s.fed.Status, r.Now()))
 	s.publishedAll = len(s.withheld) == 0
-	return found, r.waiting(s, found.after)
+	return r.tellRepairs(s, found), r.waiting(s, found.after)
 }
 
 // wantedUnits are those of the spec, by the apex of their zone.
@@ -179,7 +175,7 @@ func dnsOutcome(err error) error {
 	if !ok {
 		return err
 	}
-	return &outcome.Error{Reason: e.Reason, Message: e.Message, After: e.RetryAfter(), AtMost: rarestTry}
+	return &outcome.Error{Reason: e.Reason, Message: e.Message, After: e.RetryAfter(), AtMost: outcome.MaxWait}
 }
 
 // recordStatuses lists the records with their state, sorted by name and type. Without a report about its zone a record

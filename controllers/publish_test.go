@@ -26,7 +26,8 @@ func TestWhyThereIsNoAddressIsSurfaced(t *testing.T) {
 	result := w.reconcile("cup")
 	w.expectNotReady(w.get("cup"), v1alpha1.ConditionReconciling, v1alpha1.ConditionAddressAssigned, v1alpha1.ReasonAddressPending,
 		"Service cup-s2s has no public address yet", "install a load balancer controller or write spec.exposure.publicAddresses")
-	w.Expect(result.RequeueAfter).To(gomega.BeNumerically(">", 0), "events are not watched")
+	w.Expect(result.RequeueAfter).To(gomega.And(gomega.BeNumerically(">", time.Minute), gomega.BeNumerically("<=", 5*time.Minute)),
+		"the Service and its events are watched")
 
 	w.warn(read[corev1.Service](w, "cup-s2s"), "Service", "SyncLoadBalancerFailed", "Error syncing load balancer: pool is exhausted")
 	w.reconcile("cup")

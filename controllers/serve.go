@@ -29,8 +29,13 @@ import (
 // maxListed is how many names a message lists.
 const maxListed = 8
 
-// recheckRollout is how often to ask pods whether they took up a new configuration; they can't tell by themselves.
-const recheckRollout = time.Second
+// Delays before pods are asked again, at first; see outcome.Error.Every. They can't tell by themselves.
+const (
+	// recheckRollout is for those that are about to take up a new configuration.
+	recheckRollout = time.Second
+	// recheckServer is for those that do not do what they should.
+	recheckServer = 5 * time.Second
+)
 
 // serve runs the server with the configuration of this generation.
 func (r *FederationReconciler) serve(ctx context.Context, s *scope) (finding, error) {
@@ -181,7 +186,7 @@ func (r *FederationReconciler) observeServer(ctx context.Context, s *scope, want
 		}
 	}
 	if !rolledOut(s.fed, &set) || len(pods.Items) < int(s.fed.Spec.Server.Replicas) {
-		return finding{}, outcome.Waiting(v1alpha1.ReasonRollingOut, recheckPending,
+		return finding{}, outcome.Waiting(v1alpha1.ReasonRollingOut, 0,
 			"%d of %d pods are ready; starting takes a few seconds once the image is there",
 			set.Status.ReadyReplicas, s.fed.Spec.Server.Replicas)
 	}
@@ -258,23 +263,21 @@ func (r *FederationReconciler) askPods(
 		live, err := r.Live(ctx, pod.Status.PodIP, want.token)
 		switch {
 		case err != nil:
-			return finding{}, outcome.Waiting(v1alpha1.ReasonRollingOut, recheckPending,
+			return finding{}, outcome.Waiting(v1alpha1.ReasonRollingOut, recheckServer,
 				"the server in pod %s does not tell the operator which configuration it runs; if this lasts, look for "+
 					"network policies between the operator and port %d of the pod [%s]", pod.Name, engine.PortNumberHTTP, check.Drift)
 		case live.ConfigError != "":
-			refused := outcome.Stalled(v1alpha1.ReasonConfigRejected,
+			return finding{}, outcome.Stalled(v1alpha1.ReasonConfigRejected,
 				"the server in pod %s goes on with its previous configuration, because it refused the new one: %s [%s]",
-				pod.Name, firstLine(live.ConfigError), check.Drift)
-			refused.After = recheckPending
-			return finding{}, refused
+				pod.Name, firstLine(live.ConfigError), check.Drift).Every(recheckServer).For(want.String())
 		case live.Generation != want.config || live.SecretGeneration != want.secret:
 			return finding{}, outcome.Waiting(v1alpha1.ReasonRollingOut, recheckRollout,
 				"pod %s has not taken up the newest configuration yet; it does within seconds of the kubelet's delivery [%s]",
-				pod.Name, check.Drift)
+				pod.Name, check.Drift).For(want.String())
 		case check.Outdated(live.Certificate, s.serial()):
-			return finding{}, outcome.Waiting(v1alpha1.ReasonRollingOut, recheckPending,
+			return finding{}, outcome.Waiting(v1alpha1.ReasonRollingOut, recheckServer,
 				"pod %s serves another certificate than it was given; it takes the new one up within seconds, else see its log [%s]",
-				pod.Name, check.Drift)
+				pod.Name, check.Drift).For(want.String())
 		}
 		status.Version = phrase.Clean(live.Version, maxVersion)
 		s.podIP, s.token = pod.Status.PodIP, want.token

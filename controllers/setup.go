@@ -4,10 +4,12 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -19,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -37,6 +40,12 @@ const (
 	indexZones      = "zones"
 )
 
+// Fields by which DNSZones are indexed in the cache.
+const (
+	indexApex        = "apex"
+	indexZoneSecrets = "zoneSecrets"
+)
+
 const (
 	// workers reconcile Federations side by side. All of their time is spent waiting, for servers and for their turn at the API
 	// server, so there are many: when a thousand Federations get addresses at once, none waits with its records until
@@ -49,7 +58,7 @@ const (
 	lastRetry  = time.Minute
 )
 
-// IndexFederations adds the indexes that the reconciler looks up.
+// IndexFederations adds the indexes that the reconcilers look up, of DNSZones as well.
 func IndexFederations(ctx context.Context, indexer client.FieldIndexer) error {
 	indexes := map[string]func(*v1alpha1.Federation) []string{
 		indexClaims:     desired.Claims,
@@ -61,6 +70,22 @@ func IndexFederations(ctx context.Context, indexer client.FieldIndexer) error {
 		index := func(obj client.Object) []string { return values(obj.(*v1alpha1.Federation)) }
 		if err := indexer.IndexField(ctx, &v1alpha1.Federation{}, field, index); err != nil {
 			return fmt.Errorf("indexing Federations by %s: %w", field, err)
+		}
+	}
+	ofZones := map[string]func(*v1alpha1.DNSZone) []string{
+		indexApex: func(zone *v1alpha1.DNSZone) []string { return []string{string(zone.Spec.Zone)} },
+		indexZoneSecrets: func(zone *v1alpha1.DNSZone) []string {
+			var names []string
+			for _, field := range secretFields(zone.Spec.Provider) {
+				names = append(names, field.ref.Name)
+			}
+			return names
+		},
+	}
+	for field, values := range ofZones {
+		index := func(obj client.Object) []string { return values(obj.(*v1alpha1.DNSZone)) }
+		if err := indexer.IndexField(ctx, &v1alpha1.DNSZone{}, field, index); err != nil {
+			return fmt.Errorf("indexing DNSZones by %s: %w", field, err)
 		}
 	}
 	return nil
@@ -97,6 +122,10 @@ func (r *FederationReconciler) SetupWithManager(
 	if err := observe.IndexEvents(context.Background(), mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
+	var registered prometheus.AlreadyRegisteredError
+	if err := metrics.Registry.Register(dnsRepairs); err != nil && !errors.As(err, &registered) {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
 	specChanged := builder.WithPredicates(predicate.GenerationChangedPredicate{})
 	labelsChanged := builder.WithPredicates(predicate.LabelChangedPredicate{})
 	inZone := handler.TypedEnqueueRequestsFromMapFunc(func(ctx context.Context, zone *v1alpha1.DNSZone) []reconcile.Request {
@@ -113,6 +142,7 @@ func (r *FederationReconciler) SetupWithManager(
 		Owns(&policyv1.PodDisruptionBudget{}, builder.OnlyMetadata, specChanged).
 		Owns(&networkingv1.NetworkPolicy{}, builder.OnlyMetadata).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(ofPod)).
+		Watches(&corev1.Event{}, handler.EnqueueRequestsFromMapFunc(r.warned), builder.WithPredicates(observe.News)).
 		Watches(&v1alpha1.Federation{}, handler.EnqueueRequestsFromMapFunc(r.rivals), specChanged).
 		Watches(&v1alpha1.DNSZone{}, handler.EnqueueRequestsFromMapFunc(r.inZone), specChanged).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.inNamespace), labelsChanged).
@@ -133,6 +163,9 @@ func (r *DNSZoneReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("dnszone").
 		For(&v1alpha1.DNSZone{}, builder.WithPredicates(
 			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		Watches(&v1alpha1.DNSZone{}, handler.EnqueueRequestsFromMapFunc(r.sameApex),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.naming)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: zoneWorkers}).
 		Complete(r)
 }

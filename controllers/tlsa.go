@@ -89,7 +89,8 @@ func (r *FederationReconciler) mayPublishTLSA(ctx context.Context, s *scope) boo
 	case err != nil && before:
 		return true
 	case err != nil:
-		s.tlsa = tlsaPlan{unsigned: true, why: told(err), after: recheckSigning}
+		s.tlsa = tlsaPlan{unsigned: true, why: told(err)}
+		s.lookAgain("signing", recheckSigning)
 		return false
 	case unsigned != "":
 		s.tlsa = tlsaPlan{unsigned: true, why: unsigned}

@@ -43,19 +43,17 @@ func (r *FederationReconciler) handOver(ctx context.Context, s *scope) (finding,
 	}
 	to := s.fed.Spec.DNS.TransferTo
 	if !slices.ContainsFunc(offered, isService) {
-		done := outcome.Stalled(v1alpha1.ReasonTransferred,
+		return finding{}, outcome.Stalled(v1alpha1.ReasonTransferred,
 			"this Federation has no service records in the DNS any more, which spec.dns.transferTo hands over to owner %s; delete it, "+
 				"which leaves the records of others alone; to publish from here again, have them handed back, and take "+
-				"spec.dns.transferTo out", to)
-		done.After = recheckConflict
-		return finding{}, done
+				"spec.dns.transferTo out", to).Every(recheckConflict)
 	}
+	s.lookAgain("transfer", recheckTransfer)
 	return finding{
 		reason: v1alpha1.ReasonTransferOffered,
 		message: fmt.Sprintf("%d record sets are offered to owner %s and stay as they are until it accepts them: its Federation has to "+
 			"want these names, and spec.takeover of its DNSZone to be Allow; to withdraw the offer take spec.dns.transferTo out",
 			len(offered), to),
-		after: recheckTransfer,
 	}, nil
 }
 

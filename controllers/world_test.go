@@ -11,10 +11,12 @@ import (
 	"path"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
+	miekg "github.com/miekg/dns"
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -80,6 +82,10 @@ type world struct {
 	// pods counts those that ran.
 	pods  int
 	guard *guard
+	// queries to name servers, and updates, so far.
+	queries atomic.Int64
+	// looks are those that Federations asked for since their status changed last.
+	looks map[client.ObjectKey]looks
 }
 
 func newWorld(t *testing.T) *world {
@@ -88,7 +94,7 @@ func newWorld(t *testing.T) *world {
 		WithT: gomega.NewWithT(t), t: t, now: time.Now().Truncate(time.Second),
 		verdict: check.Verdict{Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReachable, Message: "partners reach it"},
 		zone:    dnstest.NewMemory("cupdomain.com"),
-		events:  events.NewFakeRecorder(1000), failures: map[string]failure{},
+		events:  events.NewFakeRecorder(1000), failures: map[string]failure{}, looks: map[client.ObjectKey]looks{},
 		news: make(chan event.TypedGenericEvent[*v1alpha1.DNSZone], 100),
 	}
 	w.server, w.guard = &server{world: w}, newGuard()
@@ -137,7 +143,11 @@ func newWorldWithZone(t *testing.T) *world {
 func (w *world) serveZone() verify.Verifier {
 	const loopback = "127.0.0.1"
 	port := dnstest.FreePort(w.t, loopback)
-	dnstest.Serve(w.t, fmt.Sprintf("%s:%d", loopback, port), dnstest.Authority(w.zone), nil)
+	answer := dnstest.Authority(w.zone)
+	dnstest.Serve(w.t, fmt.Sprintf("%s:%d", loopback, port), miekg.HandlerFunc(func(to miekg.ResponseWriter, question *miekg.Msg) {
+		w.queries.Add(1)
+		answer(to, question)
+	}), nil)
 	w.zone.SetNameServers("ns1.cupdomain.com")
 	w.edit(addressRecord("ns1.cupdomain.com", loopback))
 	return verify.Verifier{Port: uint16(port)}
@@ -288,10 +298,25 @@ type zoneProvider struct {
 	world *world
 }
 
-func (p zoneProvider) Probe(context.Context) error { return p.world.probe }
+func (p zoneProvider) Probe(context.Context) error {
+	p.world.queries.Add(1)
+	return p.world.probe
+}
+
+// Zone and Get count the queries that they would be.
+func (p zoneProvider) Zone(ctx context.Context) (dns.Zone, error) {
+	p.world.queries.Add(2)
+	return p.Provider.Zone(ctx)
+}
+
+func (p zoneProvider) Get(ctx context.Context, keys ...dns.Key) ([]dns.RRset, error) {
+	p.world.queries.Add(int64(len(keys)))
+	return p.Provider.Get(ctx, keys...)
+}
 
 // Apply notes what changes in the DNS in the same journal as what changes in the cluster.
 func (p zoneProvider) Apply(ctx context.Context, change dns.Change) error {
+	p.world.queries.Add(1)
 	err := p.Provider.Apply(ctx, change)
 	if err == nil {
 		for _, key := range change.Drop {
@@ -318,8 +343,16 @@ func (w *world) newProvider(spec v1alpha1.DNSZoneSpec, secrets controllers.ZoneS
 	case v1alpha1.DNSProviderWebhook:
 		return limited{zone, dns.Capabilities{Writes: true}}, nil
 	default:
-		return zone, nil
+		return primary{zone}, nil
 	}
+}
+
+// primary is a provider whose probes see the zone's serial number.
+type primary struct{ zoneProvider }
+
+func (p primary) Serial() (uint32, bool) {
+	zone, err := p.Provider.Zone(context.Background())
+	return zone.Serial, err == nil
 }
 
 // limited is a provider that guarantees less.

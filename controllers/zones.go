@@ -24,6 +24,12 @@ type Zones struct {
 	// brakes outlive the DNSZones: deleting one and creating it again releases nothing as long as the operator lives.
 	brakes map[string]*brake.Brake
 	turns  map[string]turns
+	// drifts tell when others changed a zone.
+	drifts map[string]*drift
+	// versions count what became known of a zone: that it can be used or not, and that others changed it.
+	versions map[string]int
+	// repairs are the record sets that were put back.
+	repairs repairs
 }
 
 // zoneAccess is a provider, or why there is none that works.
@@ -34,7 +40,10 @@ type zoneAccess struct {
 
 // NewZones returns an empty Zones.
 func NewZones(now func() time.Time) *Zones {
-	return &Zones{now: now, byApex: map[string]zoneAccess{}, brakes: map[string]*brake.Brake{}, turns: map[string]turns{}}
+	return &Zones{
+		now: now, byApex: map[string]zoneAccess{}, brakes: map[string]*brake.Brake{}, turns: map[string]turns{},
+		drifts: map[string]*drift{}, versions: map[string]int{},
+	}
 }
 
 // Brake of the zone with the given apex.
@@ -47,7 +56,8 @@ func (z *Zones) Brake(apex string) *brake.Brake {
 	return z.brakes[apex]
 }
 
-// Provider writes to the zone with the given apex, for one Federation. The error is an *outcome.Error that says why it can't.
+// Provider writes to the zone with the given apex, for one Federation. The error is an *outcome.Error that says why it can't; the
+// DNSZone controller tells when it can, so that nobody needs to ask again.
 func (z *Zones) Provider(apex string, fed *v1alpha1.Federation) (dns.Provider, error) {
 	onIt := z.Brake(apex)
 	z.mu.RLock()
@@ -55,13 +65,15 @@ func (z *Zones) Provider(apex string, fed *v1alpha1.Federation) (dns.Provider, e
 	access, found := z.byApex[apex]
 	switch {
 	case !found:
-		return nil, outcome.Unlearnt(v1alpha1.ReasonZoneNotProbed, recheckPending,
+		return nil, outcome.Unlearnt(v1alpha1.ReasonZoneNotProbed,
 			"the operator has not asked the servers of zone %s yet, or its DNSZone is gone; "+
-				"the platform team has to keep a DNSZone for it as long as records stand there", apex).Slowing(rarestTry)
+				"the platform team has to keep a DNSZone for it as long as records stand there", apex)
 	case access.err != nil:
-		return nil, access.err
+		told := *access.err
+		told.After, told.AtMost = 0, 0
+		return nil, &told
 	}
-	return onIt.On(access.provider, client.ObjectKeyFromObject(fed).String()), nil
+	return onIt.On(counted{access.provider, z, fed.UID, standing(fed)}, client.ObjectKeyFromObject(fed).String()), nil
 }
 
 // set notes how a zone is doing, and tells whether that is news.
@@ -70,7 +82,11 @@ func (z *Zones) set(apex string, provider dns.Provider, err *outcome.Error) (cha
 	defer z.mu.Unlock()
 	before, found := z.byApex[apex]
 	z.byApex[apex] = zoneAccess{provider, err}
-	return !found || before.provider != provider || textOf(before.err) != textOf(err)
+	changed = !found || before.provider != provider || textOf(before.err) != textOf(err)
+	if changed {
+		z.versions[apex]++
+	}
+	return changed
 }
 
 // remove forgets a zone.
@@ -78,6 +94,7 @@ func (z *Zones) remove(apex string) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	delete(z.byApex, apex)
+	z.versions[apex]++
 }
 
 func textOf(err *outcome.Error) string {

@@ -41,7 +41,7 @@ const (
 	// ConditionDNSPublished is true when every record is served by every authoritative server of its zone. Always
 	// present once accepted. Unknown: WaitingForAddress, ZoneNotProbed, ZoneNotReady.
 	//
-	// True: Published, TransferOffered, DANEUnsigned. False: OwnershipConflict, OwnershipLost, RecordExistsUnowned,
+	// True: Published, TransferOffered, DANEUnsigned, RecordsChangedByOthers. False: OwnershipConflict, OwnershipLost, RecordExistsUnowned,
 	// CNAMEConflict, SecretNotFound, TSIGKeyUnknown, TSIGBadSignature, CredentialsRejected, ClockSkew,
 	// UnauthenticatedResponse, UpdateRefused, UpdateRejected, RateLimited, NotAuthoritative, NameOutsideZone,
 	// NotApplied, PropagationPending, ServerUnavailable,
@@ -207,6 +207,9 @@ const (
 	// ReasonDANEUnsigned: every authoritative server serves every record but the TLSA records that spec.dns.tlsa asks for;
 	// these are not published, because nobody would heed them: the zone is not signed, or its parent does not say so.
 	ReasonDANEUnsigned = "DANEUnsigned"
+	// ReasonRecordsChangedByOthers: every authoritative server serves every record, but within the last hour somebody else changed or
+	// removed some, which were put back. The message says how often; each time is an event too.
+	ReasonRecordsChangedByOthers = "RecordsChangedByOthers"
 	// ReasonWaitingForAddress: there is nothing to publish before there is an address.
 	ReasonWaitingForAddress = "WaitingForAddress"
 	// ReasonWaitingForServer: records that the Federation does not have yet wait until the server has answered for their domains

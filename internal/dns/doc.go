@@ -32,7 +32,8 @@
 //     same reading only one succeeds: it is a compare-and-swap on all that the owner has in the zone.
 //   - No alias may stand where a record is written: servers ignore silently what is added beside a CNAME.
 //
-// If all is as wanted there is no update. If somebody changed a record that is owned it is put back.
+// If all is as wanted there is no update. If somebody changed a record that is owned it is put back, and what the caller had seen
+// published before tells it apart from a change of its own.
 //
 // When the server says that a prerequisite does not hold, everything is read and decided again, up to three times, and
 // only now does what was read count as an obstacle: an answer alone proves little, as servers make up records below a

@@ -11,6 +11,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 )
 
 // maxMessage bounds what is taken over from others into a condition's message, in bytes.
@@ -72,4 +74,16 @@ func oneLine(text string) string {
 		return text
 	}
 	return strings.ToValidUTF8(text[:maxMessage], "") + " ..."
+}
+
+// News lets pass the events that say something new. What is only counted once more, or forgotten after its time, is no news.
+var News = predicate.Funcs{
+	CreateFunc: func(event.CreateEvent) bool { return true },
+	UpdateFunc: func(change event.UpdateEvent) bool {
+		before, isEvent := change.ObjectOld.(*corev1.Event)
+		after, stays := change.ObjectNew.(*corev1.Event)
+		return isEvent && stays && (before.Reason != after.Reason || before.Message != after.Message)
+	},
+	DeleteFunc:  func(event.DeleteEvent) bool { return false },
+	GenericFunc: func(event.GenericEvent) bool { return false },
 }

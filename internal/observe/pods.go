@@ -14,9 +14,6 @@ import (
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
-// recheck is how soon to look at troubled pods again; their changes are watched, their events are not.
-const recheck = 5 * time.Second
-
 // at is when an event happened last.
 func at(e *corev1.Event) time.Time {
 	times := []time.Time{e.FirstTimestamp.Time, e.LastTimestamp.Time, e.EventTime.Time, e.CreationTimestamp.Time}
@@ -42,14 +39,14 @@ func podTrouble(pod *corev1.Pod) *outcome.Error {
 	for _, condition := range pod.Status.Conditions {
 		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse &&
 			condition.Reason == corev1.PodReasonUnschedulable {
-			return outcome.Waiting(v1alpha1.ReasonUnschedulable, recheck,
+			return outcome.Waiting(v1alpha1.ReasonUnschedulable, 0,
 				"no node can take pod %s: %s; the cluster's administrator has to make room, or change spec.server.podTemplate",
 				pod.Name, oneLine(condition.Message))
 		}
 	}
 	for _, status := range pod.Status.ContainerStatuses {
 		if crashing(&status) {
-			return outcome.Waiting(v1alpha1.ReasonContainerCrashing, recheck,
+			return outcome.Waiting(v1alpha1.ReasonContainerCrashing, 0,
 				"the server in pod %s does not stay up%s; see `kubectl -n %s logs %s --previous`",
 				pod.Name, lastWords(&status), pod.Namespace, pod.Name)
 		}
@@ -65,11 +62,11 @@ func podTrouble(pod *corev1.Pod) *outcome.Error {
 func waitingTrouble(pod *corev1.Pod, status *corev1.ContainerStatus, waiting *corev1.ContainerStateWaiting) *outcome.Error {
 	switch waiting.Reason {
 	case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable":
-		return outcome.Waiting(v1alpha1.ReasonImagePullFailed, recheck,
+		return outcome.Waiting(v1alpha1.ReasonImagePullFailed, 0,
 			"pod %s can't get image %s; correct spec.server.image, or give the pods access with "+
 				"spec.server.podTemplate.imagePullSecrets", pod.Name, status.Image)
 	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
-		return outcome.Waiting(v1alpha1.ReasonContainerCrashing, recheck,
+		return outcome.Waiting(v1alpha1.ReasonContainerCrashing, 0,
 			"the server in pod %s can't be started (%s: %s); the cluster's administrator, or whoever chose "+
 				"spec.server.podTemplate, has to mend that", pod.Name, waiting.Reason, oneLine(waiting.Message))
 	}
@@ -100,10 +97,10 @@ func StartTrouble(pod *corev1.Pod, warning Event) *outcome.Error {
 	}
 	switch warning.Reason {
 	case "FailedMount", "FailedAttachVolume", "FailedMapVolume":
-		return outcome.Waiting(v1alpha1.ReasonVolumePending, recheck,
+		return outcome.Waiting(v1alpha1.ReasonVolumePending, 0,
 			"pod %s waits for its volumes: %s; the cluster's administrator provides storage", pod.Name, warning.Message)
 	case "FailedCreatePodSandBox", "NetworkNotReady":
-		return outcome.Waiting(v1alpha1.ReasonContainerCrashing, recheck,
+		return outcome.Waiting(v1alpha1.ReasonContainerCrashing, 0,
 			"pod %s can't be started: %s; the cluster's administrator has to mend that", pod.Name, warning.Message)
 	}
 	return nil
@@ -114,6 +111,6 @@ func Rejected(statefulSet string, warning Event) *outcome.Error {
 	if warning.Message == "" {
 		return nil
 	}
-	return outcome.Waiting(v1alpha1.ReasonPodsRejected, recheck,
+	return outcome.Waiting(v1alpha1.ReasonPodsRejected, 0,
 		"StatefulSet %s has no pod: %s; the cluster's administrator has to allow it", statefulSet, warning.Message)
 }

@@ -166,8 +166,8 @@ func expect(t *testing.T, got *outcome.Error, reason, message string) {
 		if got.Reason != reason || !strings.Contains(got.Message, message) {
 			t.Errorf("got %s: %s", got.Reason, got.Message)
 		}
-		if got.After <= 0 || got.Retry {
-			t.Errorf("events are not watched, so another look has to come: %+v", got)
+		if got.After != 0 || got.Retry {
+			t.Errorf("got %+v, want that it waits for pods and events, which are watched", got)
 		}
 	}
 }

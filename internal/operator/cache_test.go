@@ -13,18 +13,24 @@ import (
 )
 
 func TestOtherNamespacesAreNotWatched(t *testing.T) {
-	options, err := cacheOptions([]string{"chat", "talk"})
+	options, err := cacheOptions([]string{"chat", "talk"}, "xmppfed-system")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := slices.Sorted(maps.Keys(options.DefaultNamespaces)); !slices.Equal(got, []string{"chat", "talk"}) {
 		t.Errorf("objects are watched in %v", got)
 	}
-	watched := labels.Nothing()
+	watched, secrets := labels.Nothing(), []string(nil)
 	for kind, only := range options.ByObject {
-		if _, ok := kind.(*corev1.Namespace); ok {
+		switch kind.(type) {
+		case *corev1.Namespace:
 			watched = only.Label
+		case *corev1.Secret:
+			secrets = slices.Sorted(maps.Keys(only.Namespaces))
 		}
+	}
+	if !slices.Equal(secrets, []string{"chat", "talk", "xmppfed-system"}) {
+		t.Errorf("secrets are watched in %v, want those of DNSZones as well", secrets)
 	}
 	for name, want := range map[string]bool{"chat": true, "talk": true, "other": false} {
 		if got := watched.Matches(labels.Set{corev1.LabelMetadataName: name}); got != want {
@@ -34,7 +40,7 @@ func TestOtherNamespacesAreNotWatched(t *testing.T) {
 }
 
 func TestANamespaceThatCanNotExistIsRefused(t *testing.T) {
-	_, err := cacheOptions([]string{"chat talk"})
+	_, err := cacheOptions([]string{"chat talk"}, "xmppfed-system")
 	if err == nil || !strings.Contains(err.Error(), "--watch-namespaces") || !strings.Contains(err.Error(), "chat talk") {
 		t.Errorf("got %v", err)
 	}

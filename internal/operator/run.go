@@ -82,7 +82,7 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registering kinds: %w", err)
 	}
-	cached, err := cacheOptions(options.WatchNamespaces)
+	cached, err := cacheOptions(options.WatchNamespaces, options.Namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -115,22 +115,23 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 
 // cacheOptions keep in memory, of kinds that the whole cluster uses, only the operator's own objects, and of events only
 // warnings. Of Secrets and ConfigMaps only metadata is watched (see the controllers); their content is read when needed.
-// With namespaces it knows of no others: what happens to them concerns no Federation that it could list.
-func cacheOptions(namespaces []string) (cache.Options, error) {
-	own := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{desired.LabelManagedBy: desired.ManagedBy})}
+// With namespaces it knows of no others: what happens to them concerns no Federation that it could list. In the operator's own
+// namespace are the Secrets of DNSZones.
+func cacheOptions(namespaces []string, own string) (cache.Options, error) {
+	managed := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{desired.LabelManagedBy: desired.ManagedBy})}
 	bare := cache.ByObject{Transform: dropAnnotations}
+	secrets := bare
 	options := cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}: own, &corev1.Service{}: own, &appsv1.StatefulSet{}: own,
-			&corev1.Secret{}: bare, &corev1.ConfigMap{}: bare,
+			&corev1.Pod{}: managed, &corev1.Service{}: managed, &appsv1.StatefulSet{}: managed, &corev1.ConfigMap{}: bare,
 			&corev1.Event{}: {Field: fields.OneTermEqualSelector("type", corev1.EventTypeWarning)},
 		},
 	}
 	if len(namespaces) > 0 {
-		options.DefaultNamespaces = map[string]cache.Config{}
+		options.DefaultNamespaces, secrets.Namespaces = map[string]cache.Config{}, map[string]cache.Config{own: {}}
 		for _, namespace := range namespaces {
-			options.DefaultNamespaces[namespace] = cache.Config{}
+			options.DefaultNamespaces[namespace], secrets.Namespaces[namespace] = cache.Config{}, cache.Config{}
 		}
 		named, err := labels.NewRequirement(corev1.LabelMetadataName, selection.In, namespaces)
 		if err != nil {
@@ -138,6 +139,7 @@ func cacheOptions(namespaces []string) (cache.Options, error) {
 		}
 		options.ByObject[&corev1.Namespace{}] = cache.ByObject{Label: labels.NewSelector().Add(*named)}
 	}
+	options.ByObject[&corev1.Secret{}] = secrets
 	return options, nil
 }
 
@@ -189,6 +191,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options) erro
 		},
 		Verifier: verify.Verifier{Resolvers: resolvers}, Signer: identity.signer, Cluster: identity.cluster,
 		Inbound: checker, Live: engine.Status, Namespace: options.Namespace, Now: time.Now, Checked: checked,
+		DNSBelief: controllers.DNSBelief,
 		Peers: patrol.New(patrol.Wire{Ping: engine.Ping, Hosting: checker}, func(federation types.NamespacedName) {
 			about := &v1alpha1.Federation{ObjectMeta: metav1.ObjectMeta{Namespace: federation.Namespace, Name: federation.Name}}
 			checked <- event.TypedGenericEvent[*v1alpha1.Federation]{Object: about}

@@ -130,6 +130,7 @@ var classes = map[string]Class{
 	// DNSPublished, and Ready of a DNSZone.
 	v1alpha1.ReasonPublished:               Good,
 	v1alpha1.ReasonDANEUnsigned:            Good,
+	v1alpha1.ReasonRecordsChangedByOthers:  Good,
 	v1alpha1.ReasonWaitingForAddress:       Progressing,
 	v1alpha1.ReasonWaitingForServer:        Progressing,
 	v1alpha1.ReasonOwnershipConflict:       Blocked,

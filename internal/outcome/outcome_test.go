@@ -17,12 +17,19 @@ func TestEachConstructorSaysWhatHappensNext(t *testing.T) {
 	for name, test := range map[string]struct{ got, want *outcome.Error }{
 		"stalled waits for somebody": {outcome.Stalled("Reason", "%d of %d", 1, 2),
 			&outcome.Error{Reason: "Reason", Message: "1 of 2"}},
-		"waiting looks again": {outcome.Waiting("Reason", time.Second, "soon"),
+		"waiting looks again less and less often": {outcome.Waiting("Reason", time.Second, "soon"),
+			&outcome.Error{Reason: "Reason", Message: "soon", After: time.Second, AtMost: outcome.MaxWait}},
+		"waiting for what is watched does not look by itself": {outcome.Waiting("Reason", 0, "soon"),
+			&outcome.Error{Reason: "Reason", Message: "soon"}},
+		"until waits exactly as long": {outcome.Until("Reason", time.Second, "soon"),
 			&outcome.Error{Reason: "Reason", Message: "soon", After: time.Second}},
+		"stalled may look again nevertheless": {outcome.Stalled("Reason", "no").Every(time.Second).For("this"), &outcome.Error{
+			Reason: "Reason", Message: "no", After: time.Second, AtMost: outcome.MaxWait, About: "this",
+		}},
 		"unknown waits for another step": {outcome.Unknown("Reason", "later"),
 			&outcome.Error{Reason: "Reason", Message: "later", Unknown: true}},
-		"unlearnt keeps what stands": {outcome.Unlearnt("Reason", time.Second, "later"),
-			&outcome.Error{Reason: "Reason", Message: "later", After: time.Second, Unknown: true, Keep: true}},
+		"unlearnt keeps what stands": {outcome.Unlearnt("Reason", "later"),
+			&outcome.Error{Reason: "Reason", Message: "later", Unknown: true, Keep: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, test.got); diff != "" {
@@ -58,15 +65,18 @@ func TestAnOutcomeReadsAsItsMessage(t *testing.T) {
 }
 
 func TestWhatLastsIsLookedAtLessAndLessOften(t *testing.T) {
-	slowing := outcome.Waiting("Reason", 2*time.Second, "a server is down").Slowing(time.Minute)
+	slowing := outcome.Waiting("Reason", 2*time.Second, "a server is down")
 	for lasted, want := range map[time.Duration]time.Duration{
-		0: 2 * time.Second, time.Second: 2 * time.Second, 10 * time.Second: 10 * time.Second, time.Hour: time.Minute,
+		0: 2 * time.Second, time.Second: 2 * time.Second, 10 * time.Second: 10 * time.Second, time.Minute: time.Minute, time.Hour: outcome.MaxWait,
 	} {
 		if got := slowing.Again(lasted); got != want {
 			t.Errorf("after %s: looked at again after %s, want %s", lasted, got, want)
 		}
 	}
-	if got := outcome.Waiting("Reason", 2*time.Second, "soon").Again(time.Hour); got != 2*time.Second {
-		t.Errorf("got %s for what has a pace of its own", got)
+	if got := outcome.Until("Reason", 2*time.Second, "soon").Again(time.Hour); got != 2*time.Second {
+		t.Errorf("got %s until a moment that is two seconds away", got)
+	}
+	if got := outcome.Waiting("Reason", 0, "soon").Again(time.Hour); got != 0 {
+		t.Errorf("got %s for what is watched", got)
 	}
 }

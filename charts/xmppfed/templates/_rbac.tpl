@@ -133,6 +133,8 @@
   verbs:
   - create
   - get
+  - list
+  - watch
 - apiGroups:
   - coordination.k8s.io
   resources:

@@ -56,6 +56,8 @@ type Client struct {
 	guard atomic.Int32
 	// keyAccepted tells that a server signed an answer with the key.
 	keyAccepted atomic.Bool
+	// serial is what the last probe saw of the zone, beyond its 32 bits marked as known.
+	serial atomic.Uint64
 	// first is the index of the server to begin with.
 	first atomic.Int32
 }
@@ -118,12 +120,23 @@ func (c *Client) Capabilities() dns.Capabilities {
 // rights are needed.
 func (c *Client) Probe(ctx context.Context) error {
 	return c.attempt(ctx, func(s *session) error {
-		if _, err := s.soa(); err != nil {
+		soa, err := s.soa()
+		if err != nil {
 			return err
 		}
+		c.serial.Store(serialKnown | uint64(soa.Serial))
 		_, _ = s.guarded(dns.Change{})
 		return nil
 	})
+}
+
+// serialKnown marks a serial number as one that was seen.
+const serialKnown = 1 << 32
+
+// Serial returns the serial number of the zone that the last probe saw.
+func (c *Client) Serial() (serial uint32, known bool) {
+	seen := c.serial.Load()
+	return uint32(seen), seen&serialKnown != 0
 }
 
 // Zone asks the primary for the zone's start of authority and name servers.

@@ -54,6 +54,9 @@ func (r *Rotation) Probe(ctx context.Context) error {
 	return nil
 }
 
+// Serial returns the serial number of the zone that the last probe saw.
+func (r *Rotation) Serial() (serial uint32, known bool) { return r.current().Serial() }
+
 // Zone asks the primary for the zone's start of authority and name servers.
 func (r *Rotation) Zone(ctx context.Context) (zone dns.Zone, err error) {
 	err = r.with(func(c *Client) error {

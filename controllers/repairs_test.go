@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/dns"
+)
+
+func TestRepaired_IsWhatStoodAsItIsWanted(t *testing.T) {
+	host := dns.AddressRecords("cup1.cupdomain.com", 300, []netip.Addr{netip.MustParseAddr("203.0.113.130")})[0]
+	status := v1alpha1.RecordStatus{
+		Name: "cup1.cupdomain.com", Type: "A", TTL: 300, Data: []string{"203.0.113.130"}, State: v1alpha1.RecordPublished,
+	}
+	with := func(edit func(*v1alpha1.RecordStatus)) v1alpha1.RecordStatus {
+		other := *status.DeepCopy()
+		edit(&other)
+		return other
+	}
+	for name, test := range map[string]struct {
+		stood v1alpha1.RecordStatus
+		want  int
+	}{
+		"it stood":                         {status, 1},
+		"it had not been published":        {with(func(r *v1alpha1.RecordStatus) { r.State = v1alpha1.RecordPending }), 0},
+		"it had another address":           {with(func(r *v1alpha1.RecordStatus) { r.Data = []string{"203.0.113.9"} }), 0},
+		"it had another TTL":               {with(func(r *v1alpha1.RecordStatus) { r.TTL = 60 }), 0},
+		"another record of the name stood": {with(func(r *v1alpha1.RecordStatus) { r.Type = "AAAA" }), 0},
+		"a record of the same type stood":  {with(func(r *v1alpha1.RecordStatus) { r.Name = "cup2.cupdomain.com" }), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fed := &v1alpha1.Federation{Status: v1alpha1.FederationStatus{Records: []v1alpha1.RecordStatus{test.stood}}}
+			if got := repaired(dns.Change{Put: []dns.RRset{host}}, standing(fed)); len(got) != test.want {
+				t.Errorf("got %v, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+func TestRepairs_AreForgottenAfterAnHour(t *testing.T) {
+	r, now, uid := repairs{}, time.Unix(1_800_000_000, 0), types.UID("one")
+	key := dns.Key{Name: "cup1.cupdomain.com.", Type: dns.TypeA}
+	r.note(uid, []repair{{"cupdomain.com", key, now}})
+	r.note(uid, []repair{{"cupdomain.com", key, now.Add(time.Minute)}})
+	for after, want := range map[time.Duration]int{time.Minute: 2, time.Hour - time.Second: 2} {
+		if got := r.recent(uid, now.Add(after)); len(got) != want {
+			t.Errorf("after %s: %v, want %d", after, got, want)
+		}
+	}
+	if got := r.recent("another", now.Add(time.Minute)); len(got) != 0 {
+		t.Errorf("got %v of another Federation", got)
+	}
+	if got := r.recent(uid, now.Add(time.Hour)); len(got) != 1 {
+		t.Errorf("after an hour: %v, want the later one", got)
+	}
+	if r.recent(uid, now.Add(2*time.Hour)); len(r.byFed) != 0 {
+		t.Errorf("%v is left", r.byFed)
+	}
+}
+
+func TestRepairs_NameWhoGoesOnChanging(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	srv := repair{"cupdomain.com", dns.Key{Name: "_xmpp-server._tcp.cupdomain.com.", Type: dns.TypeSRV}, now}
+	host := repair{"cupdomain.com", dns.Key{Name: "cup1.cupdomain.com.", Type: dns.TypeA}, now}
+	once := changedByOthers([]repair{srv, host})
+	if !strings.Contains(once, "A cup1.cupdomain.com in zone cupdomain.com, SRV _xmpp-server._tcp.cupdomain.com") {
+		t.Errorf("got %q", once)
+	}
+	often := changedByOthers([]repair{srv, host, srv, srv})
+	for _, part := range []string{"SRV _xmpp-server._tcp.cupdomain.com in zone cupdomain.com: 3 times", "another operator", "an ExternalDNS"} {
+		if !strings.Contains(often, part) {
+			t.Errorf("%q does not say %q", often, part)
+		}
+	}
+}
