@@ -46,14 +46,7 @@ func (r *FederationReconciler) reconcileDelete(ctx context.Context, s *scope) (g
 	if !keepsRecords(s.fed) {
 		r.tellAbandoned(s.fed, s.givenUp())
 	}
-	r.searches.forget(s.fed.UID)
-	r.verdicts.forget(s.fed.UID)
-	r.access.forget(s.fed.UID)
-	r.proofs.forget(s.fed.UID)
-	r.verified.put(s.fed.UID, verifiedDNS{})
-	r.Zones.repairs.forget(s.fed.UID)
-	r.lasting.note(s.fed.UID, s.fed.Generation, nil, r.Now())
-	r.Applier.Forget(s.fed.Namespace, desired.Names(s.fed)...)
+	r.forget(client.ObjectKeyFromObject(s.fed))
 	return true, nil
 }
 
