@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -30,6 +31,8 @@ type Zones struct {
 	versions map[string]int
 	// repairs are the record sets that were put back.
 	repairs repairs
+	// waiting counts those who wait for a turn at any zone.
+	waiting atomic.Int64
 }
 
 // zoneAccess is a provider, or why there is none that works.
