@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
@@ -25,40 +27,37 @@ const recheckPending = 5 * time.Second
 // rarestPending is how often to look for them at least. That what is missing is there is seen at once in any case.
 const rarestPending = 5 * time.Minute
 
-// expose gets the public address.
+// expose gets the public address. What is known waits for nothing: addresses that the spec gives, or that the Service has, are
+// there for the steps that follow even if the Service can't be written now.
 func (r *FederationReconciler) expose(ctx context.Context, s *scope) (finding, error) {
-	wanted := desired.PublicService(s.fed)
-	if err := r.Applier.Apply(ctx, wanted); err != nil {
-		return finding{}, err
-	}
-	var service corev1.Service
-	if err := r.Get(ctx, client.ObjectKeyFromObject(wanted), &service); client.IgnoreNotFound(err) != nil {
-		return finding{}, fmt.Errorf("reading Service %s: %w", client.ObjectKeyFromObject(wanted), err)
-	}
+	service, err := r.applyPublicService(ctx, s)
 	s.clusterAddresses = parseAddresses(service.Spec.ClusterIPs)
-	if fixed := s.fed.Spec.Exposure.PublicAddresses; len(fixed) > 0 {
-		s.addresses = parseAddresses(fixed)
-		return noteAddresses(s, "of spec.exposure.publicAddresses", &service), nil
+	fixed := s.fed.Spec.Exposure.PublicAddresses
+	assigned, hostnames := ofLoadBalancer(service)
+	source := "of spec.exposure.publicAddresses"
+	if len(fixed) == 0 {
+		fixed, source = assigned, "from the load balancer of Service "+service.Name
 	}
-	var hostnames, addresses []string
-	for _, ingress := range service.Status.LoadBalancer.Ingress {
-		if ingress.IP != "" {
-			addresses = append(addresses, ingress.IP)
-		} else if ingress.Hostname != "" {
-			hostnames = append(hostnames, ingress.Hostname)
+	if s.addresses = parseAddresses(fixed); len(s.addresses) > 0 {
+		s.fed.Status.Addresses = nil
+		for _, address := range s.addresses {
+			s.fed.Status.Addresses = append(s.fed.Status.Addresses, address.String())
 		}
 	}
-	s.addresses = parseAddresses(addresses)
 	switch {
+	case err != nil:
+		return finding{}, err
+	case len(s.fed.Spec.Exposure.PublicAddresses) > 0:
+		return addressFinding(s, source, service), nil
 	case len(s.addresses) > 0:
-		return noteAddresses(s, "from the load balancer of Service "+service.Name+lacking(&service, s.addresses), &service), nil
+		return addressFinding(s, source+lacking(service, s.addresses), service), nil
 	case len(hostnames) > 0:
 		return finding{}, outcome.Stalled(v1alpha1.ReasonAddressIsHostname,
 			"the load balancer of Service %s has the host name %s but no address, and address records need addresses; "+
 				"give the load balancer static addresses and write them to spec.exposure.publicAddresses",
 			service.Name, strings.Join(hostnames, ", "))
 	}
-	warning, err := observe.Warning(ctx, r.Client, &service)
+	warning, err := observe.Warning(ctx, r.Client, service)
 	if err != nil {
 		return finding{}, err
 	}
@@ -68,7 +67,45 @@ func (r *FederationReconciler) expose(ctx context.Context, s *scope) (finding, e
 			"or write spec.exposure.publicAddresses"
 	}
 	return finding{}, outcome.Waiting(v1alpha1.ReasonAddressPending, recheckPending,
-		"Service %s has no public address yet: %s", wanted.Name, why).Slowing(rarestPending)
+		"Service %s has no public address yet: %s", desired.PublicServiceName(s.fed), why).Slowing(rarestPending)
+}
+
+// applyPublicService makes the public Service what it should be. It returns the Service as it stands in the cluster, also when it
+// could not be written; empty when there is none of this Federation, or none that has the wanted ports, to which records would
+// lead nobody.
+func (r *FederationReconciler) applyPublicService(ctx context.Context, s *scope) (*corev1.Service, error) {
+	wanted, service := desired.PublicService(s.fed), &corev1.Service{}
+	applied := r.Applier.Apply(ctx, wanted)
+	err := r.Get(ctx, client.ObjectKeyFromObject(wanted), service)
+	if client.IgnoreNotFound(err) != nil {
+		return &corev1.Service{}, errors.Join(applied, fmt.Errorf("reading Service %s: %w", client.ObjectKeyFromObject(wanted), err))
+	}
+	if !metav1.IsControlledBy(service, s.fed) || applied != nil && !slices.Equal(portsOf(service), portsOf(wanted)) {
+		service = &corev1.Service{}
+	}
+	return service, applied
+}
+
+// portsOf returns the numbers of a Service's ports, sorted.
+func portsOf(service *corev1.Service) []int32 {
+	var ports []int32
+	for _, port := range service.Spec.Ports {
+		ports = append(ports, port.Port)
+	}
+	slices.Sort(ports)
+	return ports
+}
+
+// ofLoadBalancer returns what a load balancer assigned to a Service, addresses and host names.
+func ofLoadBalancer(service *corev1.Service) (addresses, hostnames []string) {
+	for _, ingress := range service.Status.LoadBalancer.Ingress {
+		if ingress.IP != "" {
+			addresses = append(addresses, ingress.IP)
+		} else if ingress.Hostname != "" {
+			hostnames = append(hostnames, ingress.Hostname)
+		}
+	}
+	return addresses, hostnames
 }
 
 // lacking tells of the IP families that the Service wants and has no address of. What there is gets published nevertheless.
@@ -83,11 +120,8 @@ func lacking(service *corev1.Service, addresses []netip.Addr) string {
 	return ""
 }
 
-func noteAddresses(s *scope, source string, service *corev1.Service) finding {
-	s.fed.Status.Addresses = nil
-	for _, address := range s.addresses {
-		s.fed.Status.Addresses = append(s.fed.Status.Addresses, address.String())
-	}
+// addressFinding says which addresses there are, and where they come from.
+func addressFinding(s *scope, source string, service *corev1.Service) finding {
 	found := finding{
 		reason:  v1alpha1.ReasonAssigned,
 		message: fmt.Sprintf("%s %s", strings.Join(s.fed.Status.Addresses, ", "), source),

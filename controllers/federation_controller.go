@@ -25,9 +25,6 @@ import (
 // Finalizer keeps a Federation until its records are gone from the DNS and its address is given back.
 const Finalizer = "xmppfed.io/federation"
 
-// recheckCache is how soon to look again when the cache was behind.
-const recheckCache = 50 * time.Millisecond
-
 // Server is an XMPP server software and the image it runs from unless a Federation names another.
 type Server struct {
 	engine.Engine
@@ -68,9 +65,12 @@ type FederationReconciler struct {
 	// Now is the clock.
 	Now func() time.Time
 
+	uids     uids
 	verdicts checks[check.Verdict]
 	access   checks[check.Access]
+	signings signings
 	lasting  lasting
+	retries  retries
 }
 
 // +kubebuilder:rbac:groups=xmppfed.io,resources=federations,verbs=get;list;watch;patch
@@ -85,18 +85,27 @@ type FederationReconciler struct {
 // +kubebuilder:rbac:groups=apps,resources=statefulsets,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=get;list;watch;create;patch
+// +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=federations.xmppfed.io,verbs=get;patch
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,resourceNames=xmppfed-operator,verbs=get
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=xmppfed-system,resources=leases,verbs=get;create;update
 // +kubebuilder:rbac:groups="",namespace=xmppfed-system,resources=secrets,verbs=get;create
+// +kubebuilder:rbac:groups="",namespace=xmppfed-system,resources=secrets,resourceNames=xmppfed-ownership,verbs=patch
 
 // Reconcile does what is missing for one Federation and writes down, whatever happened, how far it came.
-func (r *FederationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (result ctrl.Result, err error) {
+func (r *FederationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	result, err := r.reconcile(ctx, req)
+	return r.retries.settle(req, result, err)
+}
+
+func (r *FederationReconciler) reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	fed := &v1alpha1.Federation{}
 	if err := r.Get(ctx, req.NamespacedName, fed); err != nil {
 		if apierrors.IsNotFound(err) {
-			r.Peers.Forget(req.NamespacedName)
+			r.forget(req.NamespacedName)
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
+	r.recall(fed)
 	s := newScope(fed)
 	if !fed.DeletionTimestamp.IsZero() {
 		if !controllerutil.ContainsFinalizer(fed, Finalizer) {
@@ -105,7 +114,7 @@ func (r *FederationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		r.Peers.Forget(req.NamespacedName) // deletion may take a while
 		gone, err := r.reconcileDelete(ctx, s)
 		if gone {
-			return quiet(ctrl.Result{}, err)
+			return ctrl.Result{}, err
 		}
 		return r.finish(ctx, s, err)
 	}
@@ -118,7 +127,7 @@ func (r *FederationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		before := fed.DeepCopy()
 		controllerutil.AddFinalizer(fed, Finalizer)
 		if err := r.Patch(ctx, fed, locked(before)); err != nil {
-			return quiet(ctrl.Result{}, fmt.Errorf("adding the finalizer: %w", err))
+			return ctrl.Result{}, fmt.Errorf("adding the finalizer: %w", err)
 		}
 		s.before.ObjectMeta = *fed.ObjectMeta.DeepCopy()
 	}
@@ -129,24 +138,13 @@ func (r *FederationReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 func (r *FederationReconciler) finish(ctx context.Context, s *scope, err error) (ctrl.Result, error) {
 	updateStatus(s, r.Now())
 	s.lasted = r.lasting.note(s.fed.UID, s.findings, r.Now())
-	return quiet(ctrl.Result{RequeueAfter: s.requeueAfter()}, errors.Join(err, r.patchStatus(ctx, s)))
+	return ctrl.Result{RequeueAfter: s.requeueAfter()}, errors.Join(err, r.patchStatus(ctx, s))
 }
 
 // locked is a patch that fails when the object changed since it was read: what is decided on an old copy, such as where
 // there may be records, must not overwrite what is known by now.
 func locked(before client.Object) client.Patch {
 	return client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-}
-
-// quiet makes of a conflict another look soon; the cache only has to catch up.
-func quiet(result ctrl.Result, err error) (ctrl.Result, error) {
-	if apierrors.IsConflict(err) {
-		return ctrl.Result{RequeueAfter: recheckCache}, nil
-	}
-	if err != nil {
-		return ctrl.Result{}, err
-	}
-	return result, nil
 }
 
 // patchStatus writes the status if it changed, and an event for each condition whose reason changed.

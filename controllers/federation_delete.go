@@ -48,10 +48,7 @@ func (r *FederationReconciler) reconcileDelete(ctx context.Context, s *scope) (g
 	if !keepsRecords(s.fed) {
 		r.tellAbandoned(s.fed, s.givenUp())
 	}
-	r.verdicts.forget(s.fed.UID)
-	r.access.forget(s.fed.UID)
-	r.lasting.note(s.fed.UID, nil, r.Now())
-	r.Applier.Forget(s.fed.Namespace, desired.Names(s.fed)...)
+	r.forget(client.ObjectKeyFromObject(s.fed))
 	return true, nil
 }
 

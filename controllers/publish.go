@@ -36,7 +36,7 @@ type Verifier interface {
 func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, error) {
 	s.fed.Status.FormerHosts = formerHosts(&s.before.Status, desired.Hostname(s.fed), r.Now())
 	s.fed.Status.Hostname, s.fed.Status.DNSOwner = desired.Hostname(s.fed), r.owner(s.fed).ID
-	r.planTLSA(ctx, s)
+	r.planTLSA(s)
 	if r.recipient(s.fed) != "" {
 		return r.handOver(ctx, s)
 	}

@@ -6,13 +6,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
-	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -44,9 +42,6 @@ const (
 	workers = 1024
 	// zoneWorkers look at DNSZones side by side.
 	zoneWorkers = 64
-	// firstRetry and lastRetry bound the growing distance between tries after errors of the Kubernetes API.
-	firstRetry = 100 * time.Millisecond
-	lastRetry  = time.Minute
 )
 
 // IndexFederations adds the indexes that the reconciler looks up.
@@ -97,15 +92,14 @@ func (r *FederationReconciler) SetupWithManager(
 	if err := observe.IndexEvents(context.Background(), mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	specChanged := builder.WithPredicates(predicate.GenerationChangedPredicate{})
-	labelsChanged := builder.WithPredicates(predicate.LabelChangedPredicate{})
+	specChanged := builder.WithPredicates(predicate.Or(recreated, predicate.GenerationChangedPredicate{}))
+	labelsChanged := builder.WithPredicates(predicate.Or(recreated, predicate.LabelChangedPredicate{}))
 	inZone := handler.TypedEnqueueRequestsFromMapFunc(func(ctx context.Context, zone *v1alpha1.DNSZone) []reconcile.Request {
 		return r.inZone(ctx, zone)
 	})
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("federation").
-		For(&v1alpha1.Federation{}, builder.WithPredicates(
-			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		For(&v1alpha1.Federation{}, builder.WithPredicates(intentChanged)).
 		Owns(&appsv1.StatefulSet{}).
 		Owns(&corev1.Service{}).
 		Owns(&corev1.ConfigMap{}, builder.OnlyMetadata).
@@ -120,22 +114,26 @@ func (r *FederationReconciler) SetupWithManager(
 		WatchesMetadata(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.referring(indexConfigMaps))).
 		WatchesRawSource(source.Channel(zoneChanges, inZone)).
 		WatchesRawSource(source.Channel(r.Checked, &handler.TypedEnqueueRequestForObject[*v1alpha1.Federation]{})).
-		WithOptions(controller.Options{
-			MaxConcurrentReconciles: workers,
-			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](firstRetry, lastRetry),
-		}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: &r.retries}).
 		Complete(r)
 }
 
 // SetupWithManager registers the controller.
 func (r *DNSZoneReconciler) SetupWithManager(mgr ctrl.Manager) error {
+	again := &retries{}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("dnszone").
-		For(&v1alpha1.DNSZone{}, builder.WithPredicates(
-			predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
-		WithOptions(controller.Options{MaxConcurrentReconciles: zoneWorkers}).
-		Complete(r)
+		For(&v1alpha1.DNSZone{}, builder.WithPredicates(intentChanged)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: zoneWorkers, RateLimiter: again}).
+		Complete(settler{r, again})
 }
+
+// recreated lets events pass of an object that was deleted and created again under its name while no watch ran, because the API
+// server was away: that comes as an update, and the generation of both is 1.
+var recreated = predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool { return e.ObjectOld.GetUID() != e.ObjectNew.GetUID() }}
+
+// intentChanged lets events pass that may change what is wanted of an object. What only changes its status is our own doing.
+var intentChanged = predicate.Or(recreated, predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{})
 
 func ofPod(_ context.Context, pod client.Object) []reconcile.Request {
 	name := pod.GetLabels()[desired.LabelFederation]

@@ -3,7 +3,6 @@
 package controllers
 
 import (
-	"context"
 	"fmt"
 	"time"
 
@@ -48,9 +47,9 @@ func wantsTLSA(fed *v1alpha1.Federation) bool { return fed.Spec.DNS.TLSA == v1al
 
 // planTLSA decides which keys are published, and holds back a certificate with another key until resolvers can know its
 // record: the server then goes on with the one that it has.
-func (r *FederationReconciler) planTLSA(ctx context.Context, s *scope) {
+func (r *FederationReconciler) planTLSA(s *scope) {
 	status := &s.fed.Status
-	if !wantsTLSA(s.fed) || !r.mayPublishTLSA(ctx, s) {
+	if !wantsTLSA(s.fed) || !r.mayPublishTLSA(s) {
 		status.TLSA = nil
 		return
 	}
@@ -70,7 +69,7 @@ func (r *FederationReconciler) planTLSA(ctx context.Context, s *scope) {
 }
 
 // mayPublishTLSA tells whether anybody would heed TLSA records. When nobody can tell, what was decided before stands.
-func (r *FederationReconciler) mayPublishTLSA(ctx context.Context, s *scope) bool {
+func (r *FederationReconciler) mayPublishTLSA(s *scope) bool {
 	before := s.fed.Status.TLSA != nil
 	if len(s.addresses) == 0 {
 		return before
@@ -79,11 +78,7 @@ func (r *FederationReconciler) mayPublishTLSA(ctx context.Context, s *scope) boo
 	if err != nil {
 		return before // publishing tells
 	}
-	var resolvers []string
-	for _, resolver := range s.fed.Spec.Verification.Resolvers {
-		resolvers = append(resolvers, string(resolver))
-	}
-	unsigned, err := r.Verifier.Signed(ctx, provider, resolvers, r.Now())
+	unsigned, err := r.signed(s.fed, provider)
 	switch {
 	case err != nil && before:
 		return true

@@ -55,6 +55,40 @@ func TestAnObjectThatKubernetesRefusesStallsWithItsWords(t *testing.T) {
 	w.expectCondition(w.get("cup"), v1alpha1.ConditionDNSPublished, metav1.ConditionTrue, v1alpha1.ReasonPublished)
 }
 
+// What is known of the address is published, whatever becomes of the Service that leads there.
+func TestAServiceThatCannotBeWrittenHoldsNoKnownAddressBack(t *testing.T) {
+	broken := errors.New("the API server is overloaded")
+	t.Run("which the spec gives", func(t *testing.T) {
+		w := newWorldWithZone(t)
+		w.create("cup", func(fed *v1alpha1.Federation) { fed.Spec.Exposure.PublicAddresses = []string{publicAddress} })
+		w.fail("apply Service", broken, 0)
+		_, err := w.tryReconcile(w.key("cup"))
+		w.Expect(err).To(gomega.MatchError(broken))
+		w.expectCondition(w.get("cup"), v1alpha1.ConditionAddressAssigned, metav1.ConditionFalse, v1alpha1.ReasonReconcileFailed)
+		w.expectCondition(w.get("cup"), v1alpha1.ConditionDNSPublished, metav1.ConditionTrue, v1alpha1.ReasonPublished)
+		w.Expect(w.records()).To(gomega.ContainElement("cup1.cupdomain.com. 300 A " + publicAddress))
+	})
+	t.Run("which the load balancer gave", func(t *testing.T) {
+		w := newWorldWithZone(t)
+		w.createReady("cup")
+		w.change("cup", func(fed *v1alpha1.Federation) {
+			fed.Spec.Exposure.LoadBalancer.SourceRanges = []string{"198.51.100.0/24"}
+		})
+		w.assignAddress("cup", "203.0.113.131")
+		w.fail("apply Service", broken, 0)
+		_, err := w.tryReconcile(w.key("cup"))
+		w.Expect(err).To(gomega.MatchError(broken))
+		w.expectCondition(w.get("cup"), v1alpha1.ConditionDNSPublished, metav1.ConditionTrue, v1alpha1.ReasonPublished)
+		w.Expect(w.records()).To(gomega.ContainElement("cup1.cupdomain.com. 300 A 203.0.113.131"))
+
+		w.change("cup", func(fed *v1alpha1.Federation) { fed.Spec.Exposure.Port = 5299 })
+		w.fail("apply Service", broken, 0)
+		_, err = w.tryReconcile(w.key("cup"))
+		w.Expect(err).To(gomega.MatchError(broken))
+		w.Expect(strings.Join(w.records(), "\n")).NotTo(gomega.ContainSubstring(" 5299 "), "a port that the load balancer lacks")
+	})
+}
+
 func TestAConflictIsNoErrorButAnotherLookSoon(t *testing.T) {
 	w := newWorldWithZone(t)
 	w.create("cup")

@@ -4,9 +4,14 @@ package controllers
 
 import (
 	"context"
+	"time"
 
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/dns/verify"
+	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
 const (
@@ -16,6 +21,11 @@ const (
 	// maxChecks is how many ask all name servers of one zone at the same time. Where one does not answer each takes seconds, so
 	// they are more; what bounds them is that nothing may get lost on the way to those that do answer.
 	maxChecks = 64
+	// maxTurnWait is how long a Federation waits for its turn before it makes room for those in other zones: there are only so many
+	// workers, and a slow primary could have all of them wait. It comes back later, see missedTurn.
+	maxTurnWait = 5 * time.Second
+	// firstTurnRetry is how soon a Federation comes back that had no turn, up to twice that.
+	firstTurnRetry = 2 * time.Second
 )
 
 // turns at one zone: those who wait get them in the order in which they came.
@@ -31,14 +41,26 @@ func (z *Zones) turnsAt(p dns.Provider) turns {
 	return z.turns[apex]
 }
 
-// take waits for a turn. End gives it to the next; it has to be called unless there was an error.
+// take waits for a turn, for maxTurnWait at most. End gives it to the next; it has to be called unless there was an error.
 func take(ctx context.Context, turns chan struct{}) (end func(), err error) {
+	late := time.NewTimer(maxTurnWait)
+	defer late.Stop()
 	select {
 	case turns <- struct{}{}:
 		return func() { <-turns }, nil
+	case <-late.C:
+		return nil, missedTurn()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// missedTurn is the outcome of a Federation that had no turn. Nothing was learnt, so what was found before stands; those who had none
+// come back at different moments, and the longer it lasts, the later.
+func missedTurn() *outcome.Error {
+	return outcome.Unlearnt(v1alpha1.ReasonPropagationPending, wait.Jitter(firstTurnRetry, 1),
+		"the servers of the zone are slow, and many Federations wait for their turn there; if this lasts, the administrator of the "+
+			"zone looks at the load of its primary").Slowing(rarestTry)
 }
 
 // convergeInTurn makes a zone hold the owner's units, in a turn of its own. The turn ends with the work at the primary: a
