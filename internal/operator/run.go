@@ -3,9 +3,11 @@
 package operator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -23,7 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
@@ -61,27 +63,39 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	}
 	config = rest.CopyConfig(config)
 	config.QPS, config.Burst = requestsPerSecond, requestsAtOnce
-	mgr, err := newManager(config, options)
+	scheme, err := Scheme()
+	if err != nil {
+		return fmt.Errorf("registering kinds: %w", err)
+	}
+	direct, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	waiting := &probes{waits: "starting"}
+	if err := waiting.serve(ctx, options.ProbeAddress); err != nil {
+		return err
+	}
+	if host, err := os.Hostname(); err == nil && !options.LeaderElect {
+		options.Identity = cmp.Or(options.Identity, host)
+	}
+	this := newInstallation(direct, options, waiting, time.Now)
+	if !this.await(ctx) {
+		return nil
+	}
+	mgr, err := newManager(scheme, config, options)
 	if err != nil {
 		return err
 	}
-	if err := addControllers(ctx, mgr, options); err != nil {
+	if err := mgr.Add(this); err != nil {
+		return fmt.Errorf("adding the watch over key and claim: %w", err)
+	}
+	if err := addControllers(mgr, options, this); err != nil {
 		return err
-	}
-	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
-		return fmt.Errorf("adding the health check: %w", err)
-	}
-	if err := mgr.AddReadyzCheck("ping", healthz.Ping); err != nil {
-		return fmt.Errorf("adding the readiness check: %w", err)
 	}
 	return mgr.Start(ctx)
 }
 
-func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
-	scheme, err := Scheme()
-	if err != nil {
-		return nil, fmt.Errorf("registering kinds: %w", err)
-	}
+func newManager(scheme *runtime.Scheme, config *rest.Config, options Options) (ctrl.Manager, error) {
 	cached, err := cacheOptions(options.WatchNamespaces)
 	if err != nil {
 		return nil, err
@@ -93,13 +107,13 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 			DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}},
 		}},
 		Metrics:                server.Options{BindAddress: options.MetricsAddress},
-		HealthProbeBindAddress: options.ProbeAddress,
+		HealthProbeBindAddress: "0", // see probes
+	}
+	lock, err := newLock(config, options)
+	if err != nil {
+		return nil, err
 	}
 	if options.LeaderElect {
-		lock, err := newLock(config, options)
-		if err != nil {
-			return nil, err
-		}
 		managerOptions.LeaderElection = true
 		managerOptions.LeaderElectionResourceLockInterface = lock
 		managerOptions.LeaderElectionReleaseOnCancel = true
@@ -110,7 +124,10 @@ func newManager(config *rest.Config, options Options) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the manager: %w", err)
 	}
-	return mgr, nil
+	if !options.LeaderElect {
+		err = mgr.Add(manager.RunnableFunc(func(ctx context.Context) error { return beat(ctx, lock) }))
+	}
+	return mgr, err
 }
 
 // cacheOptions keep in memory, of kinds that the whole cluster uses, only the operator's own objects, and of events only
@@ -152,15 +169,11 @@ func dropAnnotations(obj any) (any, error) {
 	return obj, nil
 }
 
-func addControllers(ctx context.Context, mgr ctrl.Manager, options Options) error {
-	// What is needed before the caches run is read, and made, with a client of its own.
+func addControllers(mgr ctrl.Manager, options Options, this *installation) error {
+	// DNSEndpoints are not cached.
 	direct, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme()})
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
-	}
-	identity, err := findIdentity(ctx, direct, options.Namespace)
-	if err != nil {
-		return err
 	}
 	// Name servers outside their zone, or of zones that have no primary of ours, are found through the operator's own
 	// resolvers.
@@ -174,7 +187,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options) erro
 	zoneReconciler := &controllers.DNSZoneReconciler{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder, Zones: zones,
 		NewProvider: newZoneProvider(resolvers, direct, options.Namespace), Namespace: options.Namespace, Now: time.Now, Changed: changed,
-		Serials: verify.Verifier{Resolvers: resolvers},
+		Serials: verify.Verifier{Resolvers: resolvers}, Silent: this.silent.Load,
 	}
 	if err := zoneReconciler.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("adding the DNSZone controller: %w", err)
@@ -187,7 +200,7 @@ func addControllers(ctx context.Context, mgr ctrl.Manager, options Options) erro
 		Servers: map[v1alpha1.EngineName]controllers.Server{
 			v1alpha1.EngineProsody: {Engine: prosody.Engine{}, Image: options.ProsodyImage},
 		},
-		Verifier: verify.Verifier{Resolvers: resolvers}, Signer: identity.signer, Cluster: identity.cluster,
+		Verifier: verify.Verifier{Resolvers: resolvers}, Signer: this.known.signer, Cluster: this.known.cluster,
 		Inbound: checker, Live: engine.Status, Namespace: options.Namespace, Now: time.Now, Checked: checked,
 		Peers: patrol.New(patrol.Wire{Ping: engine.Ping, Hosting: checker}, func(federation types.NamespacedName) {
 			about := &v1alpha1.Federation{ObjectMeta: metav1.ObjectMeta{Namespace: federation.Namespace, Name: federation.Name}}

@@ -10,6 +10,23 @@
   - list
   - watch
 - apiGroups:
+  - apiextensions.k8s.io
+  resourceNames:
+  - federations.xmppfed.io
+  resources:
+  - customresourcedefinitions
+  verbs:
+  - get
+  - patch
+- apiGroups:
+  - coordination.k8s.io
+  resourceNames:
+  - xmppfed-operator
+  resources:
+  - leases
+  verbs:
+  - get
+- apiGroups:
   - events.k8s.io
   resources:
   - events
@@ -133,6 +150,14 @@
   verbs:
   - create
   - get
+- apiGroups:
+  - ""
+  resourceNames:
+  - xmppfed-ownership
+  resources:
+  - secrets
+  verbs:
+  - patch
 - apiGroups:
   - coordination.k8s.io
   resources:

@@ -94,9 +94,12 @@ func chartRules(root string) (map[string]string, error) {
 
 // clusterScopedKinds are the resources, as group/plural, that belong to no namespace: those of Kubernetes itself that
 // the operator has to do with, and our own, as their CRDs say. Events count among them, because those about a
-// cluster-scoped object are written to namespace default.
+// cluster-scoped object are written to namespace default, and so does the lease by which installations in other namespaces show
+// that they are alive.
 func clusterScopedKinds(root string) ([]string, error) {
-	kinds := []string{"/namespaces", "events.k8s.io/events"}
+	kinds := []string{
+		"/namespaces", "events.k8s.io/events", "apiextensions.k8s.io/customresourcedefinitions", "coordination.k8s.io/leases",
+	}
 	crds, err := readCRDs(root)
 	if err != nil {
 		return nil, err
