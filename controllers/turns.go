@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -21,33 +22,54 @@ const (
 	// maxChecks is how many ask all name servers of one zone at the same time. Where one does not answer each takes seconds, so
 	// they are more; what bounds them is that nothing may get lost on the way to those that do answer.
 	maxChecks = 64
-	// maxTurnWait is how long a Federation waits for its turn before it makes room for those in other zones: there are only so many
-	// workers, and a slow primary could have all of them wait. It comes back later, see missedTurn.
-	maxTurnWait = 5 * time.Second
-	// firstTurnRetry is how soon a Federation comes back that had no turn, up to twice that.
-	firstTurnRetry = 2 * time.Second
+	// maxWaiting is how many Federations wait for a turn at the same time, at whatever zone. The other workers are for Federations
+	// that need not wait: slow primaries must not keep all of them.
+	maxWaiting = workers * 3 / 4
+	// maxTurnWait is how long a Federation waits for its turn.
+	maxTurnWait = 30 * time.Second
+	// firstTurnRetry is how soon a Federation comes back that had no turn, up to twice that; lastTurnRetry is how soon it does when
+	// that goes on.
+	firstTurnRetry = 500 * time.Millisecond
+	lastTurnRetry  = 10 * time.Second
 )
 
-// turns at one zone: those who wait get them in the order in which they came.
-type turns struct{ primary, checks chan struct{} }
+// turns at one zone.
+type turns struct{ primary, checks queue }
+
+// queue of those who wait for one of a number of places; they get them in the order in which they came.
+type queue struct {
+	places chan struct{}
+	// waiting counts those who wait in all queues.
+	waiting *atomic.Int64
+}
 
 func (z *Zones) turnsAt(p dns.Provider) turns {
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	apex := p.Apex()
 	if _, found := z.turns[apex]; !found {
-		z.turns[apex] = turns{make(chan struct{}, maxTurns), make(chan struct{}, maxChecks)}
+		z.turns[apex] = turns{queue{make(chan struct{}, maxTurns), &z.waiting}, queue{make(chan struct{}, maxChecks), &z.waiting}}
 	}
 	return z.turns[apex]
 }
 
-// take waits for a turn, for maxTurnWait at most. End gives it to the next; it has to be called unless there was an error.
-func take(ctx context.Context, turns chan struct{}) (end func(), err error) {
+// take waits for a place. End gives it to the next; it has to be called unless there was an error.
+func (q queue) take(ctx context.Context) (end func(), err error) {
+	end = func() { <-q.places }
+	select {
+	case q.places <- struct{}{}:
+		return end, nil
+	default:
+	}
+	defer q.waiting.Add(-1)
+	if q.waiting.Add(1) > maxWaiting {
+		return nil, missedTurn()
+	}
 	late := time.NewTimer(maxTurnWait)
 	defer late.Stop()
 	select {
-	case turns <- struct{}{}:
-		return func() { <-turns }, nil
+	case q.places <- struct{}{}:
+		return end, nil
 	case <-late.C:
 		return nil, missedTurn()
 	case <-ctx.Done():
@@ -55,12 +77,12 @@ func take(ctx context.Context, turns chan struct{}) (end func(), err error) {
 	}
 }
 
-// missedTurn is the outcome of a Federation that had no turn. Nothing was learnt, so what was found before stands; those who had none
-// come back at different moments, and the longer it lasts, the later.
+// missedTurn is the outcome of a Federation that had no turn. Nothing was learnt, so what was found before stands. Those who had none
+// come back at different moments, for all of them at once would miss it again.
 func missedTurn() *outcome.Error {
 	return outcome.Unlearnt(v1alpha1.ReasonPropagationPending, wait.Jitter(firstTurnRetry, 1),
 		"the servers of the zone are slow, and many Federations wait for their turn there; if this lasts, the administrator of the "+
-			"zone looks at the load of its primary").Slowing(rarestTry)
+			"zone looks at the load of its primary").Slowing(lastTurnRetry)
 }
 
 // convergeInTurn makes a zone hold the owner's units, in a turn of its own. The turn ends with the work at the primary: a
@@ -68,7 +90,7 @@ func missedTurn() *outcome.Error {
 func (r *FederationReconciler) convergeInTurn(
 	ctx context.Context, p dns.Provider, owner dns.Owner, units []dns.Unit,
 ) (dns.Result, error) {
-	end, err := take(ctx, r.Zones.turnsAt(p).primary)
+	end, err := r.Zones.turnsAt(p).primary.take(ctx)
 	if err != nil {
 		return dns.Result{}, err
 	}
@@ -78,7 +100,7 @@ func (r *FederationReconciler) convergeInTurn(
 
 // seen asks every authoritative server of a zone what it serves.
 func (r *FederationReconciler) seen(ctx context.Context, p dns.Provider, want []dns.RRset, gone []dns.Key) (verify.Report, error) {
-	end, err := take(ctx, r.Zones.turnsAt(p).checks)
+	end, err := r.Zones.turnsAt(p).checks.take(ctx)
 	if err != nil {
 		return verify.Report{}, err
 	}
@@ -91,13 +113,13 @@ func (z *Zones) reading(p dns.Provider) dns.Provider { return inTurn{p, z.turnsA
 
 type inTurn struct {
 	dns.Provider
-	turns chan struct{}
+	turns queue
 }
 
 func (p inTurn) Unwrap() dns.Provider { return p.Provider }
 
 func (p inTurn) Zone(ctx context.Context) (dns.Zone, error) {
-	end, err := take(ctx, p.turns)
+	end, err := p.turns.take(ctx)
 	if err != nil {
 		return dns.Zone{}, err
 	}
@@ -106,7 +128,7 @@ func (p inTurn) Zone(ctx context.Context) (dns.Zone, error) {
 }
 
 func (p inTurn) Get(ctx context.Context, keys ...dns.Key) ([]dns.RRset, error) {
-	end, err := take(ctx, p.turns)
+	end, err := p.turns.take(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,23 +18,66 @@ import (
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
-func TestTurns_WhoHasNoneMakesRoomForThoseInOtherZones(t *testing.T) {
+// missed checks that an error keeps the condition, and brings the Federation back later and later.
+func missed(t *testing.T, err error) {
+	t.Helper()
+	var late *outcome.Error
+	if !errors.As(err, &late) || !late.Keep || late.Again(0) <= 0 || late.Again(time.Hour) != lastTurnRetry {
+		t.Errorf("got %#v, want what keeps the condition and comes back later and later", err)
+	}
+}
+
+func TestTurns_NobodyWaitsForEverAtASlowPrimary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := make(chan struct{}, 1)
-		end, err := take(t.Context(), turns)
+		q := queue{make(chan struct{}, 1), &atomic.Int64{}}
+		end, err := q.take(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = take(t.Context(), turns) // blocks for ever unless there is a bound
-		var late *outcome.Error
-		if !errors.As(err, &late) || !late.Keep || late.Again(0) <= 0 || late.Again(time.Hour) != rarestTry {
-			t.Errorf("got %#v, want what keeps the condition and comes back later and later", err)
-		}
+		_, err = q.take(t.Context()) // blocks for ever unless there is a bound
+		missed(t, err)
 		end()
-		if end, err = take(t.Context(), turns); err != nil {
+		if end, err = q.take(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		end()
+		if left := q.waiting.Load(); left != 0 {
+			t.Errorf("%d are still counted as waiting", left)
+		}
+	})
+}
+
+func TestTurns_ThoseWhoWaitAtSlowPrimariesLeaveWorkersToOtherZones(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		zones := NewZones(time.Now)
+		slow, busy, idle := dnstest.NewMemory("slow.example"), dnstest.NewMemory("busy.example"), dnstest.NewMemory("idle.example")
+		ctx, stop := context.WithCancel(t.Context())
+		for range maxTurns + maxWaiting {
+			go func() {
+				if _, err := zones.turnsAt(slow).primary.take(ctx); err != nil && ctx.Err() == nil {
+					t.Error(err)
+				}
+			}()
+		}
+		for range maxTurns {
+			if _, err := zones.turnsAt(busy).primary.take(ctx); err != nil {
+				t.Error(err)
+			}
+		}
+		synctest.Wait()
+		began := time.Now()
+		_, err := zones.turnsAt(busy).primary.take(ctx)
+		missed(t, err)
+		if end, err := zones.turnsAt(idle).primary.take(ctx); err != nil {
+			t.Error(err)
+		} else {
+			end()
+		}
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("a worker was kept for %s", waited)
+		}
+		stop()
+		synctest.Wait()
 	})
 }
 

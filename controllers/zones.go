@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -24,6 +25,8 @@ type Zones struct {
 	// brakes outlive the DNSZones: deleting one and creating it again releases nothing as long as the operator lives.
 	brakes map[string]*brake.Brake
 	turns  map[string]turns
+	// waiting counts those who wait for a turn at any zone.
+	waiting atomic.Int64
 }
 
 // zoneAccess is a provider, or why there is none that works.
