@@ -185,7 +185,7 @@ func TestAfterAnOutageOfTheAPIServerEveryFederationIsLookedAtSoon(t *testing.T) 
 		soon  = "15s"
 	)
 	w := newWorldWithZone(t)
-	way := &line{t: t, target: strings.TrimPrefix(kubetest.Config(t).Host, "https://"), address: "127.0.0.1:0"}
+	way := &line{t: t, target: strings.Trim(strings.TrimPrefix(kubetest.Config(t).Host, "https:"), "/"), address: "127.0.0.1:0"}
 	way.connect()
 	t.Cleanup(way.cut)
 	read, checked := w.startController(way.address)

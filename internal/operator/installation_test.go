@@ -5,6 +5,7 @@
 package operator
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -21,7 +22,7 @@ import (
 	"github.com/xmppfed/xmppfed/internal/testkit/kubetest"
 )
 
-// newCluster returns a client of an API server in which no installation of the operator has been yet.
+// newCluster returns a client of an API server in which no installation of the operator has been yet, nor has when the test is over.
 func newCluster(t *testing.T) client.Client {
 	t.Helper()
 	g := gomega.NewWithT(t)
@@ -29,11 +30,16 @@ func newCluster(t *testing.T) client.Client {
 	g.Expect(err).NotTo(gomega.HaveOccurred())
 	c, err := client.New(kubetest.Config(t), client.Options{Scheme: scheme})
 	g.Expect(err).NotTo(gomega.HaveOccurred())
-	crd, _, err := readClaims(t.Context(), c)
-	g.Expect(err).NotTo(gomega.HaveOccurred())
-	before := crd.DeepCopy()
-	delete(crd.Annotations, v1alpha1.AnnotationInstallations)
-	g.Expect(c.Patch(t.Context(), crd, client.MergeFrom(before))).To(gomega.Succeed())
+	forget := func() {
+		ctx := context.Background()
+		crd, _, err := readClaims(ctx, c)
+		g.Expect(err).NotTo(gomega.HaveOccurred())
+		before := crd.DeepCopy()
+		delete(crd.Annotations, v1alpha1.AnnotationInstallations)
+		g.Expect(c.Patch(ctx, crd, client.MergeFrom(before))).To(gomega.Succeed())
+	}
+	forget()
+	t.Cleanup(forget)
 	return c
 }
 
