@@ -143,6 +143,8 @@ func (unreachable) Inbound(context.Context, check.InboundTarget) check.Verdict {
 	return check.Verdict{Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonConnectionRefused, Message: "nobody listens"}
 }
 
+func (unreachable) Access(context.Context, check.AccessTarget) check.Access { return check.Access{} }
+
 // startController runs the controller of Federations, with caches and watches, at the end of a line to the API server.
 func (w *world) startController(address string) (*looks, chan event.TypedGenericEvent[*v1alpha1.Federation]) {
 	w.t.Helper()
