@@ -161,6 +161,14 @@
   verbs:
   - patch
 - apiGroups:
+  - ""
+  resourceNames:
+  - xmppfed-ownership
+  resources:
+  - secrets
+  verbs:
+  - patch
+- apiGroups:
   - coordination.k8s.io
   resources:
   - leases
