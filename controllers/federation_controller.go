@@ -142,7 +142,7 @@ func (r *FederationReconciler) reconcile(ctx context.Context, req ctrl.Request) 
 		}
 		s.before.ObjectMeta = *fed.ObjectMeta.DeepCopy()
 	}
-	err = r.runSteps(ctx, s)
+	err := r.runSteps(ctx, s)
 	return r.finish(ctx, s, errors.Join(err, r.findFormerZones(ctx, s)))
 }
 

@@ -150,7 +150,7 @@ func (r *FederationReconciler) findFormerZones(ctx context.Context, s *scope) er
 	}
 	former := slices.DeleteFunc(result.found, func(zone string) bool { return slices.Contains(s.fed.Status.Zones, zone) })
 	if len(former) > 0 {
-		s.again = recheckCache
+		s.again = firstConflict
 		if err := r.noteZones(ctx, s, former); err != nil {
 			return err
 		}

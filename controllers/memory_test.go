@@ -34,8 +34,8 @@ func newForgetful(t *testing.T) (*FederationReconciler, *v1alpha1.Federation) {
 	r.verdicts.begin(fed.UID)
 	r.access.begin(fed.UID)
 	r.signings.begin(fed.UID)
-	r.lasting.note(fed.UID, map[string]finding{
-		v1alpha1.ConditionServerReady: {err: outcome.Waiting("Reason", time.Second, "soon").Slowing(time.Minute)},
+	r.lasting.note(fed.UID, fed.Generation, map[string]finding{
+		v1alpha1.ConditionServerReady: {err: outcome.Waiting("Reason", time.Second, "soon")},
 	}, time.Now())
 	if _, err := r.retries.settle(retryRequest, ctrl.Result{}, errStale); err != nil {
 		t.Fatal(err)

@@ -80,9 +80,11 @@ func (q queue) take(ctx context.Context) (end func(), err error) {
 // missedTurn is the outcome of a Federation that had no turn. Nothing was learnt, so what was found before stands. Those who had none
 // come back at different moments, for all of them at once would miss it again.
 func missedTurn() *outcome.Error {
-	return outcome.Unlearnt(v1alpha1.ReasonPropagationPending, wait.Jitter(firstTurnRetry, 1),
+	missed := outcome.Unlearnt(v1alpha1.ReasonPropagationPending,
 		"the servers of the zone are slow, and many Federations wait for their turn there; if this lasts, the administrator of the "+
-			"zone looks at the load of its primary").Slowing(lastTurnRetry)
+			"zone looks at the load of its primary")
+	missed.After, missed.AtMost = wait.Jitter(firstTurnRetry, 1), lastTurnRetry
+	return missed
 }
 
 // convergeInTurn makes a zone hold the owner's units, in a turn of its own. The turn ends with the work at the primary: a
