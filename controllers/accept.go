@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,11 +18,9 @@ import (
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
-// recheckConflict is how often a Federation that is kept out looks again, should a change have been missed.
-const recheckConflict = 5 * time.Minute
-
 // accept decides whether the spec can be carried out at all.
 func (r *FederationReconciler) accept(ctx context.Context, s *scope) (finding, error) {
+	s.fed.Status.DNSOwner = r.owner(s.fed).ID
 	var zones v1alpha1.DNSZoneList
 	if err := r.List(ctx, &zones); err != nil {
 		return finding{}, fmt.Errorf("listing DNSZones: %w", err)
@@ -35,7 +32,8 @@ func (r *FederationReconciler) accept(ctx context.Context, s *scope) (finding, e
 	if refused != nil {
 		return finding{}, refused
 	}
-	if refused, err = r.findRival(ctx, s.fed, zones.Items); err != nil {
+	s.apexes, s.adoptable = apexes, claims.Adoptable(zones.Items)
+	if refused, err = r.contend(ctx, s, zones.Items); err != nil {
 		return finding{}, err
 	}
 	if refused != nil {
@@ -49,7 +47,6 @@ func (r *FederationReconciler) accept(ctx context.Context, s *scope) (finding, e
 	} else if err != nil {
 		return finding{}, fmt.Errorf("checking the spec against the engine: %w", err)
 	}
-	s.apexes, s.adoptable = apexes, claims.Adoptable(zones.Items)
 	if err := r.noteFormer(ctx, s); err != nil {
 		return finding{}, err
 	}
@@ -67,28 +64,4 @@ func (r *FederationReconciler) placeNames(
 	}
 	apexes, refused := claims.Place(names, from, namespace.Labels, zones)
 	return apexes, refused, nil
-}
-
-// findRival finds a Federation that has one of the names and keeps this one out.
-func (r *FederationReconciler) findRival(
-	ctx context.Context, fed *v1alpha1.Federation, zones []v1alpha1.DNSZone,
-) (*outcome.Error, error) {
-	mayPublish := func(rival *v1alpha1.Federation) (bool, error) {
-		_, refused, err := r.placeNames(ctx, rival.Namespace, desired.Claims(rival), zones)
-		return refused == nil, err
-	}
-	for _, name := range desired.Claims(fed) {
-		var wanting v1alpha1.FederationList
-		if err := r.List(ctx, &wanting, client.MatchingFields{indexClaims: name}); err != nil {
-			return nil, fmt.Errorf("listing Federations that claim %s: %w", name, err)
-		}
-		rival, err := claims.Rival(fed, name, wanting.Items, mayPublish)
-		if err != nil {
-			return nil, err
-		}
-		if rival != nil {
-			return claims.Claimed(fed, rival, name).Every(recheckConflict), nil
-		}
-	}
-	return nil, nil
 }

@@ -187,7 +187,7 @@ func TestAZoneThatSaysNothingOfABrakeLetsFiveGoHoweverOftenTheOperatorDies(t *te
 	w.Expect(status.Lost[0].Time.Time).To(gomega.BeTemporally("==", w.now))
 
 	w.reconcile("f")
-	w.Expect(w.paused().Message).To(gomega.And(gomega.ContainSubstring("5 Federations lost records"),
+	w.Expect(w.paused().Message).To(gomega.And(gomega.ContainSubstring("5 Federations of one namespace"),
 		gomega.MatchRegexp(`[12] more are held back \(chat-.*/`)))
 	w.Expect(w.getZone("cupdomain-com").Status.Brake.Waiting).To(gomega.BeNumerically(">=", 1))
 	w.restartWithZones()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
@@ -31,6 +32,10 @@ type scope struct {
 	apexes map[string]string
 	// adoptable are the apexes whose DNSZone lets records of others be taken over.
 	adoptable map[string]bool
+	// giving are the owners of this cluster that hand names over to the Federation.
+	giving []string
+	// foreign are records that are wanted and turned out to be another owner's.
+	foreign []dns.RRset
 	// former is what former hosts still have, by the apex of its zone.
 	former map[string][]dns.Unit
 	// leftover are records in zones that people write to which are no longer wanted but may still stand.
@@ -107,6 +112,9 @@ func (s *scope) requeueAfter() time.Duration {
 	soonest := s.recheck
 	if interval := s.fed.Spec.Verification.Interval.Duration; soonest == 0 && !s.fed.Spec.Suspend {
 		soonest = interval
+	}
+	if !equality.Semantic.DeepEqual(s.before.Status.Conflicts, s.fed.Status.Conflicts) {
+		return firstConflict // it may not be accepted any more, or may be again
 	}
 	for _, after := range []time.Duration{s.tlsa.after, s.again, s.deadline} {
 		if after > 0 && (soonest == 0 || after < soonest) {

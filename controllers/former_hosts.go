@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/claims"
 	"github.com/xmppfed/xmppfed/internal/clock"
 	"github.com/xmppfed/xmppfed/internal/desired"
 	"github.com/xmppfed/xmppfed/internal/dns"
@@ -20,7 +21,8 @@ import (
 
 // When the host name changes, service records that name the former one are still in caches, and in zones that could not
 // be written yet. So the former host keeps its addresses until no service record names it any more anywhere, and then for
-// as long as resolvers may have one cached.
+// as long as resolvers may have one cached. Only where Federations wait for each other's former hosts in a circle do they let go of
+// these at once.
 
 // formerHosts are the hosts that keep their addresses beside the one of the given name, the oldest first: those of status
 // whose time is not over, and the one that status names if it is another and has addresses.
@@ -80,13 +82,18 @@ func (r *FederationReconciler) keepFormerHosts(ctx context.Context, s *scope) er
 	if err := r.List(ctx, &zones); err != nil {
 		return fmt.Errorf("listing DNSZones: %w", err)
 	}
+	deadlocked, err := claims.Deadlocked(s.fed, func(owner string) (*v1alpha1.Federation, error) { return r.byOwner(ctx, owner) })
+	if err != nil {
+		return err
+	}
 	var kept []v1alpha1.FormerHost
 	for _, former := range s.fed.Status.FormerHosts {
 		apexes, refused, err := r.placeNames(ctx, s.fed.Namespace, []string{former.Hostname}, zones.Items)
 		if err != nil {
 			return err
 		}
-		if apex := apexes[former.Hostname]; refused == nil && r.canKeep(s.fed, former.Hostname, apex) {
+		free := refused == nil && !slices.Contains(deadlocked, former.Hostname)
+		if apex := apexes[former.Hostname]; free && r.canKeep(s.fed, former.Hostname, apex) {
 			kept = append(kept, former)
 			s.former[apex] = append(s.former[apex], formerUnit(s, former))
 		}
@@ -128,7 +135,7 @@ func (r *FederationReconciler) converge(
 ) (result dns.Result, err error) {
 	former := s.former[apex]
 	for keep := len(former); keep >= 0; keep-- {
-		result, err = r.convergeInTurn(ctx, provider, r.owner(s.fed), slices.Concat(units, former[:keep]))
+		result, err = r.convergeInTurn(ctx, provider, r.recipientOf(s), slices.Concat(units, former[:keep]))
 		if err == nil {
 			s.letGo(apex, keep)
 			return result, nil

@@ -62,6 +62,7 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 	}
 	s.fed.Status.Records = recordStatuses(s.withFormer(wanted), reports, s.before.Status.Records)
 	s.fed.Status.Records = append(s.fed.Status.Records, leftoverStatuses(s.leftover)...)
+	s.disown()
 	r.noteTLSA(s, reports[s.apexes[desired.Hostname(s.fed)]])
 	if first != nil {
 		return finding{}, first
@@ -140,9 +141,11 @@ func (r *FederationReconciler) publishIn(ctx context.Context, s *scope, apex str
 		now, later := advisable(units, s.before.Status.Records)
 		s.withheld = append(s.withheld, keysOf(recordsOf(later))...)
 		_, err := r.converge(ctx, s, provider, apex, now)
+		s.noteHolder(apex, units, err)
 		return r.watch(ctx, s, provider, apex, recordsOf(now, s.former[apex]), recordsOf(later), err)
 	}
 	result, err := r.converge(ctx, s, provider, apex, units)
+	s.noteHolder(apex, units, err)
 	s.withheld = append(s.withheld, result.Withheld...)
 	want := without(recordsOf(units, s.former[apex]), result.Withheld)
 	if err != nil {

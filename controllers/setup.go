@@ -36,6 +36,8 @@ const (
 	indexSecrets    = "secrets"
 	indexConfigMaps = "configMaps"
 	indexZones      = "zones"
+	indexConflicts  = "conflicts"
+	indexOwner      = "owner"
 )
 
 // Fields by which DNSZones are indexed in the cache.
@@ -59,6 +61,8 @@ func IndexFederations(ctx context.Context, indexer client.FieldIndexer) error {
 		indexClaims:     desired.Claims,
 		indexSecrets:    referredSecrets,
 		indexConfigMaps: referredConfigMaps,
+		indexConflicts:  conflictOwners,
+		indexOwner:      func(fed *v1alpha1.Federation) []string { return []string{fed.Status.DNSOwner} },
 		indexZones:      func(fed *v1alpha1.Federation) []string { return fed.Status.Zones },
 	}
 	for field, values := range indexes {
@@ -137,7 +141,7 @@ func (r *FederationReconciler) SetupWithManager(
 		Owns(&networkingv1.NetworkPolicy{}, builder.OnlyMetadata).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(ofPod)).
 		Watches(&corev1.Event{}, handler.EnqueueRequestsFromMapFunc(r.warned), builder.WithPredicates(observe.News)).
-		Watches(&v1alpha1.Federation{}, handler.EnqueueRequestsFromMapFunc(r.rivals), specChanged).
+		Watches(&v1alpha1.Federation{}, handler.EnqueueRequestsFromMapFunc(r.rivals), builder.WithPredicates(stakeChanged())).
 		Watches(&v1alpha1.DNSZone{}, handler.EnqueueRequestsFromMapFunc(r.inZone), specChanged).
 		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.inNamespace), labelsChanged).
 		WatchesMetadata(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.referring(indexSecrets))).
@@ -176,22 +180,20 @@ func ofPod(_ context.Context, pod client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: client.ObjectKey{Namespace: pod.GetNamespace(), Name: name}}}
 }
 
-// rivals are the Federations that want a name which obj has, or had until now.
-func (r *FederationReconciler) rivals(ctx context.Context, obj client.Object) []reconcile.Request {
-	fed := obj.(*v1alpha1.Federation)
+// inNamespace are the Federations of a namespace, and those that want one of their names.
+func (r *FederationReconciler) inNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
+	var inside v1alpha1.FederationList
+	if err := r.List(ctx, &inside, client.InNamespace(namespace.GetName())); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "listing Federations", "namespace", namespace.GetName())
+		return nil
+	}
 	var requests []reconcile.Request
-	for _, name := range desired.Claims(fed) {
-		for _, request := range r.list(ctx, client.MatchingFields{indexClaims: name}) {
-			if request.NamespacedName != client.ObjectKeyFromObject(fed) && !slices.Contains(requests, request) {
-				requests = append(requests, request)
-			}
-		}
+	for i := range inside.Items {
+		fed := &inside.Items[i]
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(fed)})
+		requests = append(requests, r.rivals(ctx, fed)...)
 	}
 	return requests
-}
-
-func (r *FederationReconciler) inNamespace(ctx context.Context, namespace client.Object) []reconcile.Request {
-	return r.list(ctx, client.InNamespace(namespace.GetName()))
 }
 
 func (r *FederationReconciler) referring(index string) handler.MapFunc {

@@ -25,6 +25,14 @@ func (r *FederationReconciler) recipient(fed *v1alpha1.Federation) string {
 	return ""
 }
 
+// recipientOf is the Federation as an owner that accepts what others of this cluster hand over to it. The signature of our key proves
+// an offer; that both the specs say so at this time, and that the namespace may publish the names, was found out before.
+func (r *FederationReconciler) recipientOf(s *scope) dns.Owner {
+	owner := r.owner(s.fed)
+	owner.AcceptFrom = s.giving
+	return owner
+}
+
 // handOver offers what the Federation has in the DNS to a Federation of another cluster, and tells how far that is.
 func (r *FederationReconciler) handOver(ctx context.Context, s *scope) (finding, error) {
 	wanted := map[string][]dns.Unit{}
@@ -48,13 +56,29 @@ func (r *FederationReconciler) handOver(ctx context.Context, s *scope) (finding,
 				"which leaves the records of others alone; to publish from here again, have them handed back, and take "+
 				"spec.dns.transferTo out", to).Every(recheckConflict)
 	}
+	taker, err := r.byOwner(ctx, to)
+	if err != nil {
+		return finding{}, err
+	}
 	s.lookAgain("transfer", recheckTransfer)
 	return finding{
 		reason: v1alpha1.ReasonTransferOffered,
-		message: fmt.Sprintf("%d record sets are offered to owner %s and stay as they are until it accepts them: its Federation has to "+
-			"want these names, and spec.takeover of its DNSZone to be Allow; to withdraw the offer take spec.dns.transferTo out",
-			len(offered), to),
+		message: fmt.Sprintf("%d record sets are offered to owner %s and stay as they are until it accepts them: %s; to withdraw the offer "+
+			"take spec.dns.transferTo out", len(offered), to, stepsOf(s.fed, taker)),
 	}, nil
+}
+
+// stepsOf says what the Federation that is to have the names has to do; nil if it is not in this cluster.
+func stepsOf(giver, taker *v1alpha1.Federation) string {
+	const wait = "has to want these names, and accepts them by itself as soon as it can serve them, which its conditions tell of"
+	switch {
+	case taker == nil:
+		return "its Federation, in another cluster, has to want these names, and spec.takeover of its DNSZone to be Allow"
+	case taker.Namespace == giver.Namespace:
+		return "Federation " + taker.Name + " " + wait
+	default:
+		return "its Federation, in another namespace, " + wait
+	}
 }
 
 // offer what the Federation has in each of some zones. It returns the record sets that are not accepted yet.

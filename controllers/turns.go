@@ -100,6 +100,18 @@ func (r *FederationReconciler) convergeInTurn(
 	return dns.Converge(ctx, p, r.Signer, owner, units)
 }
 
+// holdersInTurn reads who has some names in a zone, in a turn of its own.
+func (r *FederationReconciler) holdersInTurn(
+	ctx context.Context, p dns.Provider, owner dns.Owner, names []string,
+) (map[string]dns.Holder, error) {
+	end, err := take(ctx, r.Zones.turnsAt(p).primary)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	return dns.Holders(ctx, p, r.Signer, owner, names)
+}
+
 // seen asks every authoritative server of a zone what it serves.
 func (r *FederationReconciler) seen(ctx context.Context, p dns.Provider, want []dns.RRset, gone []dns.Key) (verify.Report, error) {
 	end, err := r.Zones.turnsAt(p).checks.take(ctx)

@@ -7,8 +7,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // AnnotationBrakeReleasedUntil on a DNSZone is a time (RFC 3339) until which its brake is released.
 const AnnotationBrakeReleasedUntil = "xmppfed.io/brake-released-until"
 
-// RemovalBrake limits how many Federations lose records of a zone within ten minutes: the larger of a number and a share,
-// but never more than 1000.
+// RemovalBrake limits how many Federations of one namespace lose records of a zone within ten minutes: the larger of a number
+// and a share. All namespaces but the one that lost most may lose as many together. It is never more than 1000 in all.
 type RemovalBrake struct {
 	// Federations that may lose records in any case.
 	//
@@ -29,7 +29,8 @@ type RemovalBrake struct {
 
 // RemovalBrakeStatus is what the brake of a zone counted and what it holds back.
 type RemovalBrakeStatus struct {
-	// Limit is how many Federations may lose records within ten minutes. Absent: any number, as the brake is off or released.
+	// Limit is how many Federations of one namespace, and once more of all others together, may lose records within ten minutes.
+	// Absent: any number, as the brake is off or released.
 	//
 	// +optional
 	Limit int32 `json:"limit,omitempty"`

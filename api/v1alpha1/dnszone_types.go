@@ -74,8 +74,8 @@ type DNSZoneSpec struct {
 	// +kubebuilder:validation:Enum=Allow;Deny
 	Takeover TakeoverPolicy `json:"takeover,omitempty"`
 
-	// Brake on removals: at most as many Federations as it says lose records within ten minutes, so that a mistake in what
-	// manages them can be undone. The annotation xmppfed.io/brake-released-until with a time (RFC 3339) releases it until then.
+	// Brake on removals: of one namespace at most as many Federations as it says lose records within ten minutes, and as many of all
+	// others together, so that a mistake in what manages them can be undone and no team holds up another. The annotation xmppfed.io/brake-released-until with a time (RFC 3339) releases it until then.
 	//
 	// +optional
 	// +kubebuilder:default={}

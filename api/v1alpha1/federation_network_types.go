@@ -233,15 +233,15 @@ type DNSSpec struct {
 	// +optional
 	Shared bool `json:"shared,omitempty"`
 
-	// TransferTo is the owner, by its status.dnsOwner, of a Federation in another cluster that is to have this one's names:
-	// they never stop answering meanwhile. As long as it is set the operator changes no records; it offers them until that
-	// Federation, which has to want the names, and whose DNSZone has to allow takeover, has accepted them in one update. Take
-	// it out before that to withdraw the offer. Deletion waits until the service records are accepted. To name this
+	// TransferTo is the owner, by its status.dnsOwner, of a Federation in this or another cluster that is to have this one's
+	// names: they never stop answering meanwhile. As long as it is set the operator changes no records; it offers them until that
+	// Federation, which has to want the names, and in another cluster a DNSZone that allows takeover, has accepted them in one
+	// update. Take it out before that to withdraw the offer. Deletion waits until the service records are accepted. To name this
 	// Federation itself has no effect.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=40
-	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[a-z0-9]{8,40}$')",message="must be the status.dnsOwner of a Federation in another cluster, for example 9f86d081884c7d65900a; copy it from there"
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^[a-z0-9]{8,40}$')",message="must be the status.dnsOwner of another Federation, for example 9f86d081884c7d65900a; copy it from there"
 	TransferTo string `json:"transferTo,omitempty"`
 }
 

@@ -59,10 +59,18 @@ type FederationStatus struct {
 	FormerPorts []FormerPort `json:"formerPorts,omitempty"`
 
 	// DNSOwner tells this Federation's records from every other's: a hash over cluster, namespace and name, which stands in
-	// its ownership records.
+	// its ownership records. It is known before the Federation is accepted, so that another one can name it in
+	// spec.dns.transferTo.
 	//
 	// +optional
 	DNSOwner string `json:"dnsOwner,omitempty"`
+
+	// Conflicts are names that the Federation wants and another Federation of this cluster has in the DNS, as its ownership record
+	// says. That Federation, as long as it wants the name too, comes first.
+	//
+	// +optional
+	// +listType=atomic
+	Conflicts []NameConflict `json:"conflicts,omitempty"`
 
 	// Records that the Federation wants in the DNS, with their state; and, where people write, those that they still have to
 	// remove.
@@ -118,6 +126,19 @@ type FederationStatus struct {
 	//
 	// +optional
 	ServiceRecordsWithdrawn *metav1.Time `json:"serviceRecordsWithdrawn,omitempty"`
+}
+
+// NameConflict is a name that another owner has in the DNS.
+type NameConflict struct {
+	// Name that both want: a domain, its group chat, or the host name.
+	//
+	// +required
+	Name string `json:"name"`
+
+	// Owner that has it, as in status.dnsOwner of its Federation.
+	//
+	// +required
+	Owner string `json:"owner"`
 }
 
 // MaxFormerHosts is how many former hosts are remembered; the oldest go first.

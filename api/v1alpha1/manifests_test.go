@@ -21,7 +21,7 @@ func list(n int, format string) string {
 const (
 	notDNSName      = "must be a lower-case DNS name in A-label form without wildcard, trailing dot or port; write for example"
 	notRecordName   = "must be a lower-case DNS name without wildcard or trailing dot; write for example _xmpp-server._tcp.cupdomain.com"
-	notOwner        = "must be the status.dnsOwner of a Federation in another cluster, for example 9f86d081884c7d65900a; copy it from there"
+	notOwner        = "must be the status.dnsOwner of another Federation, for example 9f86d081884c7d65900a; copy it from there"
 	notServer       = "must be an IP address with a port; write for example 203.0.113.53:53"
 	notSecret       = "must be the name of a Secret"
 	notDuration     = "must be a duration from 10s to 24h, for example 5m"

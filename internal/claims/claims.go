@@ -91,69 +91,6 @@ func Namespaces(zone *v1alpha1.DNSZone) (labels.Selector, error) {
 	return metav1.LabelSelectorAsSelector(allowed.Selector.LabelSelector())
 }
 
-// Rival finds among Federations that want a name the one that has it and keeps fed out; nil when there is none. MayPublish
-// tells whether one may publish all its names: whoever may not can't keep a name from those who may, unless it came far
-// enough with it to have it.
-func Rival(
-	fed *v1alpha1.Federation, name string, others []v1alpha1.Federation, mayPublish func(*v1alpha1.Federation) (bool, error),
-) (*v1alpha1.Federation, error) {
-	for i := range others {
-		rival := &others[i]
-		itself := rival.Namespace == fed.Namespace && rival.Name == fed.Name
-		if itself || !precedes(rival, fed, name) {
-			continue
-		}
-		if may, err := mayPublish(rival); err != nil || may || holdOn(rival, name) > wants {
-			return rival, err
-		}
-	}
-	return nil, nil
-}
-
-// Claimed tells who has the name; across namespaces only that somebody has it.
-func Claimed(fed, rival *v1alpha1.Federation, name string) *outcome.Error {
-	holder := "a Federation in another namespace"
-	if rival.Namespace == fed.Namespace {
-		holder = "Federation " + rival.Name
-	}
-	return outcome.Stalled(v1alpha1.ReasonDomainClaimed,
-		"%s belongs to %s; take it out of this Federation, or have that one deleted or changed, "+
-			"after which this one takes over by itself", name, holder)
-}
-
-// precedes tells whether a comes before b for a name: whoever has it in the DNS, where only one can, else whoever was
-// accepted with it, else the older.
-func precedes(a, b *v1alpha1.Federation, name string) bool {
-	if holdA, holdB := holdOn(a, name), holdOn(b, name); holdA != holdB {
-		return holdA > holdB
-	}
-	return Older(a, b)
-}
-
-// hold is how far a Federation came with a name.
-type hold int
-
-const (
-	wants hold = iota
-	accepted
-	published
-)
-
-func holdOn(fed *v1alpha1.Federation, name string) hold {
-	service := dns.Display(dns.SRVRecord(dns.ServiceXMPPServer, name, 0).Name)
-	strongest := wants
-	for _, record := range fed.Status.Records {
-		switch {
-		case record.Name != service && record.Name != name:
-			continue
-		case record.State == v1alpha1.RecordPublished:
-			return published
-		}
-		strongest = accepted
-	}
-	return strongest
-}
-
 // Older tells whether a was created before b; those of one second have an order nevertheless.
 func Older(a, b metav1.Object) bool {
 	at, bt := a.GetCreationTimestamp(), b.GetCreationTimestamp()

@@ -3,7 +3,6 @@
 package claims_test
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -63,62 +62,6 @@ func TestTheZoneThatHoldsANameDecidesWhoMayPublishIt(t *testing.T) {
 				t.Errorf("got %v, want %s", refused, test.reason)
 			}
 		})
-	}
-}
-
-func federation(namespace, name string, second int, state v1alpha1.RecordState) v1alpha1.Federation {
-	fed := v1alpha1.Federation{ObjectMeta: made(namespace, name, second)}
-	if state != "" {
-		fed.Status.Records = []v1alpha1.RecordStatus{{Name: "_xmpp-server._tcp.a.example", Type: "SRV", State: state}}
-	}
-	return fed
-}
-
-func TestANameBelongsToOneFederation(t *testing.T) {
-	for name, test := range map[string]struct {
-		fed, other v1alpha1.Federation
-		barred     bool // the other may not publish
-		kept       bool
-	}{
-		"itself is no rival":               {fed: federation("chat", "a", 1, ""), other: federation("chat", "a", 0, "")},
-		"the older":                        {fed: federation("chat", "a", 1, ""), other: federation("chat", "b", 0, ""), kept: true},
-		"not the younger":                  {fed: federation("chat", "a", 0, ""), other: federation("chat", "b", 1, "")},
-		"of one second only one":           {fed: federation("chat", "b", 0, ""), other: federation("chat", "a", 0, ""), kept: true},
-		"the younger that has published":   {fed: federation("chat", "a", 0, ""), other: federation("chat", "b", 1, v1alpha1.RecordPublished), kept: true},
-		"not who was only accepted before": {fed: federation("chat", "a", 1, v1alpha1.RecordPublished), other: federation("chat", "b", 0, v1alpha1.RecordPending)},
-		"not who may not publish":          {fed: federation("chat", "a", 1, ""), other: federation("chat", "b", 0, ""), barred: true},
-		"who may no longer, but has it":    {fed: federation("chat", "a", 1, ""), other: federation("chat", "b", 0, v1alpha1.RecordPending), barred: true, kept: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			rival, err := claims.Rival(&test.fed, "a.example", []v1alpha1.Federation{test.other},
-				func(*v1alpha1.Federation) (bool, error) { return !test.barred, nil })
-			if err != nil || (rival != nil) != test.kept {
-				t.Errorf("got %v, %v; want to be kept out: %v", rival, err, test.kept)
-			}
-		})
-	}
-}
-
-func TestWhoCanNotBeJudgedIsAnError(t *testing.T) {
-	unknown := errors.New("unknown")
-	fed, other := federation("chat", "a", 1, ""), federation("chat", "b", 0, "")
-	if _, err := claims.Rival(&fed, "a.example", []v1alpha1.Federation{other}, func(*v1alpha1.Federation) (bool, error) {
-		return false, unknown
-	}); !errors.Is(err, unknown) {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestAcrossNamespacesOnlyThatANameIsTakenIsTold(t *testing.T) {
-	fed := federation("chat", "a", 1, "")
-	for namespace, want := range map[string]string{
-		"chat":   "a.example belongs to Federation b; take it out of this Federation, or have that one deleted or changed, after which this one takes over by itself",
-		"secret": "a.example belongs to a Federation in another namespace; take it out of this Federation, or have that one deleted or changed, after which this one takes over by itself",
-	} {
-		other := federation(namespace, "b", 0, "")
-		if got := claims.Claimed(&fed, &other, "a.example").Message; got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
 	}
 }
 

@@ -112,7 +112,7 @@ func (r *run) converge(ctx context.Context) (Result, error) {
 		}
 		next, conflict := r.plan()
 		if conflict != nil {
-			return result, r.nameExternalDNS(ctx, conflict)
+			return result, r.nameOwner(ctx, conflict)
 		}
 		if err := r.checkAdopted(ctx, next.adopted); err != nil {
 			return result, err

@@ -22,11 +22,21 @@ type Error struct {
 	// Records are those that people have to create or change, or to remove, with v1alpha1.ReasonRecordsToCreate and
 	// v1alpha1.ReasonRecordsToRemove.
 	Records []RRset
+	// Holder is who has the name instead, with v1alpha1.ReasonOwnershipConflict.
+	Holder Holder
 	// Err is the cause, for logs. It may be nil.
 	Err error
 
 	// inTheWay is the record of RecordExistsUnowned.
 	inTheWay Key
+}
+
+// Holder is the owner that has a name which another one wants.
+type Holder struct {
+	// Name that both want, without trailing dot, and its Owner.
+	Name, Owner string
+	// Ours is set when our key signed the ownership record: the owner is another Federation of the same operator.
+	Ours bool
 }
 
 // Error is the message and, where there is one, the cause.

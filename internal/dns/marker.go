@@ -37,6 +37,9 @@ type Owner struct {
 	// Anchors are names in the zone that the owner may have although its index doesn't list them, because somebody removed that.
 	// They are dealt with as if it did.
 	Anchors []string
+	// AcceptFrom are owners that hand over to this one and whose ownership records our own key signs: other Federations of the same
+	// operator. What they offer may be accepted although no unit lets what others offer be.
+	AcceptFrom []string
 }
 
 // marker is the content of an ownership record. It says who owns the record sets in keys, and it is the only journal of
@@ -93,11 +96,7 @@ func WithOwnership(owner Owner, apex string, records []Key) []Key {
 	}
 	all := slices.Clone(records)
 	for _, k := range records {
-		anchor := k.Name
-		for strings.HasPrefix(anchor, "_") {
-			_, anchor, _ = strings.Cut(anchor, ".")
-		}
-		if guard := markerKey(anchor); !slices.Contains(all, guard) {
+		if guard := markerKey(Bare(k.Name)); !slices.Contains(all, guard) {
 			all = append(all, guard)
 		}
 	}

@@ -17,6 +17,14 @@ func Display(name string) string {
 	return strings.TrimSuffix(name, ".")
 }
 
+// Bare is the name that a record is about: without the leading labels that begin with an underscore (RFC 8552).
+func Bare(name string) string {
+	for strings.HasPrefix(name, "_") {
+		_, name, _ = strings.Cut(name, ".")
+	}
+	return name
+}
+
 // InZone tells whether name is the apex or lies below it. Labels are compared as a whole: fooexample.com does not lie
 // in example.com.
 func InZone(name, apex string) bool {

@@ -28,9 +28,12 @@ func (r *run) checkAdopted(ctx context.Context, keys []Key) error {
 	return nil
 }
 
-// nameExternalDNS says so when the record in the way is ExternalDNS'.
-func (r *run) nameExternalDNS(ctx context.Context, conflict *Error) error {
+// nameOwner says whose the record in the way is, if that is another owner, who has it under another anchor, or ExternalDNS.
+func (r *run) nameOwner(ctx context.Context, conflict *Error) error {
 	if conflict.inTheWay.Name != "" {
+		if theirs, err := r.otherOwner(ctx, conflict.inTheWay); err == nil && theirs != nil {
+			return theirs
+		}
 		if theirs, err := r.externalDNS(ctx, conflict.inTheWay); err == nil && theirs != nil {
 			return theirs
 		}
@@ -40,16 +43,13 @@ func (r *run) nameExternalDNS(ctx context.Context, conflict *Error) error {
 
 // otherOwner looks whether another owner has the record, under the anchor that we want or under one above it.
 func (r *run) otherOwner(ctx context.Context, k Key) (*Error, error) {
-	var places []Key
-	for name := k.Name; name != "" && InZone(name, r.apex); _, name, _ = strings.Cut(name, ".") {
-		places = append(places, markerKey(name))
-	}
+	places := r.placesAbove(k.Name)
 	if err := r.get(ctx, places); err != nil {
 		return nil, err
 	}
 	for _, place := range places {
 		if g := r.guard(place); g.others() && slices.Contains(g.marker.keys, k) {
-			return conflictError(g, r.owner, r.apex), nil
+			return r.holding(g, Bare(k.Name), conflictError(g, r.owner, r.apex)), nil
 		}
 	}
 	return nil, nil

@@ -20,8 +20,9 @@ import "slices"
 //	                 |        |                                                           | absent, or as read when taken
 //	                 |        |                                                           | over, no CNAME where written
 //	ours             | no     | release: drop it and all that it lists                    | record unchanged
-//	another owner's, | yes    | accept, where the unit lets us (else OwnershipConflict):  | record unchanged, new sets that
-//	who offers it    |        | write it and the records, drop what is not wanted         | it does not list absent, no CNAME
+//	another owner's, | yes    | accept, where the unit lets us, or Owner.AcceptFrom and   | record unchanged, new sets that
+//	who offers it    |        | our signature do (else OwnershipConflict): write it and   | it does not list absent, no CNAME
+//	                 |        | the records, drop what is not wanted                      |
 //	another owner's  | yes    | OwnershipConflict                                         | -
 //	another owner's  | no     | nothing                                                   | -
 //	ours, but forged | any    | OwnershipLost                                             | -
@@ -217,13 +218,13 @@ func (p planner) checkGuard(g guard, wanted bool) *Error {
 	case g.standing == standingShared && wanted && !shared, g.standing == standingOurs && len(g.members) > 0 && wanted && !shared:
 		return sharedError(g, p.apex)
 	case g.others() && wanted && shared:
-		return aloneError(g, p.apex)
+		return p.holding(g, anchor, aloneError(g, p.apex))
 	case g.standing == standingOurs && g.marker.shared && wanted && !shared:
 		return p.checkAlone(g, anchor)
 	case g.standing == standingOther && wanted:
-		return conflictError(g, p.owner, p.apex)
-	case g.standing == standingOffered && wanted && !p.want.accept[anchor]:
-		return notAllowedError(g, p.apex)
+		return p.holding(g, anchor, conflictError(g, p.owner, p.apex))
+	case g.standing == standingOffered && wanted && !p.want.accept[anchor] && !p.offeredByOurs(g):
+		return p.holding(g, anchor, notAllowedError(g, p.apex))
 	case g.standing == standingJunk && wanted && p.strict && g.listed:
 		return lostError(g.key, g.key, p.apex)
 	case g.standing == standingJunk && wanted && p.strict:
@@ -241,8 +242,9 @@ type builder struct {
 	plan plan
 }
 
-// hold notes what an ownership record gives us: all that it lists, if it is ours. Of what another owner offers it is what
-// we want, and what can't but belong to the anchor: nobody but that owner can tell whether it signed the list.
+// hold notes what an ownership record gives us: all that it lists, if it is ours, or signed by our key for another owner that
+// we accept from. Of what anybody else offers it is what we want, and what can't but belong to the anchor: nobody but that owner
+// can tell whether it signed the list.
 func (b *builder) hold(anchor string, g guard) {
 	switch {
 	case g.standing == standingOurs:
@@ -252,7 +254,8 @@ func (b *builder) hold(anchor string, g guard) {
 		}
 	case g.standing == standingOffered && len(b.want.keys[anchor]) > 0:
 		for _, k := range g.marker.keys {
-			if wanted := slices.Contains(b.want.keys[anchor], k); wanted || k.belongs(anchor) {
+			wanted := slices.Contains(b.want.keys[anchor], k)
+			if wanted || k.belongs(anchor) || b.offeredByOurs(g) {
 				b.held = append(b.held, k)
 				b.plan.accepted = append(b.plan.accepted, k)
 			}

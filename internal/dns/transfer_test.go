@@ -34,6 +34,7 @@ func TestPlanOfATransfer(t *testing.T) {
 	tests := map[string]struct {
 		to     string
 		deny   bool
+		from   string // the owner that we accept from
 		want   []RRset
 		read   []RRset
 		change []string
@@ -98,6 +99,19 @@ func TestPlanOfATransfer(t *testing.T) {
 		"Offered to us, and a record that we want besides is new": {
 			want: []RRset{hostA}, read: []RRset{offered(t, them, theirKey, us, 7)}, change: slices.Concat([]string{"absent A cup1.cupdomain.com"}, accept),
 		},
+		"Offered to us by one of our own operator, which needs nobody's leave: accept, and all that it lists goes": {
+			deny: true, from: them, want: []RRset{hostA}, read: []RRset{offered(t, them, keyToday, us, 7, hostA.Key(), www.Key()), otherA, www},
+			change:   slices.Concat(accept[:4], []string{"drop A www.cupdomain.com"}, accept[4:]),
+			accepted: []Key{hostA.Key(), www.Key()},
+		},
+		"Offered to us by one who only says to be of our operator": {
+			deny: true, from: them, want: []RRset{hostA}, read: []RRset{offered(t, them, theirKey, us, 7, hostA.Key()), hostA},
+			reason: v1alpha1.ReasonOwnershipConflict,
+		},
+		"Offered to us by one of our own operator who does not say so any more": {
+			deny: true, from: "owner003", want: []RRset{hostA}, read: []RRset{offered(t, them, keyToday, us, 7, hostA.Key()), hostA},
+			reason: v1alpha1.ReasonOwnershipConflict,
+		},
 		"Offered to us but not wanted: nothing": {read: []RRset{offered(t, them, theirKey, us, 7, hostA.Key()), hostA}},
 		"Offered to us but not allowed": {
 			deny: true, want: []RRset{hostA}, read: []RRset{offered(t, them, theirKey, us, 7, hostA.Key()), hostA},
@@ -116,7 +130,7 @@ func TestPlanOfATransfer(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			p := testPlanner(t, false, test.want, nil, test.read...)
-			p.owner.TransferTo = test.to
+			p.owner.TransferTo, p.owner.AcceptFrom = test.to, []string{test.from}
 			p.want.accept = map[string]bool{anchor: !test.deny}
 			got, err := p.plan()
 			reason := ""

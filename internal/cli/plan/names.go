@@ -38,7 +38,9 @@ func Names(fed *v1alpha1.Federation, estate Estate) []Problem {
 	for _, name := range desired.Claims(fed) {
 		refused := estate.place(fed, []string{name})
 		if refused == nil {
-			refused = estate.rival(fed, name)
+			if rival, _, _ := estate.contest().Rival(fed, name); rival != nil {
+				refused = claims.Claimed(fed, rival, name)
+			}
 		}
 		if refused != nil {
 			problems = append(problems, Problem{
@@ -54,17 +56,18 @@ func (e Estate) place(fed *v1alpha1.Federation, names []string) *outcome.Error {
 	return refused
 }
 
-func (e Estate) rival(fed *v1alpha1.Federation, name string) *outcome.Error {
-	wanting := slices.DeleteFunc(slices.Clone(e.Federations), func(other v1alpha1.Federation) bool {
-		return !slices.Contains(desired.Claims(&other), name)
-	})
-	rival, _ := claims.Rival(fed, name, wanting, func(other *v1alpha1.Federation) (bool, error) {
-		return e.place(other, desired.Claims(other)) == nil, nil
-	})
-	if rival == nil {
-		return nil
+// contest is what decides between the Federations.
+func (e Estate) contest() claims.Contest {
+	return claims.Contest{
+		Wanting: func(name string) ([]v1alpha1.Federation, error) {
+			return slices.DeleteFunc(slices.Clone(e.Federations), func(other v1alpha1.Federation) bool {
+				return !slices.Contains(desired.Claims(&other), name)
+			}), nil
+		},
+		MayPublish: func(other *v1alpha1.Federation) (bool, error) {
+			return e.place(other, desired.Claims(other)) == nil, nil
+		},
 	}
-	return claims.Claimed(fed, rival, name)
 }
 
 // fieldOf is the field of a Federation that a name comes from.

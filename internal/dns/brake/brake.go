@@ -31,7 +31,7 @@ type Memory interface {
 }
 
 // Brake of one zone. A Federation is counted in the memory before its first record goes, so however often the operator dies
-// and whenever, no more than the limit are lost. What was once learnt from the memory is not asked again.
+// and whenever, no more than the limit lets go are lost. What was once learnt from the memory is not asked again.
 type Brake struct {
 	now  func() time.Time
 	made time.Time
@@ -49,7 +49,7 @@ func New(now func() time.Time) *Brake {
 	return &Brake{now: now, made: now(), lost: Losses{}, waiting: map[string]time.Time{}}
 }
 
-// Set the number of Federations that may lose records in the window, or Off, and where they are noted.
+// Set the number of Federations of one namespace that may lose records in the window, or Off, and where they are noted.
 func (b *Brake) Set(limit int, memory Memory) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -247,7 +247,7 @@ func TestAFederationIsCountedThoughItsRemovalDoesNotHappen(t *testing.T) {
 func TestWhatAnotherOperatorNotedCounts(t *testing.T) {
 	r := newRig(t, 2)
 	r.setLimit(1)
-	r.memory.kept["elsewhere/cup"] = r.now
+	r.memory.kept["chat/another"] = r.now
 	r.refuse(0)
 	r.expectWrites(0)
 }

@@ -4,6 +4,9 @@ package brake
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
@@ -19,7 +22,7 @@ const Off = 0
 // maxLimit bounds what has to be remembered, however large the zone.
 const maxLimit = 1000
 
-// Limit is how many Federations may lose records within the window, of so many that have records in the zone.
+// Limit is how many Federations of one namespace may lose records within the window, of so many that have records in the zone.
 func Limit(rule v1alpha1.RemovalBrake, federations int) int {
 	if rule.Percent >= 100 {
 		return Off
@@ -82,14 +85,28 @@ const (
 )
 
 // judge a removal of one Federation by the losses that count. Who began to lose records may go on to the end.
+//
+// The limit holds for the Federations of one namespace, and once more for those of all others together, but the namespace that lost
+// most: a team that makes and deletes Federations uses up what is its own, and a mistake that concerns all namespaces is stopped
+// at twice the limit.
 func (l Losses) judge(who string, limit int) verdict {
-	_, began := l[who]
-	switch {
-	case limit == Off || began:
+	if _, began := l[who]; limit == Off || began {
 		return pass
-	case len(l) < limit:
-		return count
-	default:
+	}
+	byNamespace := map[string]int{namespaceOf(who): 1}
+	for other := range l {
+		byNamespace[namespaceOf(other)]++
+	}
+	most := slices.Max(slices.Collect(maps.Values(byNamespace)))
+	all := len(l) + 1
+	if byNamespace[namespaceOf(who)] > limit || all-most > limit || all > maxLimit {
 		return wait
 	}
+	return count
+}
+
+// namespaceOf a Federation, given as namespace and name.
+func namespaceOf(who string) string {
+	namespace, _, _ := strings.Cut(who, "/")
+	return namespace
 }

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/dns/brake"
+	"github.com/xmppfed/xmppfed/internal/dns/dnstest"
 )
 
 func TestTheLimitIsTheLargerOfANumberAndAShare(t *testing.T) {
@@ -55,6 +57,74 @@ func TestLossesCountForTenMinutes(t *testing.T) {
 	}
 }
 
+// Several teams share a zone whose limit is 3.
+func TestOneNamespaceUsesUpWhatIsItsOwn(t *testing.T) {
+	for name, test := range map[string]struct {
+		lost    []string
+		admits  []string
+		refuses []string
+	}{
+		"nothing lost": {admits: []string{"a/1", "b/1"}},
+		"one team changes all the time": {
+			lost: []string{"a/1", "a/2", "a/3"}, admits: []string{"a/1", "b/1", "c/1"}, refuses: []string{"a/4"},
+		},
+		"the others have as much together": {
+			lost: []string{"a/1", "a/2", "a/3", "b/1", "c/1"}, admits: []string{"b/2", "c/2", "d/1"}, refuses: []string{"a/4"},
+		},
+		"and no more": {
+			lost: []string{"a/1", "a/2", "a/3", "b/1", "b/2", "c/1"}, admits: []string{"c/1"}, refuses: []string{"b/3", "c/2", "d/1", "a/4"},
+		},
+		"each of many namespaces loses one": {
+			lost: []string{"a/1", "b/1", "c/1", "d/1"}, admits: []string{"a/2"}, refuses: []string{"e/1"},
+		},
+		"the namespace that lost most is another one after that": {
+			lost: []string{"a/1", "a/2", "b/1", "b/2", "b/3", "c/1"}, admits: []string{"b/1"}, refuses: []string{"a/3", "b/4", "c/2", "d/1"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			admit := func(who string) error {
+				zone := dnstest.NewMemory("cupdomain.com")
+				held := brake.New(time.Now)
+				kept := &memory{kept: brake.Losses{}}
+				for _, lost := range test.lost {
+					kept.kept[lost] = time.Now()
+				}
+				held.Set(3, kept)
+				there := []dns.Key{{Name: dns.Canonical("www.cupdomain.com"), Type: dns.TypeA}}
+				return held.On(zone, who).Apply(t.Context(), dns.Change{Drop: there, Lost: there})
+			}
+			for _, who := range test.admits {
+				if err := admit(who); err != nil {
+					t.Errorf("%s: got %v, want that it may go", who, err)
+				}
+			}
+			for _, who := range test.refuses {
+				if e, _ := dns.AsError(admit(who)); e == nil || e.Reason != v1alpha1.ReasonRemovalsPaused {
+					t.Errorf("%s: got %v, want that it is held back", who, e)
+				}
+			}
+		})
+	}
+}
+
+// A mistake that concerns all namespaces, in whatever order: no more than the limit of one, and as many of others.
+func TestAMistakeThatConcernsAllIsStopped(t *testing.T) {
+	const limit = 20
+	for namespaces, want := range map[int]int{1: limit, 2: 2 * limit, 10: 2 * limit, 200: limit + 1} {
+		kept := &memory{kept: brake.Losses{}}
+		held := brake.New(time.Now)
+		held.Set(limit, kept)
+		there := []dns.Key{{Name: dns.Canonical("www.cupdomain.com"), Type: dns.TypeA}}
+		for i := range 200 {
+			who := fmt.Sprintf("ns%03d/cup%03d", i%namespaces, i)
+			_ = held.On(dnstest.NewMemory("cupdomain.com"), who).Apply(t.Context(), dns.Change{Drop: there, Lost: there})
+		}
+		if got := len(kept.kept); got > 2*limit || got != want {
+			t.Errorf("200 Federations in %d namespaces: %d lost records, want %d", namespaces, got, want)
+		}
+	}
+}
+
 func TestTheSummaryNamesAFewOfThoseWhoWait(t *testing.T) {
 	var all []string
 	for i := range 200 {
@@ -66,7 +136,7 @@ func TestTheSummaryNamesAFewOfThoseWhoWait(t *testing.T) {
 		"200 more are held back (chat/cup000, chat/cup001, chat/cup002 and 197 more);": all,
 	} {
 		got := brake.Summary("cupdomain.com.", 20, waiting, "")
-		if !strings.Contains(got, "within ten minutes 20 Federations lost records in it") || !strings.Contains(got, want) {
+		if !strings.Contains(got, "within ten minutes 20 Federations of one namespace") || !strings.Contains(got, want) {
 			t.Errorf("got %q, want %q in it", got, want)
 		}
 	}

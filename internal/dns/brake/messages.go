@@ -22,15 +22,15 @@ const maxValue = 40
 
 // Message says to a Federation what is held back in a zone, why, and how to go on.
 func Message(apex string) string {
-	return fmt.Sprintf("removals from zone %s are paused, because as many Federations lost records in it within ten minutes as "+
-		"spec.brake of its DNSZone allows; %s", dns.Display(apex), wayOn)
+	return fmt.Sprintf("removals from zone %s are paused, because within ten minutes as many Federations of this namespace, or of many "+
+		"others, lost records in it as spec.brake of its DNSZone allows; %s", dns.Display(apex), wayOn)
 }
 
 // Summary says to the platform team who is held back in a zone, why, and how to go on. Void is why a
 // release that is set does not count, empty if there is none.
 func Summary(apex string, limit int, waiting []string, void string) string {
-	summary := fmt.Sprintf("removals from zone %s are paused: within ten minutes %d Federations lost records in it, as many as spec.brake "+
-		"allows, and %d more are held back (%s); %s", dns.Display(apex), limit, len(waiting), some(waiting), wayOn)
+	summary := fmt.Sprintf("removals from zone %s are paused: within ten minutes %d Federations of one namespace, or of several others together, "+
+		"lost records in it, as many as spec.brake allows, and %d more are held back (%s); %s", dns.Display(apex), limit, len(waiting), some(waiting), wayOn)
 	if void != "" {
 		summary += "; " + void
 	}
