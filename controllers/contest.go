@@ -50,9 +50,7 @@ func (r *FederationReconciler) contend(ctx context.Context, s *scope, zones []v1
 	if err := r.lookUp(ctx, s, wants); err != nil {
 		return nil, err
 	}
-	refused := claims.Claimed(s.fed, rival, name)
-	refused.After = recheckConflict
-	return refused, nil
+	return claims.Claimed(s.fed, rival, name).Every(recheckConflict), nil
 }
 
 // lookUp corrects what the status of a Federation that is kept out says of the names by what the DNS says, so that it keeps nobody

@@ -16,7 +16,7 @@ import (
 func TestWhatASearchOfZonesMeans(t *testing.T) {
 	names := []string{"cupdomain.com"}
 	dead := outcome.Waiting(v1alpha1.ReasonServerUnavailable, time.Second, "no server answers")
-	unprobed := outcome.Unlearnt(v1alpha1.ReasonZoneNotProbed, time.Second, "not asked yet")
+	unprobed := outcome.Unlearnt(v1alpha1.ReasonZoneNotProbed, "not asked yet")
 	for name, test := range map[string]struct {
 		answer asked
 		want   searchResult

@@ -26,13 +26,13 @@ func newForgetful(t *testing.T) (*FederationReconciler, *v1alpha1.Federation) {
 	}
 	api := fake.NewClientBuilder().WithScheme(scheme).Build()
 	r := &FederationReconciler{
-		Client: api, Applier: apply.New(api, api), Now: time.Now, Peers: patrol.New(patrol.Wire{}, func(types.NamespacedName) {}),
+		Zones: NewZones(time.Now), Client: api, Applier: apply.New(api, api), Now: time.Now, Peers: patrol.New(patrol.Wire{}, func(types.NamespacedName) {}),
 	}
 	fed := &v1alpha1.Federation{}
 	fed.Namespace, fed.Name, fed.UID = retryRequest.Namespace, retryRequest.Name, "first"
 	r.recall(fed)
-	r.verdicts.begin(fed.UID)
-	r.access.begin(fed.UID)
+	r.verdicts.begin(fed.UID, "inputs")
+	r.access.begin(fed.UID, "inputs")
 	r.signings.begin(fed.UID)
 	r.lasting.note(fed.UID, fed.Generation, map[string]finding{
 		v1alpha1.ConditionServerReady: {err: outcome.Waiting("Reason", time.Second, "soon")},
@@ -68,7 +68,7 @@ func TestMemory_AFederationThatFollowsUnderTheNameInheritsNothing(t *testing.T) 
 	if len(r.verdicts.byFed)+len(r.access.byFed)+len(r.signings.byFed)+len(r.lasting.byFed) != 0 {
 		t.Error("something is remembered of the Federation that had the name before")
 	}
-	r.verdicts.begin(second.UID)
+	r.verdicts.begin(second.UID, "inputs")
 	r.recall(second)
 	if len(r.verdicts.byFed) != 1 {
 		t.Error("what is known of the Federation itself was forgotten")

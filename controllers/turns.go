@@ -104,7 +104,7 @@ func (r *FederationReconciler) convergeInTurn(
 func (r *FederationReconciler) holdersInTurn(
 	ctx context.Context, p dns.Provider, owner dns.Owner, names []string,
 ) (map[string]dns.Holder, error) {
-	end, err := take(ctx, r.Zones.turnsAt(p).primary)
+	end, err := r.Zones.turnsAt(p).primary.take(ctx)
 	if err != nil {
 		return nil, err
 	}

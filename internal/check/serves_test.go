@@ -42,7 +42,7 @@ func pairFor(t *testing.T, from time.Time, names ...string) *tls.Certificate {
 	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-func startedServer(t *testing.T, s checktest.Server) string {
+func startedServer(t *testing.T, s *checktest.Server) string {
 	t.Helper()
 	address, err := s.Start()
 	if err != nil {
@@ -57,30 +57,30 @@ func TestServesProvesEachDomainByItself(t *testing.T) {
 	good := pairFor(t, now.Add(-time.Minute), "a.example", "rooms.a.example")
 	both := []string{"a.example", "rooms.a.example"}
 	for name, tc := range map[string]struct {
-		server  checktest.Server
+		server  *checktest.Server
 		served  []string
 		missing string
 	}{
 		"a server of all of them": {
-			server: checktest.Server{Hosts: both, Certificate: good},
+			server: &checktest.Server{Hosts: both, Certificate: good},
 			served: []string{"_xmpp-server._tcp.a.example", "_xmpp-server._tcp.rooms.a.example"},
 		},
 		"one that lacks a domain": {
-			server:  checktest.Server{Hosts: both[1:], Certificate: good},
+			server:  &checktest.Server{Hosts: both[1:], Certificate: good},
 			served:  []string{"_xmpp-server._tcp.rooms.a.example"},
 			missing: `the server refuses streams to a.example with "host-unknown" ""`,
 		},
 		"one whose certificate lacks a name": {
-			server:  checktest.Server{Hosts: both, Certificate: pairFor(t, now.Add(-time.Minute), "a.example")},
+			server:  &checktest.Server{Hosts: both, Certificate: pairFor(t, now.Add(-time.Minute), "a.example")},
 			served:  []string{"_xmpp-server._tcp.a.example"},
 			missing: `the certificate served for rooms.a.example does not name it, but "a.example"`,
 		},
 		"one whose certificate has expired": {
-			server:  checktest.Server{Hosts: both, Certificate: pairFor(t, now.Add(-2*time.Hour), both...)},
+			server:  &checktest.Server{Hosts: both, Certificate: pairFor(t, now.Add(-2*time.Hour), both...)},
 			missing: "the certificate served for a.example expired at ",
 		},
 		"one without encryption": {
-			server:  checktest.Server{Hosts: both},
+			server:  &checktest.Server{Hosts: both},
 			missing: "the server offers no encryption (STARTTLS) for a.example",
 		},
 	} {
@@ -101,9 +101,9 @@ func TestServesProvesEachDomainByItself(t *testing.T) {
 func TestServesProvesWhatEveryAddressAndPortAnswersFor(t *testing.T) {
 	domains := []string{"a.example"}
 	pair := pairFor(t, time.Now().Add(-time.Minute), domains...)
-	good := startedServer(t, checktest.Server{Hosts: domains, Certificate: pair})
-	direct := startedServer(t, checktest.Server{Hosts: domains, Certificate: pair, Direct: true})
-	bare := startedServer(t, checktest.Server{Certificate: pair})
+	good := startedServer(t, &checktest.Server{Hosts: domains, Certificate: pair})
+	direct := startedServer(t, &checktest.Server{Hosts: domains, Certificate: pair, Direct: true})
+	bare := startedServer(t, &checktest.Server{Certificate: pair})
 	target := check.InboundTarget{
 		Domains: domains, Port: 5269, DirectPort: 5270,
 		Through: []netip.Addr{netip.MustParseAddr("10.244.0.5"), netip.MustParseAddr("10.244.0.6")},
