@@ -17,14 +17,6 @@ import (
 	"github.com/xmppfed/xmppfed/internal/dns"
 )
 
-// loseStatus plays a restore from a backup, which has no status.
-func (w *world) loseStatus(name string) {
-	w.t.Helper()
-	fed := w.get(name)
-	fed.Status = v1alpha1.FederationStatus{}
-	w.Expect(w.api.Status().Update(w.t.Context(), fed)).To(gomega.Succeed())
-}
-
 // addressed assigns a public address by the spec, so that nothing has to be played for it.
 func addressed(address string) func(*v1alpha1.Federation) {
 	return func(fed *v1alpha1.Federation) { fed.Spec.Exposure.PublicAddresses = []string{address} }

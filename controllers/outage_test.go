@@ -95,14 +95,14 @@ func (l *line) cut() {
 	l.open = nil
 }
 
-// looks counts, by Federation, how often its Secrets were read past the cache: each look reads them.
-type looks struct {
+// lookups counts, by Federation, how often its Secrets were read past the cache: each look reads them.
+type lookups struct {
 	client.Reader
 	mu                sync.Mutex
 	succeeded, failed map[string]int
 }
 
-func (l *looks) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
+func (l *lookups) Get(ctx context.Context, key client.ObjectKey, obj client.Object, opts ...client.GetOption) error {
 	err := l.Reader.Get(ctx, key, obj, opts...)
 	if kindOf(obj) != "Secret" {
 		return err
@@ -119,7 +119,7 @@ func (l *looks) Get(ctx context.Context, key client.ObjectKey, obj client.Object
 }
 
 // least returns how often the one was looked at that was looked at least often.
-func (l *looks) least(counts func() map[string]int, names []string) int {
+func (l *lookups) least(counts func() map[string]int, names []string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	least := counts()[names[0]]
@@ -129,7 +129,7 @@ func (l *looks) least(counts func() map[string]int, names []string) int {
 	return least
 }
 
-func (l *looks) reset() {
+func (l *lookups) reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	clear(l.succeeded)
@@ -143,10 +143,12 @@ func (unreachable) Inbound(context.Context, check.InboundTarget) check.Verdict {
 	return check.Verdict{Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonConnectionRefused, Message: "nobody listens"}
 }
 
+func (unreachable) Serves(context.Context, check.InboundTarget) check.Proof { return check.Proof{Missing: "no server answers"} }
+
 func (unreachable) Access(context.Context, check.AccessTarget) check.Access { return check.Access{} }
 
 // startController runs the controller of Federations, with caches and watches, at the end of a line to the API server.
-func (w *world) startController(address string) (*looks, chan event.TypedGenericEvent[*v1alpha1.Federation]) {
+func (w *world) startController(address string) (*lookups, chan event.TypedGenericEvent[*v1alpha1.Federation]) {
 	w.t.Helper()
 	scheme, err := operator.Scheme()
 	w.Expect(err).NotTo(gomega.HaveOccurred())
@@ -156,7 +158,7 @@ func (w *world) startController(address string) (*looks, chan event.TypedGeneric
 		Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: ptr.To(true)},
 	})
 	w.Expect(err).NotTo(gomega.HaveOccurred())
-	read := &looks{Reader: mgr.GetAPIReader(), succeeded: map[string]int{}, failed: map[string]int{}}
+	read := &lookups{Reader: mgr.GetAPIReader(), succeeded: map[string]int{}, failed: map[string]int{}}
 	checked := make(chan event.TypedGenericEvent[*v1alpha1.Federation])
 	r := &controllers.FederationReconciler{
 		Client: mgr.GetClient(), Reader: read, Applier: apply.New(mgr.GetClient(), read), Recorder: w.events, Zones: w.feds.Zones,
@@ -215,5 +217,5 @@ func TestAfterAnOutageOfTheAPIServerEveryFederationIsLookedAtSoon(t *testing.T) 
 	read.reset()
 	way.connect()
 	w.Eventually(func() int { return read.least(succeeded, names) }, soon, "50ms").Should(
-		gomega.BeNumerically(">", 0), "looks at the least lucky")
+		gomega.BeNumerically(">", 0), "lookups at the least lucky")
 }

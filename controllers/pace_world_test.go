@@ -257,6 +257,10 @@ func (i slowInbound) Access(_ context.Context, target check.AccessTarget) check.
 	return check.Access{Reached: target.Domains}
 }
 
+func (i slowInbound) Serves(ctx context.Context, target check.InboundTarget) check.Proof {
+	return inbound{i.world}.Serves(ctx, target)
+}
+
 // countedReader counts what is read past the cache.
 type countedReader struct {
 	client.Reader

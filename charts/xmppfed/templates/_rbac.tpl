@@ -161,14 +161,6 @@
   verbs:
   - patch
 - apiGroups:
-  - ""
-  resourceNames:
-  - xmppfed-ownership
-  resources:
-  - secrets
-  verbs:
-  - patch
-- apiGroups:
   - coordination.k8s.io
   resources:
   - leases
