@@ -23,9 +23,20 @@ func correctTimes(status *v1alpha1.FederationStatus, now time.Time) {
 		correct(status.TLSA.NextKeyPublished, now)
 	}
 	for _, former := range status.FormerHosts {
-		if former.Until != nil {
-			former.Until.Time = clock.Until(former.Until.Time, now, time.Duration(former.TTL)*time.Second)
-		}
+		correctEnd(former.Until, former.TTL, now)
+	}
+	for _, former := range status.FormerDomains {
+		correctEnd(former.Until, former.TTL, now)
+	}
+	for _, former := range status.FormerPorts {
+		correctEnd(former.Until, former.TTL, now)
+	}
+}
+
+// correctEnd corrects the end of a wait for resolvers, which is at most a TTL away; nil: the wait has not begun.
+func correctEnd(until *metav1.Time, ttl int32, now time.Time) {
+	if until != nil {
+		until.Time = clock.Until(until.Time, now, time.Duration(ttl)*time.Second)
 	}
 }
 
