@@ -43,12 +43,16 @@ test-envtest: ## Run the tests against a real API server (builds one the first t
 	hack/test.sh envtest
 
 .PHONY: test-integration
-test-integration: ## Run the tests against real BIND, Prosody and ExternalDNS (needs root; builds what is missing, 20 minutes)
+test-integration: ## Run the tests against real BIND, Prosody and ExternalDNS, or those whose names match RUN=regexp (needs root)
 	hack/test.sh integration
 
 .PHONY: e2e
 e2e: $(HELM) ## Run the lab tests, or those whose names match RUN=regexp (needs root)
 	hack/test.sh e2e
+
+.PHONY: soak
+soak: $(HELM) ## Run every test in its long form, or those whose names match RUN=regexp, and the fuzz targets, for hours (needs root)
+	hack/test.sh soak
 
 .PHONY: fuzz
 fuzz: ## Fuzz what parses and judges the words of strangers, each target for FUZZTIME (1m)

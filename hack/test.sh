@@ -1,86 +1,127 @@
 #!/usr/bin/env bash
-# test.sh unit|envtest|integration|e2e|all runs tests. Which phase a test belongs to, its build tag says: none, envtest,
+# test.sh unit|envtest|integration|e2e|all|soak runs tests. Which phase a test belongs to, its build tag says: none, envtest,
 # integration, e2e. In every phase a test that lacks a prerequisite is skipped and named at the end; with CI=true it fails.
+# RUN=regexp runs the tests whose names match, and builds only what those need.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 LAB=hack/lab/lab
 TESTSUM=$PWD/bin/testsum
-PHASES=(unit envtest integration e2e)
+TIMES=$PWD/bin/test-times.tsv # a line per test: seconds, phase, result, package, name
+TIMEOUT=${TIMEOUT:-60m}
+# The flags with which the lab builds Kubernetes, so that nothing of it is compiled twice.
+KUBE_FLAGS=(CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=false')
+SLOWEST=15
 
 unit() {
-	go_test ./...
-	(cd hack/lab && go_test ./...)
+	go_test unit ./...
+	(cd hack/lab && go_test unit ./...)
 }
 
-# envtest also runs the tests of the lab's cloud: they compile, with the same flags, what the API server was built from.
+# envtest also runs the tests of the lab's cloud: they compile what the API server was built from.
 envtest() {
-	$LAB build kube
-	KUBEBUILDER_ASSETS=$(kube_dir) && export KUBEBUILDER_ASSETS
-	mapfile -t packages < <(packages_with envtest)
-	go_test -tags envtest "${packages[@]}"
-	# Not vetted here: that would first analyse all of Kubernetes, and lint vets too.
-	(cd hack/lab/kube && CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=false' go_test -vet=off ./cloud/...)
+	select_packages envtest
+	build kube
+	go_test envtest -tags envtest -timeout "$TIMEOUT" "${packages[@]}"
+	[[ -n ${RUN-} ]] || cloud_tests
 }
 
-# integration runs real servers, among them ExternalDNS, and for that an API server.
+# cloud_tests are not vetted here: that would first analyse all of Kubernetes, and lint vets too.
+cloud_tests() { (cd hack/lab/kube && env "${KUBE_FLAGS[@]}" go test -json -vet=off ./cloud/... | "$TESTSUM" -times "$TIMES" -phase envtest); }
+
+# integration runs real servers.
 integration() {
-	$LAB build kube images externaldns
-	KUBEBUILDER_ASSETS=$(kube_dir) && export KUBEBUILDER_ASSETS
-	mapfile -t packages < <(packages_with integration)
-	go_test -tags integration -timeout 20m "${packages[@]}"
+	select_packages integration
+	mapfile -t needed < <(needed_by "${packages[@]}")
+	build "${needed[@]}"
+	go_test integration -tags integration -timeout "$TIMEOUT" "${packages[@]}"
 }
 
-# e2e brings the lab and the operator in it to the state of this tree, then runs the tests on the cluster's node, verbosely:
-# they take minutes, and some print tables. With RUN they come after the conformance suite of the DNS providers, if that is
-# named as well: it needs no lab, so by itself it is an integration test.
+# quick runs the tests of unit, envtest and integration at once: packages are compiled once, and each waits while others work.
+quick() {
+	build kube images externaldns
+	go_test quick -p 4 -tags envtest,integration -timeout "$TIMEOUT" ./...
+	(cd hack/lab && go_test quick ./...)
+	cloud_tests
+}
+
+# e2e brings the lab and the operator in it to the state of this tree, then runs the tests on the cluster's node. With RUN they
+# come after the conformance suite of the DNS providers, if that is named as well: it needs no lab, so by itself it is an
+# integration test.
 e2e() {
 	local suite=TestDNSConformance
-	[[ ${RUN-} == *"$suite"* ]] || has_test "${RUN:-.}"
-	$LAB build externaldns
 	if [[ -n ${RUN-} ]] && grep -qP -- "${RUN%%/*}" <<<"$suite"; then
-		go_test -count=1 -tags integration -timeout 20m ./internal/dns/conformance
+		RUN='' go_test_in integration ./internal/dns/conformance
 		[[ $RUN != *"$suite"* ]] || return 0
 	fi
-	KUBEBUILDER_ASSETS=$(kube_dir) && export KUBEBUILDER_ASSETS
+	mapfile -t files < <(files_with e2e)
+	((${#files[@]})) || no_such_test e2e
+	mapfile -t needed < <(needed_by "${files[@]}")
+	build "${needed[@]}"
 	$LAB up
 	hack/deploy.sh
-	go test -v -count=1 -tags e2e -timeout 60m -exec "'$PWD/$LAB' exec node --" -run "${RUN:-.}" ./hack/e2e
+	# Verbosely: they take minutes, and some print tables.
+	go test -json -v -count=1 -tags e2e -timeout "$TIMEOUT" -exec "'$PWD/$LAB' exec node --" -run "${RUN:-.}" ./hack/e2e |
+		"$TESTSUM" -v -times "$TIMES" -phase e2e
 }
 
-# has_test REGEXP ends with an error when no lab test has such a name: go test would be content with none.
-has_test() {
-	local names
-	names=$(grep -hoP '^func \KTest\w+(?=\(t )' hack/e2e/*_test.go)
-	grep -qP -- "${1%%/*}" <<<"$names" || {
-		echo "RUN=$1 is the name of no test in hack/e2e" >&2
-		exit 2
-	}
+# go_test_in TAG PACKAGE… runs all tests with this tag in packages, and builds what they need.
+go_test_in() {
+	mapfile -t needed < <(needed_by "${@:2}")
+	build "${needed[@]}"
+	go_test "$1" -count=1 -tags "$1" -timeout "$TIMEOUT" "${@:2}"
 }
 
-# go_test prints a line per package, the whole output of failed tests and the reasons of skipped ones.
-go_test() { go test -json "$@" | "$TESTSUM"; }
+# go_test PHASE ARGS… prints a line per package, the whole output of failed tests and the reasons of skipped ones.
+go_test() { go test -json ${RUN:+-run "$RUN"} "${@:2}" | "$TESTSUM" -times "$TIMES" -phase "$1"; }
+
+# build WHAT… builds parts of the lab.
+build() {
+	(($#)) || return 0
+	$LAB build "$@"
+}
 
 kube_dir() { awk -v pwd="$PWD" '$1 == "k8s.io/kubernetes" { print pwd "/bin/kube-" substr($2, 2); exit }' hack/lab/kube/go.mod; }
 
-# packages_with TAG prints the packages that have tests with this build tag.
-packages_with() {
-	local found
-	found=$(grep -rlE --include='*_test.go' --exclude-dir=lab "^//go:build .*\b$1\b" api cmd controllers internal hack)
-	xargs -n1 dirname <<<"$found" | sort -u | sed 's|^|./|'
+# needed_by FILES-OR-PACKAGES… prints what of the lab their tests run.
+needed_by() {
+	local tests=(grep -rqsE --include='*_test.go' --include='*test.go')
+	! "${tests[@]}" 'kubetest\.|apiserver\.Start|cluster\.Start' "$@" || echo kube
+	! "${tests[@]}" 'prosodytest\.|rootfs' "$@" || echo images
+	! "${tests[@]}" 'dnstest\.(\w*ExternalDNS(CRD)?|StartWebhookServer)\(' "$@" || echo externaldns
 }
 
-needs_root() { [[ $1 == integration || $1 == e2e ]]; }
+# files_with TAG prints the files that have this build tag and a test that RUN selects.
+files_with() {
+	local file whole=${RUN:-.}
+	grep -rlE --include='*_test.go' --exclude-dir=lab "^//go:build .*\b$1\b" api cmd controllers internal hack | while read -r file; do
+		! grep -oP '^func \KTest\w+(?=\(t )' "$file" | grep -P -- "${whole%%/*}" >/dev/null || echo "$file"
+	done
+}
 
-# all runs every phase, whatever happened to those before. It ends with the result of each package and lab test once more,
-# where it is not hidden among other output, and of each phase.
+# select_packages TAG sets packages to those of these files.
+select_packages() {
+	mapfile -t packages < <(files_with "$1" | xargs -rn1 dirname | sort -u | sed 's|^|./|')
+	((${#packages[@]})) || no_such_test "$1"
+}
+
+# no_such_test ends this script: go test would be content with none.
+no_such_test() {
+	echo "RUN=${RUN-} is the name of no test with build tag $1" >&2
+	exit 2
+}
+
+# all runs every test, whatever became of those before. It ends with the result of each package and lab test once more, where it is
+# not hidden among other output, the slowest tests, and the result of each phase.
 all() {
-	local phase began result summary=() failed=0 log=bin/test.log
+	local phase began result summary=() failed=0 log=bin/test.log phases=(quick e2e)
 	: >"$log"
-	for phase in "${PHASES[@]}"; do
+	: >"$TIMES"
+	((EUID == 0)) || phases=(unit envtest integration e2e)
+	for phase in "${phases[@]}"; do
 		printf '\n=== %s\n' "$phase"
 		began=$SECONDS
-		if needs_root "$phase" && ((EUID != 0)); then
+		if ((EUID != 0)) && [[ $phase == integration || $phase == e2e ]]; then
 			result="skipped: needs root (namespaces, mounts, real servers)"
 			[[ ${CI-} != true ]] || { result="FAILED: needs root" && failed=1; }
 		elif "${BASH_SOURCE[0]}" "$phase" 2>&1 | tee -a "$log"; then
@@ -91,13 +132,33 @@ all() {
 		summary+=("$(printf '%-12s %5d s  %s' "$phase" $((SECONDS - began)) "$result")")
 	done
 	printf '\n=== summary\n'
-	grep -E '^(ok|FAIL|SKIP|--- |      [a-z.]+/|[0-9]+ tests )' "$log" || true
+	grep -E '^(ok|FAIL|SKIP|      [a-z.]+/|[0-9]+ tests )' "$log" || true
+	printf '\n=== lab tests, and how long each took besides waiting for others\n'
+	awk -F '\t' '$2 == "e2e" { printf "%-5s %7.1f s  %s\n", $3, $1, $5 }' "$TIMES"
+	printf '\n=== the %d slowest tests\n' $SLOWEST
+	sort -rn "$TIMES" | head -n $SLOWEST | awk -F '\t' '{ sub(/.*xmppfed\//, "", $4); printf "%7.1f s  %-12s %s %s\n", $1, $2, $4, $5 }'
+	printf '\n'
 	printf '%s\n' "${summary[@]}"
 	return $failed
 }
 
+# soak runs every test in its long form (testkit.Campaign), and then the fuzz targets; with RUN only the tests that it selects.
+soak() {
+	local phase
+	export SOAK=true TIMEOUT=12h
+	if [[ -z ${RUN-} ]]; then
+		all
+		FUZZTIME=${FUZZTIME:-10m} hack/fuzz.sh
+		return
+	fi
+	for phase in envtest integration e2e; do
+		[[ -z $(files_with $phase) ]] || $phase
+	done
+}
+
+KUBEBUILDER_ASSETS=$(kube_dir) && export KUBEBUILDER_ASSETS
 go build -o "$TESTSUM" ./hack/tools/testsum
 case ${1-} in
-unit | envtest | integration | e2e | all) "$1" ;;
-*) echo "want: test.sh unit|envtest|integration|e2e|all" >&2 && exit 2 ;;
+unit | envtest | integration | quick | e2e | all | soak) "$1" ;;
+*) echo "want: test.sh unit|envtest|integration|e2e|all|soak" >&2 && exit 2 ;;
 esac

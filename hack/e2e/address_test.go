@@ -22,6 +22,7 @@ import (
 // When the cloud changes the address, the A record follows, in under a second as the median of 20, and the service
 // record is not even written again.
 func TestReaddress(t *testing.T) {
+	needs(t, usual, exclusive(processor))
 	const rounds = 20
 	s := newAllowedSite(t)
 	fed := withoutPods(s.federation("readdress." + zone))
@@ -46,7 +47,7 @@ func TestReaddress(t *testing.T) {
 	t.Logf("address changed at the cloud -> A record at the primary, %d times: %v", rounds, milliseconds(took))
 	slices.Sort(took)
 	median := (took[rounds/2-1] + took[rounds/2]) / 2
-	fmt.Printf("readdress: median %d ms, slowest %d ms of %d\n", median.Milliseconds(), took[rounds-1].Milliseconds(), rounds)
+	t.Logf("readdress: median %d ms, slowest %d ms of %d", median.Milliseconds(), took[rounds-1].Milliseconds(), rounds)
 	s.Expect(median).To(BeNumerically("<", time.Second))
 	updates := written()
 	s.Expect(updates).To(ContainElement(ContainSubstring("adding an RR at 'xmpp.readdress." + zone + "' A")))
@@ -58,7 +59,9 @@ func TestReaddress(t *testing.T) {
 
 // A change of the public port moves Service and service record together, keeps the address, and leaves nothing behind.
 func TestPortChange(t *testing.T) {
-	s := newAllowedSite(t)
+	needs(t, usual)
+	zone := ownZone(t)
+	s := newAllowedSite(t).in(zone)
 	before := s.transfer()
 	fed := withoutPods(s.federation("portchange." + zone))
 	s.create(fed)
@@ -83,18 +86,17 @@ func TestPortChange(t *testing.T) {
 // A change of the host name moves the address record. The former name keeps its own as long as a resolver may have the service
 // record cached that names it.
 func TestHostnameChange(t *testing.T) {
-	const (
-		ttl     = 5
-		service = "_xmpp-server._tcp.hostname." + zone
-		former  = "xmpp.hostname." + zone
-	)
-	s := newAllowedSite(t)
+	needs(t, usual)
+	const ttl = 5
+	zone := ownZone(t)
+	service, former := "_xmpp-server._tcp.hostname."+zone, "xmpp.hostname."+zone
+	s := newAllowedSite(t).in(zone)
 	before := s.transfer()
 	fed := withoutPods(s.federation("hostname." + zone))
 	fed.Spec.DNS.TTL = ttl
 	s.create(fed)
 	s.awaitPublished(fed)
-	change(s, fed, func(fed *v1alpha1.Federation) { fed.Spec.DNS.Hostname = "chat.hostname." + zone })
+	change(s, fed, func(fed *v1alpha1.Federation) { fed.Spec.DNS.Hostname = v1alpha1.DomainName("chat.hostname." + zone) })
 
 	servers, named := []string{lab.Primary, lab.Secondary}, time.Now()
 	s.Eventually(func() bool {
@@ -130,6 +132,7 @@ func hostnames(fed *v1alpha1.Federation) []string {
 
 // While the cloud gives no address, the condition repeats why, in the cloud's own words; later it heals by itself.
 func TestAddressPending(t *testing.T) {
+	needs(t, usual)
 	const annotation = "lab.xmppfed.io/no-address"
 	s := newAllowedSite(t)
 	fed := withoutPods(s.federation("pending." + zone))

@@ -18,7 +18,9 @@ import (
 // A second Federation with the same domain, in another namespace, is kept out and changes nothing; when the first is
 // deleted, it takes over by itself.
 func TestDomainClaimed(t *testing.T) {
-	s := newAllowedSite(t)
+	needs(t, usual)
+	zone := ownZone(t)
+	s := newAllowedSite(t).in(zone)
 	before := s.transfer()
 	first := s.federation("claimed." + zone)
 	s.create(first)
@@ -26,7 +28,7 @@ func TestDomainClaimed(t *testing.T) {
 	published := s.transfer()
 	generation, service := first.Generation, s.publicService(first)
 
-	rival := newSite(t, "rival", allowed)
+	rival := newSite(t, "rival", allowed).in(zone)
 	second := rival.federation("claimed." + zone)
 	rival.create(second)
 	message := rival.await(second, soon, v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonDomainClaimed).Message
@@ -48,7 +50,9 @@ func TestDomainClaimed(t *testing.T) {
 
 // What no DNSZone allows is refused: nothing is created, nothing written; once the namespace is allowed, it goes on.
 func TestDomainNotAllowed(t *testing.T) {
-	s := newSite(t, "", nil)
+	needs(t, usual)
+	zone := ownZone(t)
+	s := newSite(t, "", nil).in(zone)
 	before := s.transfer()
 	fed := withoutPods(s.federation("notallowed." + zone))
 	s.create(fed)
@@ -63,6 +67,7 @@ func TestDomainNotAllowed(t *testing.T) {
 
 // A domain that no DNSZone covers is refused with the name of it.
 func TestZoneNotFound(t *testing.T) {
+	needs(t, usual)
 	s := newAllowedSite(t)
 	fed := withoutPods(s.federation("elsewhere.example.org"))
 	s.create(fed)

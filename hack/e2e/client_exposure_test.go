@@ -22,6 +22,7 @@ import (
 // they find the server in the public DNS, by STARTTLS and by direct TLS, and talk, with a partner too. Before and after
 // that there are neither records nor open ports, and those of partners stay as they are.
 func TestClientExposure(t *testing.T) {
+	needs(t, usual, shared(gmail.server()))
 	s := newAllowedSite(t)
 	const domain = "clients." + zone
 	passwords := map[string]string{"alice": "alices-password", "bob": "bobs-password"}

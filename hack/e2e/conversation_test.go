@@ -6,7 +6,6 @@ package e2e
 
 import (
 	"context"
-	"os"
 	"os/exec"
 	"testing"
 	"time"
@@ -23,12 +22,13 @@ import (
 // cup is the Federation of the reference scenario (config/samples). It is shared with the demo and stays in place.
 func cup(t *testing.T) (*site, *v1alpha1.Federation) {
 	t.Helper()
-	s := &site{T: t, WithT: NewWithT(t), ctx: context.Background(), namespace: "chat"}
+	s := &site{T: t, WithT: NewWithT(t), ctx: context.Background(), namespace: "chat", zone: "cupdomain.com"}
 	t.Cleanup(func() {
 		if t.Failed() {
 			s.diagnose()
 		}
 	})
+	uses(t, shared(theOperator, publicDNS, reference))
 	script, err := lab.Path("hack/samples.sh")
 	s.Expect(err).NotTo(HaveOccurred())
 	out, err := exec.CommandContext(s.ctx, script).CombinedOutput()
@@ -58,6 +58,7 @@ func (s *site) loginTo(fed *v1alpha1.Federation, localpart string) *conversation
 // cupuser1 and jdoe1 exchange subscription, presence and messages in both directions; the records that lead there are
 // public; the streams are encrypted and both domains proven by certificates.
 func TestConversation(t *testing.T) {
+	needs(t, usual, shared(gmail.server()), exclusive(reference))
 	s, fed := cup(t)
 	address := s.publicService(fed).Status.LoadBalancer.Ingress[0].IP
 	s.Expect(fed.Status.Addresses).To(Equal([]string{address}))
@@ -69,7 +70,7 @@ func TestConversation(t *testing.T) {
 	}
 
 	cupuser1, jdoe1 := s.loginTo(fed, "cupuser1"), s.login(conversation.Partner)
-	s.must(conversation.Hold(s.ctx, cupuser1, jdoe1, os.Stdout))
+	s.must(conversation.Hold(s.ctx, cupuser1, jdoe1, t.Output()))
 
 	sessions, err := lab.ProsodySessions(s.ctx, "chat", "cup-0")
 	s.Expect(err).NotTo(HaveOccurred())
@@ -83,15 +84,17 @@ func TestConversation(t *testing.T) {
 
 // Prosody 0.12 federates as 13.0 does.
 func TestOlderProsody(t *testing.T) {
+	needs(t, usual, shared(gmail.server()))
 	s := newAllowedSite(t)
 	fed := s.served("older."+zone, "localhost/xmppfed/prosody:0.12", map[string]string{"alice": "alices-password"})
 	s.Expect(fed.Status.Server.Version).To(HavePrefix("0.12."))
-	s.must(conversation.Hold(s.ctx, s.loginTo(fed, "alice"), s.login(conversation.Partner), os.Stdout))
+	s.must(conversation.Hold(s.ctx, s.loginTo(fed, "alice"), s.login(conversation.Partner), t.Output()))
 	s.Expect(s.sessions(fed)).NotTo(BeEmpty()) // TLS 1.3, proven by certificates
 }
 
 // The partner's answers also reach a room of the group chat domain: its records and certificate lead there.
 func TestGroupChat(t *testing.T) {
+	needs(t, usual, shared(gmail.server()), exclusive(reference))
 	s, fed := cup(t)
 	cupuser1, jdoe1 := s.loginTo(fed, "cupuser1"), s.login(conversation.Partner)
 	const room = "lobby@conference.cupdomain.com"

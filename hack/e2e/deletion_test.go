@@ -26,8 +26,10 @@ type sample struct{ service, address, srv bool }
 // A deleted Federation goes in the order in which partners lose it: service records, a time to live later addresses,
 // then the load balancer. What others have in the zone stays, byte for byte.
 func TestDeletionOrder(t *testing.T) {
-	const domain = "deletion." + zone
-	s := newAllowedSite(t)
+	needs(t, usual)
+	zone := ownZone(t)
+	domain := "deletion." + zone
+	s := newAllowedSite(t).in(zone)
 	s.foreignRecords(domain)
 	before := s.transfer()
 
@@ -102,6 +104,8 @@ func (s *site) foreignRecords(domain string) {
 
 // With deletionPolicy Retain the records stay as they are when the Federation goes; created again, it has them back.
 func TestRetainedRecords(t *testing.T) {
+	needs(t, usual)
+	zone := ownZone(t)
 	var s *site
 	var before []string
 	t.Cleanup(func() { // after the Federations are gone
@@ -109,7 +113,7 @@ func TestRetainedRecords(t *testing.T) {
 			s.discard(without(s.transfer(), before))
 		}
 	})
-	s = newAllowedSite(t)
+	s = newAllowedSite(t).in(zone)
 	before = s.transfer()
 	fed := withoutPods(s.federation("retained." + zone))
 	fed.Spec.DNS.DeletionPolicy = v1alpha1.DeletionPolicyRetain

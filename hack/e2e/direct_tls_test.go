@@ -21,6 +21,7 @@ import (
 // Direct TLS (XEP-0368) is switched on while a server runs: the address and the streams stay, the service records are
 // checked from the wire, and a partner that looks for them comes in by the new port, as a capture of the packets shows.
 func TestDirectTLS(t *testing.T) {
+	needs(t, usual, exclusive(gmail.server()))
 	s := newAllowedSite(t)
 	const domain = "directtls." + zone
 	fed := s.peered(domain, 5*time.Minute, func(spec *v1alpha1.FederationSpec) { spec.Peers = []v1alpha1.Peer{gmail.peer()} })

@@ -39,6 +39,7 @@ const (
 // DNSZone says nothing, stops the third, however often the operator dies. Status says what is wrong, and putting it right leaves
 // the zone as it was, byte for byte; after the first two even its serial, so nothing was removed and published again.
 func TestDNSBrake(t *testing.T) {
+	needs(t, exclusive(stageAddresses))
 	b := &braked{stage: newStage(t, map[string]string{brakeZone: "www A 203.0.113.7\nmail MX 10 www\n"})}
 	foreign := b.named.Dump(brakeZone)
 	b.put(brakedZone())

@@ -49,10 +49,11 @@ const otherPort = 10000
 // startContest begins with foreign records, and two rivals that want the names, together or each for itself.
 func startContest(t *testing.T, shared bool, foreign string, names []string) *contest {
 	t.Helper()
+	uses(t, exclusive(stageAddresses))
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &contest{T: t, WithT: NewWithT(t), ctx: ctx, owners: map[string]ownerOf{}, released: map[string]bool{}}
 	r.named = dnstest.StartNamed(t, dnstest.NamedOptions{Port: 53, Zones: map[string]string{rivalZone: foreign}})
-	program := buildOperator(t)
+	program := operatorProgram(t)
 	for i, name := range []string{"A", "B"} {
 		r.rivals = append(r.rivals, newRival(t, program, name, fmt.Sprintf("198.51.100.%d", i+1), int32(15269+i)))
 		r.rivals[i].shares = shared

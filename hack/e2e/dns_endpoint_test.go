@@ -33,6 +33,7 @@ const (
 // named, the address is followed, and what ExternalDNS's provider rfc2136 never removes is asked to be removed by hand, while
 // the address stays. What others have in the zone stays as it was.
 func TestDNSEndpoint(t *testing.T) {
+	needs(t, usual, exclusive(benchZone))
 	installDNSEndpoints(t)
 	dnsZone := testZone("e2e-endpoint", endpointZone)
 	dnsZone.Spec.Provider = v1alpha1.DNSProvider{DNSEndpoint: &v1alpha1.DNSEndpointProvider{SRVTargets: v1alpha1.SRVTargetsBare}}

@@ -58,6 +58,7 @@ type faultCase struct {
 // to, on the way to it. It is told with its reason; what was published stands meanwhile; when the fault is gone, the
 // operator finds that out by itself.
 func TestDNSFaults(t *testing.T) {
+	needs(t, exclusive(stageAddresses))
 	faults := append(allFaults(), serverStopped())
 	zones := map[string]string{}
 	for i := range faults {

@@ -44,6 +44,7 @@ const (
 // theirs. A referee sees every version of the zone. Whoever gets a name keeps it until it is told to let go; then the
 // other gets it.
 func TestDNSRace(t *testing.T) {
+	needs(t, exclusive(stageAddresses))
 	r := &race{contest: startContest(t, false, foreignRecords(), append(contestedNames(), blockedNames()...)), kills: make([]int, 2)}
 	before := r.referee.Foreign()
 	r.run()

@@ -32,6 +32,7 @@ const (
 // their operators are killed at random; then one leaves. There is no version of the zone in which the target of one was
 // changed or missing because of the other, and other records stand as they were.
 func TestDNSShared(t *testing.T) {
+	needs(t, exclusive(stageAddresses))
 	all := names("both", sharedDomains)
 	foreign := "www A 203.0.113.7\nmail MX 10 www\n"
 	for _, name := range all {

@@ -7,8 +7,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -48,13 +46,14 @@ type stage struct {
 // newStage starts all three. Zones are those of BIND, with further records in master file format.
 func newStage(t *testing.T, zones map[string]string) *stage {
 	t.Helper()
+	uses(t, exclusive(stageAddresses))
 	s := &stage{T: t, WithT: NewWithT(t)}
 	s.named = dnstest.StartNamed(t, dnstest.NamedOptions{Port: 53, Zones: zones})
 	kube, err := apiserver.Start(t.TempDir())
 	s.Expect(err).NotTo(HaveOccurred())
 	t.Cleanup(func() { s.Expect(kube.Stop()).To(Succeed()) })
 	s.api = kube.Client
-	s.operator, err = kube.NewOperator(t.Context(), buildOperator(t))
+	s.operator, err = kube.NewOperator(t.Context(), operatorProgram(t))
 	s.Expect(err).NotTo(HaveOccurred())
 	s.put(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: stageNamespace, Labels: allowed}})
 	s.putSecret(stageSecret, dnstest.FedSecret)
@@ -64,16 +63,12 @@ func newStage(t *testing.T, zones map[string]string) *stage {
 	return s
 }
 
-// buildOperator returns the path of the program.
-func buildOperator(t *testing.T) string {
+// operatorProgram is the path of the operator that the image in the lab was made of, which is that of this tree (hack/deploy.sh).
+func operatorProgram(t *testing.T) string {
 	t.Helper()
-	source, err := lab.Path("cmd/operator")
+	program, err := lab.Path("bin/lab/operator")
 	if err != nil {
 		t.Fatal(err)
-	}
-	program := filepath.Join(t.TempDir(), "operator")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, source).CombinedOutput(); err != nil {
-		t.Fatalf("building the operator: %v\n%s", err, out)
 	}
 	return program
 }

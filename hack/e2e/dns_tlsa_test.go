@@ -27,6 +27,7 @@ import (
 // The key of the certificate changes while the internet looks at the TLSA records and at the certificate all the time.
 // Every certificate that is shown matches each answer that somebody may still have cached at that moment.
 func TestTLSARollover(t *testing.T) {
+	needs(t, usual, exclusive(signed))
 	signed := testZone("e2e-signed", lab.SignedZone)
 	if err := client.IgnoreAlreadyExists(cluster.Create(t.Context(), signed)); err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ const handedOver = 20
 // Federations move to another cluster: their names change hands in one update each, and there is no version of the zone
 // without their records. Deleting the old ones then leaves everything as it is.
 func TestDNSTransfer(t *testing.T) {
+	needs(t, exclusive(stageAddresses))
 	all := names("moved", handedOver)
 	r := startContest(t, false, "", all)
 	from, to := r.rivals[0], r.rivals[1]

@@ -5,7 +5,6 @@
 package e2e
 
 import (
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -33,6 +32,7 @@ const (
 // A Federation with both IP families has a public address and a record of each; a partner that has nothing but IPv6 talks with
 // it, in both directions; a family that fails is named; and one that goes takes only its own record along.
 func TestDualStack(t *testing.T) {
+	needs(t, usual, exclusive(gmail.server()))
 	s := newAllowedSite(t)
 	const domain = "dualstack." + zone
 	s.onlyIPv6(gmail, gmailByIPv6)
@@ -47,7 +47,7 @@ func TestDualStack(t *testing.T) {
 	s.mentions(s.await(fed, soon, v1alpha1.ConditionInboundReachable, metav1.ConditionTrue, v1alpha1.ReasonReachable).Message, v4, v6)
 
 	alice, user := s.loginTo(fed, "alice"), s.login(gmail.account())
-	s.must(conversation.Hold(s.ctx, alice, user, os.Stdout))
+	s.must(conversation.Hold(s.ctx, alice, user, t.Output()))
 	for _, stream := range s.sessions(fed) { // both directions, TLS 1.3, proven by certificates
 		s.Expect(stream.Family).To(Equal("IPv6"), "%+v", stream)
 	}

@@ -53,7 +53,7 @@ func federationWard(s *site, doctor faults.Doctor) *ward {
 		site: own, doctor: doctor, healthy: map[string][]check.Result{}, complaints: map[string]complaints{},
 		args:   []string{fed.Name, "--namespace", fed.Namespace, "--kubeconfig", lab.Kubeconfig},
 		target: faults.Target{Domain: examinedDomain, Prosodyctl: prosodyctl},
-		faults: slices.Concat(own.ownFaults(fed), partnerFaults(prosodyctl), own.wayOutFaults(), own.driftFaults(fed)),
+		faults: slices.Concat(own.ownFaults(fed), partnerFaults(prosodyctl), own.wayOutFaults(fed), own.driftFaults(fed)),
 	}
 }
 
@@ -107,8 +107,8 @@ func (s *site) ownFaults(fed *v1alpha1.Federation) []oneFault {
 		},
 		{
 			name: "packets dropped before the load balancer", want: check.TCP, args: withGmail, tls: true,
-			inject: faults.Filter("node", "chain before { type filter hook prerouting priority -300; ip daddr "+
-				"203.0.113.128/25 tcp dport 5269 drop; }"),
+			inject: s.filtered("chain before { type filter hook prerouting priority -300; ip daddr %s tcp dport 5269 drop; }",
+				func() string { return service().Status.LoadBalancer.Ingress[0].IP }),
 		},
 	}
 }
@@ -156,6 +156,13 @@ func edited[T client.Object](object T, edit func(T)) faults.Injection {
 	}
 }
 
+// filtered has the node's packet filter do as the rules say with an address of the Federation that is there then, and with no other's.
+func (s *site) filtered(rules string, address func() string) faults.Injection {
+	return func(ctx context.Context) (faults.Undo, error) {
+		return faults.Filter("node", fmt.Sprintf(rules, address()))(ctx)
+	}
+}
+
 // scaledToNone ends the server's pod, and waits until the load balancer has none left.
 func (s *site) scaledToNone(fed *v1alpha1.Federation) faults.Injection {
 	none := int32(0)
@@ -172,26 +179,27 @@ func (s *site) scaledToNone(fed *v1alpha1.Federation) faults.Injection {
 }
 
 // wayOutFaults are between the pod and the rest of the world, and in what doctor itself sees.
-func (s *site) wayOutFaults() []oneFault {
+func (s *site) wayOutFaults(fed *v1alpha1.Federation) []oneFault {
 	resolver, err := faults.NewNameServer("198.51.100.10:5301", "gmail.com",
 		"gmail.com. 1 SOA ns1.gmail.com. hostmaster.gmail.com. 1 5 2 3600 1")
 	s.must(err)
 	s.Cleanup(resolver.Close)
 	resolver.Forward("10.96.0.10:53") // the cluster DNS itself
 	proxy := newClockProxy(s)
+	ours := func() string { return s.pod(fed).Status.PodIP }
 	return []oneFault{
 		{
 			name: "no way out to port 5269", want: check.PartnerTCP, side: "gmail.com", args: withGmail,
 			inject: faults.All(
-				faults.Filter("node", "chain out { type filter hook forward priority 0; ip saddr 10.244.0.0/16 tcp dport 5269 drop; }"),
+				s.filtered("chain out { type filter hook forward priority 0; ip saddr %s tcp dport 5269 drop; }", ours),
 				faults.Switch("gmail"), // restarted, so that no stream stands
 			),
 		},
 		{
 			name: "cluster DNS hides the partner", want: check.PartnerRecords, side: "gmail.com", args: withGmail,
 			inject: faults.All(
-				faults.Filter("node", "chain dns { type nat hook prerouting priority -110; ip saddr 10.244.0.0/16 ip daddr 10.96.0.10 "+
-					"udp dport 53 dnat ip to 198.51.100.10:5301; }"),
+				s.filtered("chain dns { type nat hook prerouting priority -110; ip saddr %s ip daddr 10.96.0.10 "+
+					"udp dport 53 dnat ip to 198.51.100.10:5301; }", ours),
 				faults.Switch("gmail"),
 				faults.Expire(shortLife),
 			),

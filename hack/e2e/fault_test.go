@@ -9,7 +9,7 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"os"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -23,12 +23,14 @@ import (
 	"github.com/xmppfed/xmppfed/hack/e2e/faults"
 	"github.com/xmppfed/xmppfed/hack/e2e/lab"
 	"github.com/xmppfed/xmppfed/internal/check"
+	"github.com/xmppfed/xmppfed/internal/testkit"
 )
 
 // examinedWithin is for one look at a fault by doctor and all tools.
 const examinedWithin = 2 * time.Minute
 
-var otherTools = flag.Bool("other-tools", true, "TestFault also has the tools of others look at each fault")
+// otherTools are slow, and what becomes of them is no matter of this test.
+var otherTools = flag.Bool("other-tools", testkit.Campaign(false, true), "TestFault also has the tools of others look at each fault")
 
 // oneFault is a row of the matrix.
 type oneFault struct {
@@ -70,17 +72,29 @@ type complaints struct {
 // doctor is the program as it is in this tree.
 func (s *site) doctor() faults.Doctor {
 	s.Helper()
-	doctor := faults.Doctor{Program: filepath.Join(s.TempDir(), "kubectl-xmppfed")}
-	source, err := lab.Path("cmd/kubectl-xmppfed")
+	program, err := plugin()
 	s.must(err)
-	out, err := exec.CommandContext(s.ctx, "go", "build", "-o", doctor.Program, source).CombinedOutput()
-	s.Expect(err).NotTo(HaveOccurred(), "%s", out)
-	return doctor
+	return faults.Doctor{Program: program}
 }
 
+// plugin builds the kubectl plugin once for all tests, beside what the lab is made of.
+var plugin = sync.OnceValues(func() (string, error) {
+	root, err := lab.Path(".")
+	if err != nil {
+		return "", err
+	}
+	build := exec.Command("go", "build", "-o", "bin/lab/", "./cmd/kubectl-xmppfed")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the kubectl plugin: %w: %s", err, out)
+	}
+	return filepath.Join(root, "bin/lab/kubectl-xmppfed"), nil
+})
+
 // Each fault, injected for real, is reported by exactly the right check as the first cause, nothing else is blamed, and
-// all is well again when it is healed. The tools that Debian has look at the same faults. The wards go on side by side.
+// all is well again when it is healed. In the long form the tools that Debian has look at the same faults. The wards go on side by side.
 func TestFault(t *testing.T) {
+	needs(t, usual, exclusive(serverOf("faulty"), cup8.server(), gmail.server(), ejabberd.server(), sametime.server(), googletalk.server()))
 	s := &site{T: t, WithT: NewWithT(t), ctx: context.Background()}
 	doctor := s.doctor()
 	var mu sync.Mutex
@@ -110,13 +124,13 @@ func TestFault(t *testing.T) {
 	for _, w := range wards {
 		rows = append(rows, results[w.name]...)
 	}
-	faults.Print(os.Stdout, rows)
+	faults.Print(t.Output(), rows)
 	t.Logf("the whole matrix took %.0f s", time.Since(began).Seconds())
 }
 
 // in is the ward in a test of its own.
 func (w *ward) in(t *testing.T) *site {
-	return &site{T: t, WithT: NewWithT(t), ctx: w.ctx, namespace: w.namespace}
+	return &site{T: t, WithT: NewWithT(t), ctx: w.ctx, namespace: w.namespace, zone: w.zone}
 }
 
 // afflict gives the ward a fault, has everybody look, heals it, and makes sure that all is well again.

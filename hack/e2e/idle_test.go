@@ -18,6 +18,7 @@ import (
 
 // The idle operator writes nothing, neither to Kubernetes nor to the DNS.
 func TestIdle(t *testing.T) {
+	needs(t, exclusive(theOperator, publicDNS), shared(reference, gmail.server()))
 	s, _ := cup(t)
 	idle := newAllowedSite(t)
 	fed, stuck := idle.federation("idle."+zone), withoutPods(idle.federation("stuck."+zone))

@@ -22,10 +22,10 @@ import (
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/hack/e2e/lab"
+	"github.com/xmppfed/xmppfed/internal/testkit"
 )
 
 const (
-	kills = 50
 	// crowd is how many Federations change meanwhile; of these, passers also come and go.
 	crowd, passers = 8, 5
 	// longestLife of an operator between two kills. It takes about a second to begin to work.
@@ -34,10 +34,14 @@ const (
 	longestPause = 200 * time.Millisecond
 )
 
-// The operator is killed 50 times at random moments while Federations are created, changed and deleted. In the end the
+// kills are those of TestKillOperator.
+var kills = testkit.Campaign(20, 50)
+
+// The operator is killed again and again at random moments while Federations are created, changed and deleted. In the end the
 // zone holds exactly the records of those that are left, ownership records included, and no Service ever lost or
 // changed its address.
 func TestKillOperator(t *testing.T) {
+	needs(t, exclusive(theOperator), shared(publicDNS))
 	s := newAllowedSite(t)
 	before := s.transfer()
 	addresses := s.watchAddresses()

@@ -30,6 +30,7 @@ func (s *site) kubectl(args ...string) string {
 // The plugin shows the streams that the server really has, which it asks through a port that the API server forwards, and
 // the records that public DNS serves; a plan of what is there already changes nothing.
 func TestKubectlPluginShowsWhatIs(t *testing.T) {
+	needs(t, usual, shared(gmail.server()), exclusive(reference))
 	s, fed := cup(t)
 	cupuser1, jdoe1 := s.loginTo(fed, "cupuser1"), s.login(conversation.Partner)
 	s.must(conversation.Hold(s.ctx, cupuser1, jdoe1, t.Output()))

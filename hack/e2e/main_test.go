@@ -42,8 +42,8 @@ var (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	ctrl.SetLogger(logr.Discard()) // of what starts API servers
-	// Tests that run side by side wait for timers of others, not for the processor.
-	err := flag.Set("test.parallel", "16")
+	// How many run side by side, the needs of the tests say.
+	err := flag.Set("test.parallel", "1000")
 	code := 1
 	if err == nil {
 		code, err = run(m)

@@ -21,6 +21,7 @@ import (
 // A stopped DNS server makes one condition unknown, within 10 seconds, and nothing else; what was asked for meanwhile is
 // published as soon as it is back.
 func TestDNSOutage(t *testing.T) {
+	needs(t, shared(theOperator), exclusive(publicDNS))
 	s := newAllowedSite(t)
 	fed, doomed := s.federation("outage."+zone), withoutPods(s.federation("doomed."+zone))
 	s.create(fed, doomed)
@@ -69,6 +70,7 @@ func TestDNSOutage(t *testing.T) {
 // A DNS server that drops the packets of the cluster is told within the same time, although nothing refuses the
 // connection. Its secondary still reaches it: BIND would not ask again for 10 minutes.
 func TestDNSUnreachable(t *testing.T) {
+	needs(t, shared(theOperator), exclusive(publicDNS))
 	s := newAllowedSite(t)
 	fed := withoutPods(s.federation("unreachable." + zone))
 	s.create(fed)

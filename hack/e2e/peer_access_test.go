@@ -21,6 +21,7 @@ import (
 // whoever tries gets an error and not silence. The reverse, where one partner is denied and everybody else is not, works
 // the same way, at once and without a restart.
 func TestPeerDenyByDefault(t *testing.T) {
+	needs(t, usual, shared(gmail.server(), ejabberd.server()))
 	s := newAllowedSite(t)
 	fed := s.peered("peeraccess."+zone, 5*time.Minute, func(spec *v1alpha1.FederationSpec) {
 		spec.PeerDefaults = v1alpha1.PeerDefaults{Access: v1alpha1.PeerAccessDeny}

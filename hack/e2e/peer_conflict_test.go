@@ -17,6 +17,7 @@ import (
 // refuses our streams loudly, as Prosody and GoogleTalk do, or takes them and keeps the answers, as ejabberd does. The
 // message can be forwarded to its support; when they have removed the domain, it is gone.
 func TestPeerHostsOurDomain(t *testing.T) {
+	needs(t, usual, exclusive(cup8.server(), googletalk.server(), ejabberd.server(), webex.server()))
 	const interval = 30 * time.Second
 	const domain = "peerconflict." + zone
 	s := newAllowedSite(t)

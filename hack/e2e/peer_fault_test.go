@@ -131,7 +131,7 @@ var partnersWithFaults = []struct {
 // Whatever is wrong with a partner, its entry in the status has the reason, and a message that names the side at fault
 // and what to do next; once it is right, the partner counts as reachable again.
 func TestPeerFaults(t *testing.T) {
-	t.Parallel() // with tests of other partners
+	needs(t, usual, shared(gmail.server()), exclusive(ejabberd.server(), cup8.server(), sametime.server(), webex.server(), googletalk.server()))
 	s := newAllowedSite(t)
 	fed := s.peered(faultyDomain, shortInterval, func(spec *v1alpha1.FederationSpec) {
 		for _, p := range partnersWithFaults {
@@ -160,7 +160,7 @@ func TestPeerFaults(t *testing.T) {
 
 // of is the same site in a test of its own.
 func (s *site) of(t *testing.T) *site {
-	return &site{T: t, WithT: NewWithT(t), ctx: s.ctx, namespace: s.namespace}
+	return &site{T: t, WithT: NewWithT(t), ctx: s.ctx, namespace: s.namespace, zone: s.zone}
 }
 
 // suffer lets one thing be wrong until status tells, then heals it and waits until status tells that, too.

@@ -5,7 +5,6 @@
 package e2e
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -31,7 +30,7 @@ const (
 // A partner's policy is changed 100 times while users of two other domains talk: each change is in force within seconds,
 // no stream is dropped, and every message arrives exactly once and in order.
 func TestPeerPolicyChanges(t *testing.T) {
-	t.Parallel() // with tests of other partners
+	needs(t, usual, shared(gmail.server()))
 	s := newAllowedSite(t)
 	fed := s.peered("peerpolicy."+zone, 5*time.Minute, func(spec *v1alpha1.FederationSpec) {
 		spec.Peers = []v1alpha1.Peer{gmail.peer(), {Domain: changingPeer, AcknowledgeInsecure: true}}
@@ -59,8 +58,8 @@ func TestPeerPolicyChanges(t *testing.T) {
 		})), "%s stream with %s, as old as it has to be", stream.Direction, stream.Remote)
 	}
 	slices.Sort(took)
-	fmt.Printf("\n%d changes of the policy for %s in %d s, in force after %d ms (median), %d ms (slowest)\n"+
-		"%s meanwhile; none lost, doubled or out of order\n%d streams before, the same %d after\n",
+	t.Logf("%d changes of the policy for %s in %d s, in force after %d ms (median), %d ms (slowest)\n"+
+		"%s meanwhile; none lost, doubled or out of order\n%d streams before, the same %d after",
 		changes, changingPeer, lasted, took[changes/2].Milliseconds(), took[changes-1].Milliseconds(), counts, len(ids), len(ids))
 }
 

@@ -35,6 +35,7 @@ const (
 // 300 partners of one Federation, and some that don't exist, are all tried within one interval; that makes neither the
 // status nor the operator big, and when nothing changes, further rounds write nothing.
 func TestPeer300(t *testing.T) {
+	needs(t, usual, exclusive(serverOf("many")))
 	s := newAllowedSite(t)
 	t.Cleanup(func() { s.lab("partner", "stop", "many") })
 	s.lab("partner", "start", "many")
@@ -66,13 +67,13 @@ func TestPeer300(t *testing.T) {
 	s.must(err)
 	after := s.operatorMemory()
 
-	fmt.Printf("\n%d peers and %d that don't exist: a verdict on each %.0f s after they were listed (interval %s)\n"+
-		"status: %d bytes (limit %d)\noperator's memory: %.1f MiB before, %.1f MiB after (limit: %d MiB more)\n",
+	t.Logf("%d peers and %d that don't exist: a verdict on each %.0f s after they were listed (interval %s)\n"+
+		"status: %d bytes (limit %d)\noperator's memory: %.1f MiB before, %.1f MiB after (limit: %d MiB more)",
 		manyPeers, deadPeers, took.Seconds(), manyInterval, len(status), maxStatusSize, mebibytes(before), mebibytes(after),
 		maxMemoryGrowth>>20)
 	s.Expect(len(status)).To(BeNumerically("<", maxStatusSize))
 	s.Expect(after - before).To(BeNumerically("<", maxMemoryGrowth))
-	fmt.Printf("writes to the API server: %s\n\n", s.quietRounds(fed))
+	t.Logf("writes to the API server: %s", s.quietRounds(fed))
 }
 
 // hundreds are the partners.

@@ -146,7 +146,7 @@ func table(t *testing.T, title string, rows [][]string) {
 	if err := w.Flush(); err != nil {
 		t.Error(err)
 	}
-	fmt.Printf("\n%s\n%s\n", title, b.String())
+	t.Logf("%s\n%s", title, b.String())
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }

@@ -5,8 +5,6 @@
 package e2e
 
 import (
-	"fmt"
-	"os"
 	"testing"
 	"time"
 
@@ -40,6 +38,7 @@ var sixPartners = []struct {
 // Each partner of the field works by its domain and profile alone: users find each other and talk in both directions, and
 // every stream is as safe as the partner allows.
 func TestPeers(t *testing.T) {
+	needs(t, usual, shared(gmail.server(), ejabberd.server(), cup8.server(), sametime.server(), webex.server(), googletalk.server()))
 	for name, image := range map[string]string{
 		"p13":  "localhost/xmppfed/prosody:13.0",
 		"p012": "localhost/xmppfed/prosody:0.12",
@@ -56,13 +55,13 @@ func TestPeers(t *testing.T) {
 			alice := s.loginTo(fed, "alice")
 			for _, p := range sixPartners {
 				user := s.login(p.account())
-				s.must(conversation.Hold(s.ctx, alice, user, os.Stdout))
+				s.must(conversation.Hold(s.ctx, alice, user, t.Output()))
 				user.Close()
 			}
 			s.comparePeers(fed, "six partners of Prosody "+fed.Status.Server.Version)
 
 			out := s.lab("kubectl", "-n", s.namespace, "get", "fed", "peers")
-			fmt.Println(out)
+			s.Log(out)
 			s.Expect(out).To(MatchRegexp(`NAME +DOMAIN +ADDRESS +READY +STATUS +PEERS +AGE`))
 			s.Expect(out).To(MatchRegexp(`peers +\S+ +\S+ +True +Ready +6/6 `))
 		})

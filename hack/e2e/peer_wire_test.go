@@ -26,6 +26,7 @@ const marker = "capture-me-7f3a91"
 // from a partner whose TLS is required: not when it works, and not when that partner stops to offer it. A capture of the
 // packets proves it; the same capture shows the messages of the partner without TLS, so it would have shown others.
 func TestPeerTLSOnTheWire(t *testing.T) {
+	needs(t, usual, exclusive(sametime.server(), googletalk.server()))
 	s := newAllowedSite(t)
 	fed := s.peered("peerwire."+zone, 5*time.Minute, func(spec *v1alpha1.FederationSpec) {
 		spec.Peers = []v1alpha1.Peer{sametime.peer(), googletalk.peer()}

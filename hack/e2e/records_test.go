@@ -23,7 +23,7 @@ import (
 	"github.com/xmppfed/xmppfed/hack/e2e/lab"
 )
 
-// expectedRecords are all that a zone transfer of example.net has to show for Federations, ownership records included,
+// expectedRecords are all that a zone transfer of the site's zone has to show for Federations, ownership records included,
 // derived from their specs and the addresses of their Services alone.
 func (s *site) expectedRecords(federations ...*v1alpha1.Federation) []string {
 	s.Helper()
@@ -45,12 +45,12 @@ func (s *site) expectedOf(fed *v1alpha1.Federation) []string {
 	// guard adds the ownership record of an anchor.
 	guard := func(anchor string, keys ...string) {
 		all = append(all, s.ownershipRecord("own._xmppfed."+anchor, fed, keys))
-		index = append(index, "own._xmppfed."+relative(anchor)+" TXT")
+		index = append(index, "own._xmppfed."+s.relative(anchor)+" TXT")
 	}
 	ingress := s.publicService(fed).Status.LoadBalancer.Ingress
 	s.Expect(ingress).To(HaveLen(1))
 	all = append(all, record(host, fed.Spec.DNS.TTL, "A", ingress[0].IP))
-	guard(host, relative(host)+" A")
+	guard(host, s.relative(host)+" A")
 	for _, domain := range fed.Spec.Domains {
 		services := []string{string(domain)}
 		if chat := fed.Spec.Server.GroupChat; chat != nil {
@@ -61,18 +61,18 @@ func (s *site) expectedOf(fed *v1alpha1.Federation) []string {
 			name := "_xmpp-server._tcp." + service
 			all = append(all, record(name, fed.Spec.DNS.TTL, "SRV",
 				fmt.Sprintf("%d %d %d %s.", fed.Spec.DNS.Priority, fed.Spec.DNS.Weight, fed.Spec.Exposure.Port, host)))
-			keys = append(keys, relative(name)+" SRV")
+			keys = append(keys, s.relative(name)+" SRV")
 		}
 		guard(string(domain), keys...)
 	}
-	return append(all, s.ownershipRecord(s.owner(fed)+"._xmppfed."+zone, fed, index))
+	return append(all, s.ownershipRecord(s.owner(fed)+"._xmppfed."+s.zone, fed, index))
 }
 
 func record(name string, ttl int32, recordType, data string) string {
 	return fmt.Sprintf("%s.\t%d\tIN\t%s\t%s", name, ttl, recordType, data)
 }
 
-func relative(name string) string { return strings.TrimSuffix(name, "."+zone) }
+func (s *site) relative(name string) string { return strings.TrimSuffix(name, "."+s.zone) }
 
 // ownershipRecord is one without the fields that change with every update (normalize takes them away).
 func (s *site) ownershipRecord(name string, fed *v1alpha1.Federation, keys []string) string {

@@ -105,6 +105,7 @@ func (s *site) canLogin(fed *v1alpha1.Federation, localpart, password string) er
 
 // Users come, change their passwords and go while the server runs; those who are logged in stay.
 func TestAccounts(t *testing.T) {
+	needs(t, usual)
 	s := newAllowedSite(t)
 	fed := s.served("accounts."+zone, "", map[string]string{"alice": "first-password", "bob": "bobs-password"})
 	pod := s.pod(fed)
@@ -131,6 +132,7 @@ func TestAccounts(t *testing.T) {
 
 // A new certificate is served to new streams; those of users and partners that are open stay.
 func TestCertificateRotation(t *testing.T) {
+	needs(t, usual, shared(gmail.server()))
 	s := newAllowedSite(t)
 	fed := s.served("rotation."+zone, "", map[string]string{"alice": "alices-password"})
 	pod := s.pod(fed)
@@ -171,7 +173,9 @@ func (s *site) sessions(fed *v1alpha1.Federation) []lab.Session {
 
 // A suspended Federation is left alone until it goes on.
 func TestSuspend(t *testing.T) {
-	s := newAllowedSite(t)
+	needs(t, usual)
+	zone := ownZone(t)
+	s := newAllowedSite(t).in(zone)
 	fed := withoutPods(s.federation("suspend." + zone))
 	s.create(fed)
 	s.awaitPublished(fed)
@@ -194,6 +198,7 @@ func TestSuspend(t *testing.T) {
 
 // What keeps pods from running is in the condition, in words that name the cause and the field to change.
 func TestPodTrouble(t *testing.T) {
+	needs(t, usual)
 	for name, trouble := range map[string]struct {
 		edit     func(*v1alpha1.Federation)
 		reason   string

@@ -44,6 +44,8 @@ type site struct {
 	*WithT
 	ctx       context.Context
 	namespace string
+	// zone is what transfer reads and expectedRecords speaks of: example.net, or one that the test has for itself.
+	zone string
 }
 
 // allowed are the labels of a namespace that may publish in example.net.
@@ -53,9 +55,10 @@ var allowed = map[string]string{labelAllowed: "true"}
 // after the test. A suffix tells several of one test apart.
 func newSite(t *testing.T, suffix string, labels map[string]string) *site {
 	t.Helper()
+	uses(t, shared(theOperator, publicDNS))
 	s := &site{
 		T: t, WithT: NewWithT(t), ctx: context.Background(),
-		namespace: "e2e-" + nameOf(t) + suffix,
+		namespace: "e2e-" + nameOf(t) + suffix, zone: zone,
 	}
 	s.remove()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace, Labels: labels}}
@@ -84,6 +87,12 @@ func nameOf(t *testing.T) string {
 func newAllowedSite(t *testing.T) *site {
 	t.Helper()
 	return newSite(t, "", allowed)
+}
+
+// in has the site look at a zone of its own.
+func (s *site) in(apex string) *site {
+	s.zone = apex
+	return s
 }
 
 // remove deletes the Federations, while the operator still may read what they refer to, and then the namespace, which is
@@ -211,10 +220,10 @@ func (s *site) records(server, name string, recordType uint16) []string {
 	return data
 }
 
-// transfer reads all of example.net.
+// transfer reads all of the site's zone.
 func (s *site) transfer() []string {
 	s.Helper()
-	records, err := lab.Transfer(zone)
+	records, err := lab.Transfer(s.zone)
 	s.Expect(err).NotTo(HaveOccurred())
 	return records
 }
@@ -222,6 +231,7 @@ func (s *site) transfer() []string {
 // lab runs a command of the lab.
 func (s *site) lab(args ...string) string {
 	s.Helper()
+	usesCommand(s.T, args...)
 	out, err := lab.Run(s.ctx, args...)
 	s.must(err)
 	return out

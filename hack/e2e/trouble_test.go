@@ -26,6 +26,7 @@ const brokenZone = "bench.example"
 // Each way in which a key can be wrong has its own reason and a message that names what to correct; once corrected, the
 // records are published without further help.
 func TestBrokenKey(t *testing.T) {
+	needs(t, usual, exclusive(benchZone))
 	for name, broken := range map[string]struct {
 		keyName, secretOf string // keys of the lab
 		secret            string // instead of secretOf
@@ -111,7 +112,9 @@ func labKey(t *testing.T, name string) []byte {
 // What others have at a name stays, and the condition says what to do; when they take it away, the records are
 // published.
 func TestForeignRecord(t *testing.T) {
-	const service = "_xmpp-server._tcp.foreign." + zone
+	needs(t, usual)
+	zone := ownZone(t)
+	service := "_xmpp-server._tcp.foreign." + zone
 	for name, foreign := range map[string]struct {
 		name, data, reason string
 		mentions           []string
@@ -130,7 +133,7 @@ func TestForeignRecord(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSite(t, "", allowed)
+			s := newSite(t, "", allowed).in(zone)
 			s.must(lab.Update(s.ctx, "update add "+foreign.name+". 60 "+foreign.data))
 			removal := "update delete " + foreign.name + ". " + foreign.data
 			s.Cleanup(func() { s.must(lab.Update(s.ctx, removal)) })

@@ -21,3 +21,12 @@ func Require(t testing.TB, condition bool, what string) {
 	}
 	t.Skipf("skipped, missing prerequisite: %s", what)
 }
+
+// Campaign is how large or long something is that a test repeats: long where the environment says SOAK=true, as make soak does.
+// The short form is part of every run, and shows the same.
+func Campaign[T any](short, long T) T {
+	if os.Getenv("SOAK") == "true" {
+		return long
+	}
+	return short
+}

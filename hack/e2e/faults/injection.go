@@ -7,7 +7,9 @@ package faults
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/xmppfed/xmppfed/hack/e2e/lab"
 )
@@ -66,10 +68,13 @@ func signal(partner, name string) []string {
 	}
 }
 
+// filters counts tables, as several tests may have one at a host.
+var filters atomic.Int64
+
 // Filter has the packet filter of a host do as the rules say: chains of an nftables table of its own, beside what
 // others have set up there.
 func Filter(host, rules string) Injection {
-	const table = "inet fault_matrix"
+	table := fmt.Sprintf("inet fault_matrix_%d", filters.Add(1))
 	return command(
 		[]string{"exec", host, "--", "nft", "table " + table + " { " + rules + "; }"},
 		[]string{"exec", host, "--", "nft", "delete table " + table},

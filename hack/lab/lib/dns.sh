@@ -23,6 +23,10 @@ declare -A UPDATE_POLICY=(
 	[bench.example]='grant fed-key zonesub ANY;'
 	[signed.example]='grant fed-key zonesub ANY;'
 )
+# Zones that a test may have for itself, to compare everything in them.
+OWN_ZONES=8
+for zone in $(seq -f own%g.example $OWN_ZONES); do UPDATE_POLICY[$zone]='grant fed-key zonesub ANY;'; done
+unset zone
 # The zone that is signed (DNSSEC), and has a DS record at its parent.
 SIGNED_ZONE=signed.example
 # Zones whose name servers have names in another zone, as with most DNS hosts.
