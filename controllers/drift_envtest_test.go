@@ -113,5 +113,5 @@ func TestTheDNSIsReadAgainOnlyWhenItMayHaveChanged(t *testing.T) {
 	w.probe = &dns.Error{Reason: v1alpha1.ReasonServerUnavailable, Message: "it does not answer"}
 	w.reconcileZone("cupdomain-com")
 	w.reconcile("cup")
-	w.expectCondition(w.get("cup"), v1alpha1.ConditionDNSPublished, metav1.ConditionFalse, v1alpha1.ReasonServerUnavailable)
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionDNSPublished, metav1.ConditionUnknown, v1alpha1.ReasonZoneNotReady)
 }

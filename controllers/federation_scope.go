@@ -110,7 +110,8 @@ func (s *scope) ok(condition string) bool {
 // checked, for certificates age by themselves.
 func (s *scope) requeueAfter() time.Duration {
 	soonest := s.recheck
-	if interval := s.fed.Spec.Verification.Interval.Duration; soonest == 0 && !s.fed.Spec.Suspend {
+	resting := s.fed.Spec.Suspend && s.fed.DeletionTimestamp.IsZero()
+	if interval := s.fed.Spec.Verification.Interval.Duration; soonest == 0 && !resting {
 		soonest = interval
 	}
 	if !equality.Semantic.DeepEqual(s.before.Status.Conflicts, s.fed.Status.Conflicts) {
