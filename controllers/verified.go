@@ -66,13 +66,14 @@ func (r *FederationReconciler) publishOrBelieve(ctx context.Context, s *scope) (
 	}
 	last := r.verified.get(s.fed.UID)
 	if age := r.Now().Sub(last.at); last.inputs != "" && last.inputs == inputs && age >= 0 && age < r.belief(s) {
+		s.publishedAll = true
 		return last.finding, nil
 	}
 	found, failed := r.publish(ctx, s)
 	if inputs, err = verifiableInputs(s, before); err != nil {
 		return finding{}, err
 	}
-	if failed != nil || found.reason != v1alpha1.ReasonPublished || found.after != 0 {
+	if failed != nil || found.reason != v1alpha1.ReasonPublished || found.after != 0 || !s.publishedAll {
 		inputs = ""
 	}
 	r.verified.put(s.fed.UID, verifiedDNS{finding: found, at: r.Now(), inputs: inputs})
@@ -102,12 +103,13 @@ func (r *FederationReconciler) zoneVersions(s *scope) map[string]int {
 	return versions
 }
 
-// verifiableInputs encodes what the records of a Federation follow from. It is empty where more than that decides: while a host name
-// is given up, names are handed over, or TLSA records are wanted.
+// verifiableInputs encodes what the records of a Federation follow from. It is empty where more than that decides: while a host name,
+// a domain or a port is given up, names are handed over, or TLSA records are wanted.
 func verifiableInputs(s *scope, versions map[string]int) (string, error) {
 	status := &s.fed.Status
 	pending := slices.ContainsFunc(status.Records, func(r v1alpha1.RecordStatus) bool { return r.State != v1alpha1.RecordPublished })
-	if pending || len(status.FormerHosts) > 0 || wantsTLSA(s.fed) || status.TLSA != nil || s.fed.Spec.DNS.TransferTo != "" {
+	former := len(status.FormerHosts) + len(status.FormerDomains) + len(status.FormerPorts)
+	if pending || former > 0 || wantsTLSA(s.fed) || status.TLSA != nil || s.fed.Spec.DNS.TransferTo != "" {
 		return "", nil
 	}
 	encoded, err := json.Marshal([]any{s.fed.Generation, s.addresses, s.apexes, s.adoptable, status.Records, status.Zones, versions})
