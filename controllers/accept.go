@@ -47,9 +47,7 @@ func (r *FederationReconciler) accept(ctx context.Context, s *scope) (finding, e
 	} else if err != nil {
 		return finding{}, fmt.Errorf("checking the spec against the engine: %w", err)
 	}
-	if err := r.noteFormer(ctx, s); err != nil {
-		return finding{}, err
-	}
+	r.noteFormer(s)
 	return finding{reason: v1alpha1.ReasonAccepted, message: "the spec can be carried out"}, nil
 }
 

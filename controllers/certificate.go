@@ -26,6 +26,7 @@ func (r *FederationReconciler) provideCertificate(ctx context.Context, s *scope)
 	if err := r.readMounted(ctx, s); err != nil {
 		return finding{}, err
 	}
+	s.nameFormer()
 	s.cert, s.key = s.mounted.Data[engine.KeyTLSCert], s.mounted.Data[engine.KeyTLSKey]
 	s.trustedCAs = s.mountedConfig.Data[engine.FileTrustedCAs]
 

@@ -3,7 +3,6 @@
 package controllers
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,7 +10,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/desired"
@@ -57,22 +55,28 @@ func standingServices(status *v1alpha1.FederationStatus) []formerService {
 }
 
 // formerDomains returns the domains that are served though the spec does not want them: those of status whose time is not over, and
-// those of its service records. What kind the new ones are is not known here.
-func formerDomains(status *v1alpha1.FederationStatus, wanted []string, now time.Time) (all, added []v1alpha1.FormerDomain) {
+// those of its service records, of which it is not known yet what kind they are.
+func formerDomains(status *v1alpha1.FederationStatus, wanted []string, now time.Time) []v1alpha1.FormerDomain {
+	var all []v1alpha1.FormerDomain
 	for _, former := range status.FormerDomains {
-		if former.Until = within(former.Until, former.TTL, now); !over(former.Until, now) && !slices.Contains(wanted, former.Domain) {
+		if former.Until = within(former.Until, former.TTL, now); !over(former.Until, now) {
 			all = append(all, former)
 		}
 	}
-	for _, service := range standingServices(status) {
-		known := func(former v1alpha1.FormerDomain) bool { return former.Domain == service.domain }
-		if slices.Contains(wanted, service.domain) || slices.ContainsFunc(all, known) || slices.ContainsFunc(added, known) {
-			continue
-		}
-		added = append(added, v1alpha1.FormerDomain{Domain: service.domain, TTL: service.ttl})
+	standing := standingServices(status)
+	slices.SortFunc(standing, func(a, b formerService) int { return strings.Compare(a.domain, b.domain) })
+	for _, service := range standing {
+		all = addFormer(all, v1alpha1.FormerDomain{Domain: service.domain, TTL: service.ttl})
 	}
-	slices.SortFunc(added, func(a, b v1alpha1.FormerDomain) int { return strings.Compare(a.Domain, b.Domain) })
-	return all, added
+	return slices.DeleteFunc(all, func(former v1alpha1.FormerDomain) bool { return slices.Contains(wanted, former.Domain) })
+}
+
+// addFormer adds a domain that is not among the others yet.
+func addFormer(all []v1alpha1.FormerDomain, one v1alpha1.FormerDomain) []v1alpha1.FormerDomain {
+	if slices.ContainsFunc(all, func(other v1alpha1.FormerDomain) bool { return other.Domain == one.Domain }) {
+		return all
+	}
+	return append(all, one)
 }
 
 // formerPorts returns the public ports that stay open though the spec does not want them. A number that the spec wants for another
@@ -119,44 +123,34 @@ func endOf(ttl int32, now time.Time) metav1.Time {
 
 // noteFormer writes to status what is served besides what the spec wants. It comes before the first change, so that nothing is
 // forgotten.
-func (r *FederationReconciler) noteFormer(ctx context.Context, s *scope) error {
-	status, wanted := &s.before.Status, desired.AddressableDomains(s.fed)
+func (r *FederationReconciler) noteFormer(s *scope) {
+	status := &s.before.Status
 	s.fed.Status.FormerPorts = formerPorts(status, desired.PublicPorts(s.fed), r.Now())
-	all, added := formerDomains(status, wanted, r.Now())
-	lost := status.ObservedGeneration == 0 // never written, or restored without
-	if len(added) > 0 || lost {
-		var config corev1.ConfigMap
-		key := client.ObjectKey{Namespace: s.fed.Namespace, Name: desired.ConfigName(s.fed)}
-		if err := r.Reader.Get(ctx, key, &config); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("reading ConfigMap %s: %w", key, err)
-		}
-		users, rooms := listedIn(&config, desired.AnnotationDomains), listedIn(&config, desired.AnnotationGroupChats)
-		if lost {
-			added = unlisted(slices.Concat(users, rooms), wanted, s.fed.Spec.DNS.TTL)
-		}
-		for i := range added {
-			added[i].GroupChat = slices.Contains(rooms, added[i].Domain)
-		}
-	}
-	all = append(all, added...)
+	all := formerDomains(status, desired.AddressableDomains(s.fed), r.Now())
 	s.fed.Status.FormerDomains = all[max(0, len(all)-v1alpha1.MaxFormerDomains):]
-	return nil
 }
 
-// listedIn are the names in an annotation.
+// nameFormer completes that by what the server is configured for: which former domains are group chats, and, where status was lost,
+// which there are.
+func (s *scope) nameFormer() {
+	users, rooms := listedIn(&s.mountedConfig, desired.AnnotationDomains), listedIn(&s.mountedConfig, desired.AnnotationGroupChats)
+	status, wanted := &s.fed.Status, desired.AddressableDomains(s.fed)
+	if lost := s.before.Status.ObservedGeneration == 0; lost {
+		for _, domain := range slices.Concat(users, rooms) {
+			if !slices.Contains(wanted, domain) && len(status.FormerDomains) < v1alpha1.MaxFormerDomains {
+				status.FormerDomains = addFormer(status.FormerDomains, v1alpha1.FormerDomain{Domain: domain, TTL: s.fed.Spec.DNS.TTL})
+			}
+		}
+	}
+	for i := range status.FormerDomains {
+		former := &status.FormerDomains[i]
+		former.GroupChat = former.GroupChat || slices.Contains(rooms, former.Domain)
+	}
+}
+
+// listedIn returns the names in an annotation.
 func listedIn(config *corev1.ConfigMap, annotation string) []string {
 	return strings.FieldsFunc(config.Annotations[annotation], func(c rune) bool { return c == ',' })
-}
-
-// unlisted returns the former domains among those that the server is configured for, where status was lost.
-func unlisted(served, wanted []string, ttl int32) []v1alpha1.FormerDomain {
-	var all []v1alpha1.FormerDomain
-	for _, domain := range served {
-		if !slices.Contains(wanted, domain) {
-			all = append(all, v1alpha1.FormerDomain{Domain: domain, TTL: ttl})
-		}
-	}
-	return all
 }
 
 // formerKeys returns the service records in a zone that no name server may serve any more before the time of what they lead to
