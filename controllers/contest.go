@@ -206,6 +206,8 @@ type stake struct {
 	owner     string
 	conflicts []v1alpha1.NameConflict
 	published []string
+	// former are the former hosts, and whether they yield.
+	former []v1alpha1.FormerHost
 	// reasons of Accepted and DNSPublished.
 	accepted, inDNS string
 }
@@ -217,15 +219,19 @@ func stakeOf(fed *v1alpha1.Federation) stake {
 		}
 		return ""
 	}
+	var former []v1alpha1.FormerHost
+	for _, host := range fed.Status.FormerHosts {
+		former = append(former, v1alpha1.FormerHost{Hostname: host.Hostname, Yielding: host.Yielding})
+	}
 	return stake{
-		owner: fed.Status.DNSOwner, conflicts: fed.Status.Conflicts, published: claims.Published(fed),
+		owner: fed.Status.DNSOwner, conflicts: fed.Status.Conflicts, published: claims.Published(fed), former: former,
 		accepted: reason(v1alpha1.ConditionAccepted), inDNS: reason(v1alpha1.ConditionDNSPublished),
 	}
 }
 
 func (s stake) equal(other stake) bool {
 	return s.owner == other.owner && s.accepted == other.accepted && s.inDNS == other.inDNS &&
-		slices.Equal(s.conflicts, other.conflicts) && slices.Equal(s.published, other.published)
+		slices.Equal(s.conflicts, other.conflicts) && slices.Equal(s.former, other.former) && slices.Equal(s.published, other.published)
 }
 
 // stakeChanged lets those changes of a Federation pass on which others may depend.

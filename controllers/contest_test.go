@@ -59,6 +59,7 @@ func TestStakeChanged_LetsPassWhatOthersWaitFor(t *testing.T) {
 		"who it is":                       {func(fed *v1alpha1.Federation) { fed.Status.DNSOwner = "other" }, true},
 		"another owner at a name":         {found("x", "owner-b"), true},
 		"a name that every server serves": {publishes("x"), true},
+		"a former host that yields":       {func(fed *v1alpha1.Federation) { fed.Status.FormerHosts = []v1alpha1.FormerHost{{Yielding: true}} }, true},
 		"it is kept out":                  {says(v1alpha1.ConditionAccepted, v1alpha1.ReasonDomainClaimed), true},
 		"its names are offered":           {says(v1alpha1.ConditionDNSPublished, v1alpha1.ReasonTransferOffered), true},
 		"its server":                      {says(v1alpha1.ConditionServerReady, v1alpha1.ReasonRollingOut), false},

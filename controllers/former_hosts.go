@@ -21,8 +21,8 @@ import (
 
 // When the host name changes, service records that name the former one are still in caches, and in zones that could not
 // be written yet. So the former host keeps its addresses until no service record names it any more anywhere, and then for
-// as long as resolvers may have one cached. Only where Federations wait for each other's former hosts in a circle do they let go of
-// these at once.
+// as long as resolvers may have one cached. Where Federations wait for each other's former hosts in a circle they let go of these
+// sooner, see claims.Circle.
 
 // formerHosts are the hosts that keep their addresses beside the one of the given name, the oldest first: those of status
 // whose time is not over, and the one that status names if it is another and has addresses.
@@ -57,12 +57,18 @@ func serviceTTL(status *v1alpha1.FederationStatus) int32 {
 	return ttl
 }
 
+// yieldingWait is how long a former host that yields keeps its addresses once all service records name the new one.
+const yieldingWait = time.Second
+
 // servedAnew is what becomes of former hosts once every authoritative server has the service records without them: the
-// time that they still have begins, where it has not begun yet. Soonest is when the first of them goes; zero: none is left.
+// time that they still have begins, where it has not begun yet, and is cut short where it is too long. Soonest is when the first of them goes; zero: none is left.
 func servedAnew(hosts []v1alpha1.FormerHost, now time.Time) (timed []v1alpha1.FormerHost, soonest time.Duration) {
 	for _, former := range hosts {
-		if former.Until == nil {
-			until := metav1.NewTime(clock.Stamp(now).Add(time.Duration(former.TTL) * time.Second))
+		wait := time.Duration(former.TTL) * time.Second
+		if former.Yielding {
+			wait = yieldingWait
+		}
+		if until := metav1.NewTime(clock.Stamp(now).Add(wait)); former.Until == nil || until.Before(former.Until) {
 			former.Until = &until
 		}
 		if left := former.Until.Sub(now); soonest == 0 || left < soonest {
@@ -82,7 +88,7 @@ func (r *FederationReconciler) keepFormerHosts(ctx context.Context, s *scope) er
 	if err := r.List(ctx, &zones); err != nil {
 		return fmt.Errorf("listing DNSZones: %w", err)
 	}
-	deadlocked, err := claims.Deadlocked(s.fed, func(owner string) (*v1alpha1.Federation, error) { return r.byOwner(ctx, owner) })
+	circle, err := claims.Circle(s.fed, func(owner string) (*v1alpha1.Federation, error) { return r.byOwner(ctx, owner) })
 	if err != nil {
 		return err
 	}
@@ -92,8 +98,9 @@ func (r *FederationReconciler) keepFormerHosts(ctx context.Context, s *scope) er
 		if err != nil {
 			return err
 		}
-		free := refused == nil && !slices.Contains(deadlocked, former.Hostname)
-		if apex := apexes[former.Hostname]; free && r.canKeep(s.fed, former.Hostname, apex) {
+		allYield, waitedFor := circle[former.Hostname]
+		former.Yielding = former.Yielding || waitedFor
+		if apex := apexes[former.Hostname]; refused == nil && !allYield && r.canKeep(s.fed, former.Hostname, apex) {
 			kept = append(kept, former)
 			s.former[apex] = append(s.former[apex], formerUnit(s, former))
 		}

@@ -86,3 +86,17 @@ func TestTheTimeOfAFormerHostBeginsOnceItIsServedAnewAndThenStands(t *testing.T)
 		t.Errorf("without former hosts there is %v to be done after %s", none, soonest)
 	}
 }
+
+// One that others wait for in a circle does not wait for caches, whatever was written down before.
+func TestAFormerHostThatYieldsGoesAtOnce(t *testing.T) {
+	yielding := func(host v1alpha1.FormerHost) v1alpha1.FormerHost {
+		host.Yielding = true
+		return host
+	}
+	hosts := []v1alpha1.FormerHost{yielding(former("a", 300, notYet)), yielding(former("b", 300, 200)), former("c", 300, notYet)}
+	timed, soonest := servedAnew(hosts, renameTime)
+	want := []v1alpha1.FormerHost{yielding(former("a", 300, 1)), yielding(former("b", 300, 1)), former("c", 300, 300)}
+	if diff := cmp.Diff(want, timed); diff != "" || soonest != time.Second {
+		t.Errorf("soonest %s (-want +got):\n%s", soonest, diff)
+	}
+}

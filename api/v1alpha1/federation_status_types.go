@@ -162,6 +162,12 @@ type FormerHost struct {
 	//
 	// +optional
 	Until *metav1.Time `json:"until,omitempty"`
+
+	// Yielding is set when Federations wait for each other's former host names in a circle. Its address records then go as soon as
+	// the service records name the new host, or before that if all in the circle yield.
+	//
+	// +optional
+	Yielding bool `json:"yielding,omitempty"`
 }
 
 // MaxFormerDomains and MaxFormerPorts are how many are remembered; the oldest go first.
