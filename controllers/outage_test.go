@@ -143,7 +143,9 @@ func (unreachable) Inbound(context.Context, check.InboundTarget) check.Verdict {
 	return check.Verdict{Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonConnectionRefused, Message: "nobody listens"}
 }
 
-func (unreachable) Serves(context.Context, check.InboundTarget) check.Proof { return check.Proof{Missing: "no server answers"} }
+func (unreachable) Serves(context.Context, check.InboundTarget) check.Proof {
+	return check.Proof{Missing: "no server answers"}
+}
 
 func (unreachable) Access(context.Context, check.AccessTarget) check.Access { return check.Access{} }
 
