@@ -77,7 +77,10 @@ func TestWhatFollowsFromAChange(t *testing.T) {
 		},
 		"no group chat": {
 			func(fed *v1alpha1.Federation) { fed.Spec.Server.GroupChat = nil },
-			[]string{"change ConfigMap cup-server data[prosody.cfg.lua]", "delete SRV " + rooms + " " + srv},
+			[]string{
+				"change ConfigMap cup-server data[prosody.cfg.lua] metadata.annotations[xmppfed.io/group-chats]",
+				"delete SRV " + rooms + " " + srv,
+			},
 		},
 		"another Secret for the certificate": {
 			func(fed *v1alpha1.Federation) { fed.Spec.TLS.SecretRef.Name = "new-tls" },
@@ -109,7 +112,8 @@ func TestWhatFollowsFromAChange(t *testing.T) {
 				fed.Spec.DNS.Hostname, fed.Spec.Server.GroupChat = "im.cupdomain.com", nil
 			},
 			[]string{
-				"change ConfigMap cup-server data[prosody.cfg.lua]", "delete SRV " + rooms + " " + srv,
+				"change ConfigMap cup-server data[prosody.cfg.lua] metadata.annotations[xmppfed.io/group-chats]",
+				"delete SRV " + rooms + " " + srv,
 				"change SRV " + service + " " + srv + " 0 0 5269 im.cupdomain.com. (TTL 300)",
 				"delete A cup1.cupdomain.com 203.0.113.128 (TTL 300)", "create A im.cupdomain.com 203.0.113.128 (TTL 300)",
 			},
