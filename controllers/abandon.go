@@ -84,8 +84,8 @@ func (r *FederationReconciler) abandonedIn(fed *v1alpha1.Federation, zone string
 			"own._xmppfed that have o=%s list it, and the zone's administrator removes no more than that", zone, to, owner.ID)}
 	}
 	if len(fed.Status.Records) == 0 {
-		return []string{fmt.Sprintf("left in zone %s: what TXT %s._xmppfed.%s lists, if it stands there; status of this Federation was lost, "+
-			"so the zone's administrator has to look", zone, owner.ID, zone)}
+		return []string{fmt.Sprintf("left in zone %s: what TXT %s._xmppfed.%s lists, if it stands there; status of this Federation was "+
+			"lost, so the zone's administrator has to look", zone, owner.ID, zone)}
 	}
 	intro := fmt.Sprintf("left in zone %s; its administrator removes them (nsupdate): ", zone)
 	if fed.Spec.DNS.Shared {

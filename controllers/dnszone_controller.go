@@ -105,16 +105,10 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 	}
 	if trouble == nil {
 		r.setBrake(zone, vanished)
-		trouble, err = r.look(ctx, zone, known)
+		trouble, err = r.lookAtZone(ctx, zone, known)
 	}
 	if err != nil {
 		return ctrl.Result{}, err
-	}
-	if trouble == nil {
-		r.lookAtServers(ctx, zone, known)
-		if err := r.tellDrift(ctx, zone); err != nil {
-			return ctrl.Result{}, err
-		}
 	}
 	if unreadable := selectorTrouble(zone); unreadable != nil && known.apex != "" {
 		trouble = unreadable
@@ -136,6 +130,16 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 		next = min(next, left)
 	}
 	return ctrl.Result{RequeueAfter: next}, nil
+}
+
+// lookAtZone looks at the provider of a zone, and where that is well, at the zone's name servers and at what changed in them.
+func (r *DNSZoneReconciler) lookAtZone(ctx context.Context, zone *v1alpha1.DNSZone, known *knownZone) (*outcome.Error, error) {
+	trouble, err := r.look(ctx, zone, known)
+	if err != nil || trouble != nil {
+		return trouble, err
+	}
+	r.lookAtServers(ctx, zone, known)
+	return nil, r.tellDrift(ctx, zone)
 }
 
 // findOlder tells that another DNSZone has the same apex and came first.

@@ -59,7 +59,8 @@ func (r *FederationReconciler) expose(ctx context.Context, s *scope) (finding, e
 		why = "the cluster's load balancer has to assign one; if none does, install a load balancer controller " +
 			"or write spec.exposure.publicAddresses"
 	}
-	return finding{}, outcome.Waiting(v1alpha1.ReasonAddressPending, 0, "Service %s has no public address yet: %s", desired.PublicServiceName(s.fed), why)
+	return finding{}, outcome.Waiting(v1alpha1.ReasonAddressPending, 0,
+		"Service %s has no public address yet: %s", desired.PublicServiceName(s.fed), why)
 }
 
 // applyPublicService makes the public Service what it should be. It returns the Service as it stands in the cluster, also when it

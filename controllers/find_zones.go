@@ -126,9 +126,9 @@ func (r *FederationReconciler) findZones(ctx context.Context, s *scope) error {
 	}
 	if result.unasked > 0 {
 		r.Recorder.Eventf(s.fed, nil, corev1.EventTypeWarning, v1alpha1.EventZonesNotSearched, "SearchZones",
-			"zones that cover none of this Federation's names (%d) could not be asked whether they have records of it, which its status would "+
-				"not tell after a restore; the platform team sees by kubectl get dnszones which are not Ready; what is left in one is listed "+
-				"at %s._xmppfed.ZONE",
+			"zones that cover none of this Federation's names (%d) could not be asked whether they have records of it, which its "+
+				"status would not tell after a restore; the platform team sees by kubectl get dnszones which are not Ready; what is left "+
+				"in one is listed at %s._xmppfed.ZONE",
 			result.unasked, r.owner(s.fed).ID)
 	}
 	s.fed.Status.Records = append(s.fed.Status.Records, leftoverStatuses(result.byHand)...)

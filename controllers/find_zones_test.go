@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
@@ -32,7 +33,7 @@ func TestWhatASearchOfZonesMeans(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := judgeSearch([]asked{test.answer})
-			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(searchResult{}), cmp.Comparer(func(a, b error) bool { return a == b })); diff != "" {
+			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(searchResult{}), cmpopts.EquateErrors()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

@@ -61,7 +61,8 @@ func serviceTTL(status *v1alpha1.FederationStatus) int32 {
 const yieldingWait = time.Second
 
 // servedAnew is what becomes of former hosts once every authoritative server has the service records without them: the
-// time that they still have begins, where it has not begun yet, and is cut short where it is too long. Soonest is when the first of them goes; zero: none is left.
+// time that they still have begins, where it has not begun yet, and is cut short where it is too long. Soonest is when
+// the first of them goes; zero: none is left.
 func servedAnew(hosts []v1alpha1.FormerHost, now time.Time) (timed []v1alpha1.FormerHost, soonest time.Duration) {
 	for _, former := range hosts {
 		wait := time.Duration(former.TTL) * time.Second

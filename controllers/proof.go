@@ -221,5 +221,7 @@ func (s *scope) withholds(service, domain string) bool {
 func (s *scope) publishedInPart() bool {
 	failed := s.findings[v1alpha1.ConditionDNSPublished].err
 	return failed != nil && failed.Reason == v1alpha1.ReasonWaitingForServer &&
-		slices.ContainsFunc(desired.AddressableDomains(s.fed), func(domain string) bool { return !s.withholds(dns.ServiceXMPPServer, domain) })
+		slices.ContainsFunc(desired.AddressableDomains(s.fed), func(domain string) bool {
+			return !s.withholds(dns.ServiceXMPPServer, domain)
+		})
 }

@@ -93,8 +93,9 @@ func changedByOthers(made []repair) string {
 	if times[most] == 1 {
 		return "somebody else changed or removed within the last hour what was put back since: " + phrase.List(names, maxListed)
 	}
-	return fmt.Sprintf("somebody else goes on changing or removing records (%s: %d times within the last hour), which are put back each "+
-		"time; the zone's administrator has to find out who does so: another operator, a scheduled job, or an ExternalDNS", most, times[most])
+	return fmt.Sprintf("somebody else goes on changing or removing records (%s: %d times within the last hour), which are put back "+
+		"each time; the zone's administrator has to find out who does so: another operator, a scheduled job, or an ExternalDNS",
+		most, times[most])
 }
 
 // standing are the record sets of a Federation that every name server of their zone had, by name and type.

@@ -131,7 +131,7 @@ func every(err error, is func(error) bool) bool {
 // some reports whether any of the errors that are joined in err, in whatever depth, is one of a kind.
 func some(err error, is func(error) bool) bool {
 	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
-		joined, ok := inner.(interface{ Unwrap() []error }) //nolint:errorlint // errors.As would look into the first of them only
+		joined, ok := inner.(interface{ Unwrap() []error })
 		if !ok {
 			continue
 		}

@@ -63,8 +63,8 @@ func (r *FederationReconciler) handOver(ctx context.Context, s *scope) (finding,
 	s.lookAgain("transfer", recheckTransfer)
 	return finding{
 		reason: v1alpha1.ReasonTransferOffered,
-		message: fmt.Sprintf("%d record sets are offered to owner %s and stay as they are until it accepts them: %s; to withdraw the offer "+
-			"take spec.dns.transferTo out", len(offered), to, stepsOf(s.fed, taker)),
+		message: fmt.Sprintf("%d record sets are offered to owner %s and stay as they are until it accepts them: %s; to withdraw the "+
+			"offer take spec.dns.transferTo out", len(offered), to, stepsOf(s.fed, taker)),
 	}, nil
 }
 

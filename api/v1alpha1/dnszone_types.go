@@ -75,7 +75,8 @@ type DNSZoneSpec struct {
 	Takeover TakeoverPolicy `json:"takeover,omitempty"`
 
 	// Brake on removals: of one namespace at most as many Federations as it says lose records within ten minutes, and as many of all
-	// others together, so that a mistake in what manages them can be undone and no team holds up another. The annotation xmppfed.io/brake-released-until with a time (RFC 3339) releases it until then.
+	// others together, so that a mistake in what manages them can be undone and no team holds up another. The annotation
+	// xmppfed.io/brake-released-until with a time (RFC 3339) releases it until then.
 	//
 	// +optional
 	// +kubebuilder:default={}

@@ -155,7 +155,8 @@ func (t AccessTarget) ours(name string, records []SRV) (ours []SRV, astray strin
 	case len(records) == 0:
 		return nil, "public DNS has no SRV record " + name
 	case first >= 0 && (!t.Shared || len(ours) == 0):
-		return nil, fmt.Sprintf("public DNS leads to %s, which is no host of this Federation", phrase.Quote(others[first].Target, maxRecord))
+		return nil, fmt.Sprintf("public DNS leads to %s, which is no host of this Federation",
+			phrase.Quote(others[first].Target, maxRecord))
 	}
 	return ours, ""
 }

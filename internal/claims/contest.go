@@ -162,8 +162,8 @@ func Claimed(fed, rival *v1alpha1.Federation, name string) *outcome.Error {
 		owner = fed.Status.DNSOwner
 	}
 	return outcome.Stalled(v1alpha1.ReasonDomainClaimed,
-		"%s belongs to %s; take it out of this Federation, or have that one deleted or changed, after which this one takes over by itself; "+
-			"to move the name here without a gap, have that one name this one in spec.dns.transferTo: %s", name, holder, owner)
+		"%s belongs to %s; take it out of this Federation, or have that one deleted or changed, after which this one takes over by "+
+			"itself; to move the name here without a gap, have that one name this one in spec.dns.transferTo: %s", name, holder, owner)
 }
 
 // same reports whether two copies are of one Federation. One that is yet to be created has no UID.

@@ -70,7 +70,7 @@ func (s *summary) toFile(times string) (bool, error) {
 	if times == "" {
 		return s.run(os.Stdin)
 	}
-	file, err := os.OpenFile(times, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	file, err := os.OpenFile(times, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return false, fmt.Errorf("opening the file of times: %w", err)
 	}

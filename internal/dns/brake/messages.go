@@ -29,8 +29,9 @@ func Message(apex string) string {
 // Summary says to the platform team who is held back in a zone, why, and how to go on. Void is why a
 // release that is set does not count, empty if there is none.
 func Summary(apex string, limit int, waiting []string, void string) string {
-	summary := fmt.Sprintf("removals from zone %s are paused: within ten minutes %d Federations of one namespace, or of several others together, "+
-		"lost records in it, as many as spec.brake allows, and %d more are held back (%s); %s", dns.Display(apex), limit, len(waiting), some(waiting), wayOn)
+	summary := fmt.Sprintf("removals from zone %s are paused: within ten minutes %d Federations of one namespace, or of several "+
+		"others together, lost records in it, as many as spec.brake allows, and %d more are held back (%s); %s",
+		dns.Display(apex), limit, len(waiting), some(waiting), wayOn)
 	if void != "" {
 		summary += "; " + void
 	}
