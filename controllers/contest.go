@@ -157,30 +157,30 @@ func (r *FederationReconciler) givers(
 	return slices.Compact(owners), nil
 }
 
-// noteHolder notes that another owner has a name in a zone, or, without an error, that none has. Any other error leaves what is known
-// as it is. What another owner has is not published by this Federation, whatever status said before.
-func (s *scope) noteHolder(apex string, units []dns.Unit, err error) {
-	failed, known := dns.AsError(err)
-	found := known && failed.Holder.Owner != ""
-	if err != nil && !found {
-		return
-	}
+// noteHolders notes which names in a zone other owners have, as those names were refused, and that they have no others. A name that
+// was refused for another cause keeps what is known of it. What another owner has is not published by this Federation, whatever
+// status said before.
+func (s *scope) noteHolders(apex string, units []dns.Unit, refused map[string]*dns.Error) {
 	s.fed.Status.Conflicts = slices.DeleteFunc(s.fed.Status.Conflicts, func(c v1alpha1.NameConflict) bool {
-		return s.apexes[c.Name] == apex
+		why := refused[dns.Canonical(c.Name)]
+		return s.apexes[c.Name] == apex && (why == nil || why.Holder.Owner != "")
 	})
-	if !found {
-		return
-	}
-	if failed.Holder.Ours {
-		s.fed.Status.Conflicts = append(s.fed.Status.Conflicts,
-			v1alpha1.NameConflict{Name: failed.Holder.Name, Owner: failed.Holder.Owner})
-		slices.SortFunc(s.fed.Status.Conflicts, byName)
-	}
-	for _, unit := range units {
-		if concerns(unit, failed.Holder.Name) {
-			s.foreign = append(s.foreign, unit.Records...)
+	for _, anchor := range dns.InOrder(refused) {
+		holder := refused[anchor].Holder
+		if holder.Owner == "" {
+			continue
+		}
+		if holder.Ours {
+			s.fed.Status.Conflicts = append(s.fed.Status.Conflicts, v1alpha1.NameConflict{Name: holder.Name, Owner: holder.Owner})
+		}
+		for _, unit := range units {
+			if concerns(unit, holder.Name) {
+				s.foreign = append(s.foreign, unit.Records...)
+			}
 		}
 	}
+	slices.SortFunc(s.fed.Status.Conflicts, byName)
+	s.fed.Status.Conflicts = slices.CompactFunc(s.fed.Status.Conflicts, func(a, b v1alpha1.NameConflict) bool { return a.Name == b.Name })
 }
 
 // concerns reports whether a unit has the name, or a record of it.

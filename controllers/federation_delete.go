@@ -3,6 +3,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -199,17 +200,26 @@ func (r *FederationReconciler) withdraw(
 	owner := r.owner(s.fed)
 	owner.Anchors = knownNames(s.fed)
 	result, err := r.convergeInTurn(ctx, provider, owner, keep)
-	if len(keep) > 0 && lost(err) { // so there is nothing to keep
-		result, err = r.convergeInTurn(ctx, provider, owner, nil)
+	dropped := result.Dropped
+	if left := withoutLost(keep, result.Refused); err == nil && len(left) < len(keep) {
+		result, err = r.convergeInTurn(ctx, provider, owner, left)
 	}
-	if err != nil {
+	if err = cmp.Or(err, result.Err()); err != nil {
 		return dnsOutcome(err)
 	}
 	if err := dns.Unproven(ctx, r.Zones.reading(provider), r.Signer, owner, published(s.fed, zone, gone)); err != nil {
 		return dnsOutcome(err)
 	}
-	_, err = r.seen(ctx, provider, nil, union(gone, result.Dropped))
+	_, err = r.seen(ctx, provider, nil, union(gone, union(dropped, result.Dropped)))
 	return dnsOutcome(err)
+}
+
+// withoutLost leaves out the units that can't be kept, because their names are somebody else's, or may be.
+func withoutLost(keep []dns.Unit, refused map[string]*dns.Error) []dns.Unit {
+	return slices.DeleteFunc(slices.Clone(keep), func(unit dns.Unit) bool {
+		why := refused[dns.Canonical(unit.Anchor)]
+		return why != nil && lost(why)
+	})
 }
 
 func union(a, b []dns.Key) []dns.Key {

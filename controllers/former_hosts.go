@@ -136,34 +136,32 @@ func (s *scope) withFormer(wanted map[string][]dns.Unit) map[string][]dns.Unit {
 	return all
 }
 
-// converge makes a zone hold units and what former hosts have there. Former hosts that stand in the way are let go, the newest
-// first: the name of one may be somebody else's by now, or may never have got as far as the zone.
+// converge makes a zone hold units and what former hosts have there. Former hosts that can't be held are let go.
 func (r *FederationReconciler) converge(
 	ctx context.Context, s *scope, provider dns.Provider, apex string, units []dns.Unit,
-) (result dns.Result, err error) {
-	former := s.former[apex]
-	for keep := len(former); keep >= 0; keep-- {
-		result, err = r.convergeInTurn(ctx, provider, r.recipientOf(s), slices.Concat(units, former[:keep]))
-		if err == nil {
-			s.letGo(apex, keep)
-			return result, nil
-		}
-		if failed, ok := dns.AsError(err); !ok || !failed.Permanent {
-			return result, err
-		}
-	}
+) (dns.Result, error) {
+	result, err := r.convergeInTurn(ctx, provider, r.recipientOf(s), slices.Concat(units, s.former[apex]))
+	s.letGo(apex, result.Refused)
 	return result, err
 }
 
-// letGo keeps only so many of the former hosts in a zone, the oldest.
-func (s *scope) letGo(apex string, keep int) {
-	for _, unit := range s.former[apex][keep:] {
+// letGo lets the former hosts in a zone go whose names can't be held: one may be somebody else's by now, or may never have got as
+// far as the zone. They are no longer refused then.
+func (s *scope) letGo(apex string, refused map[string]*dns.Error) {
+	var kept []dns.Unit
+	for _, unit := range s.former[apex] {
+		anchor := dns.Canonical(unit.Anchor)
+		if why := refused[anchor]; why == nil || !why.Permanent {
+			kept = append(kept, unit)
+			continue
+		}
+		delete(refused, anchor)
 		s.fed.Status.FormerHosts = slices.DeleteFunc(s.fed.Status.FormerHosts, func(former v1alpha1.FormerHost) bool {
 			return former.Hostname == unit.Anchor
 		})
 	}
-	s.former[apex] = s.former[apex][:keep]
-	if keep == 0 {
+	s.former[apex] = kept
+	if len(kept) == 0 {
 		delete(s.former, apex)
 	}
 }

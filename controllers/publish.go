@@ -49,13 +49,11 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 		return finding{}, err
 	}
 	s.fed.Status.Records = recordStatuses(s.withFormer(wanted), nil, s.before.Status.Records)
-	reports := map[string]verify.Report{}
+	reports := map[string]zoneReport{}
 	var first error
 	for _, apex := range zoneOrder(s) {
 		report, err := r.publishIn(ctx, s, apex, wanted[apex])
-		if err == nil || len(report.Servers) > 0 {
-			reports[apex] = report
-		}
+		reports[apex] = report
 		if first == nil {
 			first = s.leaving(apex, err)
 		}
@@ -64,7 +62,11 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 	s.fed.Status.Records = append(s.fed.Status.Records, leftoverStatuses(s.leftover)...)
 	s.disown()
 	r.noteTLSA(s, reports[s.apexes[desired.Hostname(s.fed)]])
-	if first != nil {
+	refused := refusal(reports, wanted, first)
+	switch {
+	case refused != nil && (first != nil || keptAny(reports)):
+		return finding{}, refused
+	case first != nil:
 		return finding{}, first
 	}
 	r.tellAbandoned(s.before, s.givenUp())
@@ -80,7 +82,12 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 	s.fed.Status.FormerHosts, found.after = servedAnew(s.fed.Status.FormerHosts, r.Now())
 	found.after = sooner(found.after, endFormer(&s.fed.Status, r.Now()))
 	s.publishedAll = len(s.withheld) == 0
-	return r.tellRepairs(s, found), r.waiting(s, found.after)
+	found = r.tellRepairs(s, found)
+	if refused != nil {
+		refused.After = sooner(refused.After, found.after)
+		return found, refused
+	}
+	return found, r.waiting(s, found.after)
 }
 
 // wantedUnits are those of the spec, by the apex of their zone.
@@ -129,31 +136,48 @@ func zoneOrder(s *scope) []string {
 }
 
 // publishIn makes one zone hold exactly the given units of the Federation and those of its former hosts, and asks every
-// authoritative server.
-func (r *FederationReconciler) publishIn(ctx context.Context, s *scope, apex string, units []dns.Unit) (verify.Report, error) {
+// authoritative server. The error is about the zone, or about what is published there; names that are refused are in the report.
+func (r *FederationReconciler) publishIn(ctx context.Context, s *scope, apex string, units []dns.Unit) (zoneReport, error) {
 	provider, err := r.Zones.Provider(apex, s.fed)
 	if err != nil {
 		// Whether people write there is not known now.
 		s.leftover = append(s.leftover, leftBehind(s.before, apex, recordsOf(units, s.former[apex]))...)
-		return verify.Report{}, s.standing(apex, recordsOf(units, s.former[apex]), err)
+		return zoneReport{}, s.standing(apex, recordsOf(units, s.former[apex]), err)
 	}
 	if !provider.Capabilities().Writes {
-		now, later := advisable(units, s.before.Status.Records)
-		s.withheld = append(s.withheld, keysOf(recordsOf(later))...)
-		_, err := r.converge(ctx, s, provider, apex, now)
-		s.noteHolder(apex, units, err)
-		return r.watch(ctx, s, provider, apex, recordsOf(now, s.former[apex]), recordsOf(later), err)
+		return r.publishByPeople(ctx, s, provider, apex, units)
 	}
 	result, err := r.converge(ctx, s, provider, apex, units)
-	s.noteHolder(apex, units, err)
 	s.withheld = append(s.withheld, result.Withheld...)
-	want := without(recordsOf(units, s.former[apex]), result.Withheld)
+	report := zoneReport{refused: result.Refused, kept: result.Kept}
+	made, left := report.divide(slices.Concat(units, s.former[apex]))
 	if err != nil {
-		return verify.Report{}, s.standing(apex, want, dnsOutcome(err))
+		return report, s.standing(apex, without(recordsOf(made), result.Withheld), dnsOutcome(err))
 	}
+	s.noteHolders(apex, units, result.Refused)
 	r.tellAdopted(s.fed, apex, result.Adopted)
-	report, err := r.seen(ctx, provider, want, union(result.Dropped, s.formerKeys(apex, recordsOf(units))))
+	gone := union(result.Dropped, s.formerKeys(apex, recordsOf(units)))
+	report.served, err = r.seen(ctx, provider, without(recordsOf(made), result.Withheld), gone)
+	if stands := without(recordsOf(left), result.Withheld); len(stands) > 0 {
+		// Of what was left as it is some records may be as wanted; that others are not has been told.
+		report.left, _ = r.seen(ctx, provider, stands, nil)
+	}
 	return report, dnsOutcome(err)
+}
+
+// publishByPeople tells people what to do in a zone that they write to.
+func (r *FederationReconciler) publishByPeople(
+	ctx context.Context, s *scope, provider dns.Provider, apex string, units []dns.Unit,
+) (zoneReport, error) {
+	now, later := advisable(units, s.before.Status.Records)
+	s.withheld = append(s.withheld, keysOf(recordsOf(later))...)
+	result, missing := r.converge(ctx, s, provider, apex, now)
+	if missing == nil {
+		s.noteHolders(apex, units, result.Refused)
+	}
+	report, err := zoneReport{refused: result.Refused}, error(nil)
+	report.served, err = r.watch(ctx, s, provider, apex, recordsOf(now, s.former[apex]), recordsOf(later), missing)
+	return report, err
 }
 
 func recordsOf(parts ...[]dns.Unit) []dns.RRset {
@@ -184,15 +208,16 @@ func dnsOutcome(err error) error {
 // recordStatuses lists the records with their state, sorted by name and type. Without a report about its zone a record
 // keeps the state that it had: it was not asked for.
 func recordStatuses(
-	units map[string][]dns.Unit, reports map[string]verify.Report, before []v1alpha1.RecordStatus,
+	units map[string][]dns.Unit, reports map[string]zoneReport, before []v1alpha1.RecordStatus,
 ) []v1alpha1.RecordStatus {
 	var all []v1alpha1.RecordStatus
 	for apex, inZone := range units {
-		report, known := reports[apex]
+		report := reports[apex]
 		for _, unit := range inZone {
+			known := report.knows(unit)
 			for _, record := range unit.Records {
 				status := recordStatus(record)
-				if known && report.Published(record.Key()) || !known && wasPublished(status, before) {
+				if known && report.published(record.Key()) || !known && wasPublished(status, before) {
 					status.State = v1alpha1.RecordPublished
 				}
 				all = append(all, status)

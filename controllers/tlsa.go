@@ -13,7 +13,6 @@ import (
 	"github.com/xmppfed/xmppfed/internal/dane"
 	"github.com/xmppfed/xmppfed/internal/desired"
 	"github.com/xmppfed/xmppfed/internal/dns"
-	"github.com/xmppfed/xmppfed/internal/dns/verify"
 	"github.com/xmppfed/xmppfed/internal/engine"
 	"github.com/xmppfed/xmppfed/internal/pki"
 )
@@ -95,12 +94,12 @@ func (r *FederationReconciler) mayPublishTLSA(s *scope) bool {
 }
 
 // noteTLSA notes whether every authoritative server has the records.
-func (r *FederationReconciler) noteTLSA(s *scope, report verify.Report) {
+func (r *FederationReconciler) noteTLSA(s *scope, report zoneReport) {
 	if s.fed.Status.TLSA == nil || len(s.tlsa.keys) == 0 {
 		return
 	}
 	for _, record := range desired.TLSARecords(s.fed, s.tlsa.keys...) {
-		if !report.Published(record.Key()) {
+		if !report.published(record.Key()) {
 			return
 		}
 	}

@@ -3,6 +3,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -93,7 +94,7 @@ func (r *FederationReconciler) offer(ctx context.Context, s *scope, zones []stri
 			return nil, err
 		}
 		result, err := r.convergeInTurn(ctx, provider, owner, wanted[zone])
-		if err != nil {
+		if err = cmp.Or(err, result.Err()); err != nil {
 			return nil, dnsOutcome(err)
 		}
 		offered = append(offered, result.Offered...)

@@ -39,7 +39,10 @@ func (e elsewhere) units() []dns.Unit {
 func (e elsewhere) converge(units ...dns.Unit) error {
 	signer, err := dns.NewSigner([]byte("the signing key of another cluster"))
 	e.Expect(err).NotTo(gomega.HaveOccurred())
-	_, err = dns.Converge(e.t.Context(), e.zone, signer, e.Owner, units)
+	result, err := dns.Converge(e.t.Context(), e.zone, signer, e.Owner, units)
+	if err == nil {
+		err = result.Err()
+	}
 	return err
 }
 

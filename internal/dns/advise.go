@@ -5,6 +5,7 @@ package dns
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -18,22 +19,30 @@ func (r *run) advise(ctx context.Context) (Result, error) {
 	if err := r.get(ctx, r.want.allKeys()); err != nil {
 		return Result{}, err
 	}
-	result := Result{Deferred: r.absent()}
+	result := Result{Deferred: r.absent(), Refused: maps.Clone(r.bars.anchors)}
 	result.Withheld = r.want.keysOf(result.Deferred)
-	r.want = r.want.without(result.Deferred)
+	r.want = r.want.without(slices.Concat(result.Deferred, slices.Collect(maps.Keys(result.Refused))))
 	var differ []RRset
+	var aliased *Error
 	for _, k := range r.want.allKeys() {
-		if alias, ok := r.read[Key{Name: k.Name, Type: TypeCNAME}]; ok {
-			return result, aliasError(k, alias, r.apex)
-		}
-		if want := r.want.sets[k]; !r.read[k].SameData(want) {
+		alias, ok := r.read[Key{Name: k.Name, Type: TypeCNAME}]
+		switch want := r.want.sets[k]; {
+		case ok && aliased == nil:
+			aliased = aliasError(k, alias, r.apex)
+		case !ok && !r.read[k].SameData(want):
 			differ = append(differ, want)
 		}
 	}
-	if len(differ) == 0 {
+	switch {
+	case aliased == nil && len(differ) == 0:
 		return result, nil
+	case aliased == nil:
+		return result, r.adviceError(differ)
+	case len(differ) > 0:
+		// Whoever removes the alias can do the rest as well.
+		aliased.Message += "; besides, " + r.adviceError(differ).Message
 	}
-	return result, r.adviceError(differ)
+	return result, aliased
 }
 
 func (r *run) adviceError(differ []RRset) *Error {

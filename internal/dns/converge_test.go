@@ -30,7 +30,15 @@ func converge(t *testing.T, p dns.Provider, units ...dns.Unit) (dns.Result, erro
 	if err != nil {
 		t.Fatal(err)
 	}
-	return dns.Converge(context.Background(), p, signer, owner, units)
+	return allOrNothing(dns.Converge(context.Background(), p, signer, owner, units))
+}
+
+// allOrNothing makes what is wrong with one anchor the error.
+func allOrNothing(r dns.Result, err error) (dns.Result, error) {
+	if err == nil {
+		err = r.Err()
+	}
+	return r, err
 }
 
 // want fails unless err has the reason.

@@ -7,6 +7,9 @@ import "slices"
 // deferred returns the anchors that are wanted only as far as they are held, and that are not held. They are dealt with as if they
 // were not wanted. One whose ownership record is forged is none of them: that has to be told.
 func (p planner) deferred() []string {
+	if p.owner.TransferTo != "" {
+		return nil
+	}
 	var out []string
 	for _, a := range p.want.anchors {
 		standing := p.guard(markerKey(a)).standing

@@ -66,9 +66,10 @@ func TestWhatIsOnlyKeptUpToDateIsNotClaimed(t *testing.T) {
 
 // holds reports whether the zone has exactly the records of the units.
 func holds(m *dnstest.Memory, units ...dns.Unit) bool {
+	sets := m.Sets()
 	for _, unit := range units {
 		for _, want := range unit.Records {
-			if !slices.ContainsFunc(m.Sets(), want.Equal) {
+			if !slices.ContainsFunc(sets, want.Equal) {
 				return false
 			}
 		}

@@ -18,6 +18,10 @@
 //
 //	9f86d081884c7d65._xmppfed.cupdomain.com. TXT "v=xf1;o=9f86d081884c7d65;e=8;k=5a1c03ee;h=77d0..." "own._xmppfed TXT"
 //
+// An index that does not fit into one record lists pages, which list the ownership records:
+//
+//	9f86d081884c7d65._xmppfed.cupdomain.com. TXT "v=xf1;o=9f86d081884c7d65;e=9;..." "9f86d081884c7d65-1._xmppfed TXT" ...
+//
 // The zone is thus its own journal. Owner and zone are all that is needed to find everything that is owned, so a crash
 // at any moment, or a lost status, leaves nothing behind.
 //
@@ -37,9 +41,23 @@
 //
 // When the server says that a prerequisite does not hold, everything is read and decided again, up to three times, and
 // only now does what was read count as an obstacle: an answer alone proves little, as servers make up records below a
-// wildcard. When the answer gets lost the same happens, which is safe, because an update that comes through twice fails
+// wildcard. What a wildcard may have made up does not count before the server has been asked about the one anchor alone. When the answer gets lost the same happens, which is safe, because an update that comes through twice fails
 // the second time. After an update the written records are read back, as an accepted update is not yet an applied one, and so
 // are the ownership records that it removed: while one of ours is left, so may be all that it lists.
+//
+// # One anchor and the others
+//
+// Each anchor converges by itself. One at which something is in the way is left out of the update, stays listed if it was, and is
+// named in Result.Refused; of one that is held only the record that can't be written is left out. Everything else of the owner
+// in the zone goes on: changes of others, and releases, which never depend on a claim. Hence owners who want each other's names
+// all get them. Service records that would lead to a host without address wait for it. Only what is wrong with the zone as a
+// whole, or with the index, without which nothing can be known to be owned, is an error.
+//
+// When the server refuses an update on account of what it is about (Error.PerName), it is sent with half of the anchors, and so on
+// until the one is found that the server refuses alone, which is then left out. An update that is more than a provider takes at once
+// (ErrTooLarge) is sent in parts in the same way. Each part is a whole change of some of the anchors, which is decided anew after
+// the part before: it claims, changes and releases these, and the index lists what is held once it is carried out. So whatever
+// stands is listed, whichever part is the last to come through. Hosts that get addresses come first, those that lose them last.
 //
 // # Taking over
 //
@@ -76,7 +94,8 @@
 //
 // All exchanges with the primary are signed both ways (package rfc2136). A signature on ownership records keeps those
 // who may only write TXT records from making the operator remove what others published; an ownership record that names
-// us but was not signed by us, for this place, stops everything until a person has looked at it; one that we signed for a
+// us but was not signed by us, for this place, keeps its anchor as it is until a person has looked at it, and an index that was
+// not signed by us stops everything; one that we signed for a
 // zone below, which the same server answers from, is only taken off the index. The signature does not
 // protect against who may write to the whole zone, who needs no trick to remove records; nor against an old ownership
 // record of ours that is put back while the records it lists have gone to somebody else.

@@ -4,6 +4,9 @@ package dns
 
 import (
 	"errors"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
@@ -27,8 +30,18 @@ type Error struct {
 	// Err is the cause, for logs. It may be nil.
 	Err error
 
+	// PerName tells that the server refused a change, which it did not carry out, and that this may be on account of some of its names:
+	// a change of others may be accepted.
+	PerName bool
+	// About is the only record set that the error is about; the zero value: it may be about the whole zone.
+	About Key
+
+	// waits tells that another anchor is what something is wrong with.
+	waits bool
 	// inTheWay is the record of RecordExistsUnowned.
 	inTheWay Key
+	// suspect is the record set as read that seems to be in the way. It may be made up from a wildcard.
+	suspect Key
 }
 
 // Holder is the owner that has a name which another one wants.
@@ -63,6 +76,20 @@ func (e *Error) RetryAfter() time.Duration {
 	default:
 		return 15 * time.Second
 	}
+}
+
+// InOrder returns the anchors of refusals in the order in which they are told: those that only wait for others come last.
+func InOrder(refused map[string]*Error) []string {
+	return slices.SortedFunc(maps.Keys(refused), func(a, b string) int {
+		switch x, y := refused[a].waits, refused[b].waits; {
+		case x == y:
+			return strings.Compare(a, b)
+		case x:
+			return 1
+		default:
+			return -1
+		}
+	})
 }
 
 // AsError finds the *Error in err.

@@ -9,6 +9,30 @@ import (
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 )
 
+// waitsError is about a name whose service records can't lead to a host yet. What is wrong with the host is told of the host.
+func waitsError(anchor, host string, why *Error) *Error {
+	return &Error{
+		Reason:    why.Reason,
+		Message:   fmt.Sprintf("%s waits for its host %s, which can't be published", Display(anchor), Display(host)),
+		Permanent: why.Permanent,
+		waits:     true,
+	}
+}
+
+// unfitError is about anchors with more records than a provider changes at once; without any it is about the index.
+func unfitError(groups [][]string, apex string) *Error {
+	what := "the ownership records"
+	if len(groups) > 0 {
+		what = "the records of " + Display(groups[0][0])
+	}
+	return &Error{
+		Reason: v1alpha1.ReasonUpdateRejected,
+		Message: fmt.Sprintf("%s in zone %s are more than its provider can change at once; publish fewer addresses or services in the "+
+			"Federation", what, Display(apex)),
+		Permanent: true,
+	}
+}
+
 // maxListed record sets are named in a message.
 const maxListed = 6
 
@@ -118,6 +142,7 @@ func lostError(record, inTheWay Key, apex string) *Error {
 			"alone; if nobody needs it, the administrator of zone %s removes it (nsupdate: %s) and the operator publishes again",
 			record, inTheWay, Display(apex), removal(inTheWay)),
 		Permanent: true,
+		suspect:   inTheWay,
 	}
 }
 
@@ -150,6 +175,7 @@ func existsError(k Key, apex string) *Error {
 			"needs it, the administrator of zone %s removes it (nsupdate: %s)%s", k, Display(apex), removal(k), replace),
 		Permanent: true,
 		inTheWay:  k,
+		suspect:   k,
 	}
 }
 
@@ -171,6 +197,7 @@ func aliasError(k Key, alias RRset, apex string) *Error {
 			"zone %s removes it (nsupdate: %s), or choose another name in the Federation", Display(k.Name),
 			strings.Join(alias.Strings(), " "), k, Display(apex), removal(alias.Key())),
 		Permanent: true,
+		suspect:   alias.Key(),
 	}
 }
 

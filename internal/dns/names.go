@@ -67,6 +67,16 @@ func absolute(name, apex string) string {
 	}
 }
 
+// wildcards returns the record sets from which a server may make up the one given (RFC 4592), and the aliases.
+func wildcards(k Key, apex string) []Key {
+	var out []Key
+	for name := k.Name; name != apex && InZone(name, apex); {
+		_, name, _ = strings.Cut(name, ".")
+		out = append(out, Key{Name: "*." + name, Type: k.Type})
+	}
+	return out
+}
+
 // validName tells whether a canonical name consists of labels of a-z, 0-9, "-" and "_" within the limits of RFC 1035
 // section 2.3.4. Nothing else is ever published, so nothing else needs escaping.
 func validName(name string) bool {

@@ -4,32 +4,41 @@ package dns
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 )
 
-// checkAdopted refuses to take over what somebody is known to look after, who would only change it back.
-func (r *run) checkAdopted(ctx context.Context, keys []Key) error {
-	for _, k := range keys {
+// leaveToOthers leaves out what is to be taken over but somebody is known to look after, who would only change it back. It reports
+// whether there is any.
+func (r *run) leaveToOthers(ctx context.Context, adopted map[Key]string) (bool, error) {
+	found := false
+	for _, k := range slices.SortedFunc(maps.Keys(adopted), compareKeys) {
 		owned, err := r.otherOwner(ctx, k)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if owned == nil {
 			owned, err = r.externalDNS(ctx, k)
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
-		if owned != nil {
-			return owned
+		switch anchor := adopted[k]; {
+		case owned == nil:
+			continue
+		case r.guard(markerKey(anchor)).standing == standingOurs:
+			r.bars.keys[k] = owned
+		default:
+			r.bars.anchors[anchor] = owned
 		}
+		found = true
 	}
-	return nil
+	return found, nil
 }
 
 // nameOwner says whose the record in the way is, if that is another owner, who has it under another anchor, or ExternalDNS.
-func (r *run) nameOwner(ctx context.Context, conflict *Error) error {
+func (r *run) nameOwner(ctx context.Context, conflict *Error) *Error {
 	if conflict.inTheWay.Name != "" {
 		if theirs, err := r.otherOwner(ctx, conflict.inTheWay); err == nil && theirs != nil {
 			return theirs

@@ -244,6 +244,9 @@ func TestPlan(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			got, err := testPlanner(t, test.strict, test.want, test.take, test.read...).plan()
+			if err == nil {
+				err = got.refused[anchor]
+			}
 			reason := ""
 			if err != nil {
 				reason = err.Reason

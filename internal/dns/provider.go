@@ -14,8 +14,12 @@ import (
 // ErrPrerequisite is returned by Provider.Apply when a prerequisite of the change does not hold. Nothing was changed.
 var ErrPrerequisite = errors.New("a prerequisite of the update does not hold")
 
+// ErrTooLarge is returned by Provider.Apply when the change is more than can be carried out at once. Nothing was changed, and
+// Converge makes it in parts.
+var ErrTooLarge = errors.New("the change does not fit into one message")
+
 // Provider writes to one zone and reads from its primary. Implementations may be used by several goroutines at once.
-// Errors other than ErrPrerequisite are of type *Error.
+// Errors other than ErrPrerequisite and ErrTooLarge are of type *Error.
 type Provider interface {
 	// Apex of the zone, canonical. It asks nobody.
 	Apex() string

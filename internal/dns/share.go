@@ -18,7 +18,7 @@ func (b *builder) shares(anchor string, g guard) bool {
 
 // share adds what a shared anchor needs. Of record sets and of the ownership record set only our part changes, and only if
 // both are as they were read.
-func (b *builder) share(anchor string, g guard) *Error {
+func (b *builder) share(anchor string, g guard) {
 	wanted := b.want.keys[anchor]
 	keys := slices.Clone(wanted)
 	if g.standing == standingOurs && g.marker.shared {
@@ -27,28 +27,34 @@ func (b *builder) share(anchor string, g guard) *Error {
 	slices.SortFunc(keys, compareKeys)
 	touched := false
 	for _, k := range slices.Compact(keys) {
-		changes, err := b.sharedSet(k, g, slices.Contains(wanted, k))
+		if b.still[k] {
+			continue
+		}
+		changes, err := b.sharedSet(k, anchor, g, slices.Contains(wanted, k))
 		if err != nil {
-			return err
+			b.refuse(anchor, k, err)
 		}
 		touched = touched || changes
 	}
 	next := marker{owner: b.owner.ID, epoch: 1, shared: true}
 	for _, k := range wanted {
-		for _, data := range b.want.sets[k].Strings() {
-			next.keys, next.data = append(next.keys, k), append(next.data, data)
+		data := b.want.sets[k].Strings()
+		if b.still[k] {
+			data = g.marker.dataOf(k)
+		}
+		for _, d := range data {
+			next.keys, next.data = append(next.keys, k), append(next.data, d)
 		}
 	}
 	same := g.standing == standingOurs && g.current && g.marker.shared &&
 		slices.Equal(g.marker.keys, next.keys) && slices.Equal(g.marker.data, next.data)
 	if same && !touched {
-		return nil
+		return
 	}
 	b.require(g)
 	if !same {
 		b.putShared(g, next)
 	}
-	return nil
 }
 
 // checkAlone refuses to have an anchor alone that was shared, as long as somebody's data stands beside ours.
@@ -97,7 +103,8 @@ func (b *builder) part(k Key, g guard) parts {
 	var p parts
 	for _, d := range b.read[k].Data {
 		theirs := slices.ContainsFunc(g.members, func(m marker) bool { return m.lists(k, d) })
-		ours := slices.Contains(b.held, k) || g.standing == standingOurs && g.marker.lists(k, d)
+		_, held := b.held[k]
+		ours := held || g.standing == standingOurs && g.marker.lists(k, d)
 		if theirs || !ours {
 			p.others = append(p.others, d)
 		}
@@ -106,6 +113,17 @@ func (b *builder) part(k Key, g guard) parts {
 		}
 	}
 	return p
+}
+
+// dataOf returns what a shared marker lists of a record set.
+func (m marker) dataOf(k Key) []string {
+	var out []string
+	for i := range m.data {
+		if m.keys[i] == k {
+			out = append(out, m.data[i])
+		}
+	}
+	return out
 }
 
 // lists tells whether a shared marker says that the data is its owner's.
@@ -119,21 +137,22 @@ func (m marker) lists(k Key, d Data) bool {
 }
 
 // sharedSet changes our part of a record set, or takes it away when nothing is wanted. It returns whether that changes it.
-func (b *builder) sharedSet(k Key, g guard, wanted bool) (bool, *Error) {
+func (b *builder) sharedSet(k Key, anchor string, g guard, wanted bool) (bool, *Error) {
 	read, exists := b.read[k]
-	if alias, ok := b.read[Key{Name: k.Name, Type: TypeCNAME}]; ok && wanted && b.strict {
+	if alias, ok := b.read[Key{Name: k.Name, Type: TypeCNAME}]; ok && wanted && b.strictAt(anchor) {
 		return false, aliasError(k, alias, b.apex)
 	}
 	p := b.part(k, g)
-	isNew := !slices.Contains(b.held, k) && (g.standing != standingOurs || !slices.Contains(g.marker.keys, k))
+	_, held := b.held[k]
+	isNew := !held && (g.standing != standingOurs || !slices.Contains(g.marker.keys, k))
 	if isNew && len(p.unaccounted) > 0 {
 		switch {
 		case b.takesOver(k):
 			p.others = slices.DeleteFunc(p.others, p.isUnaccounted)
-			b.plan.adopted = append(b.plan.adopted, k)
-		case b.strict && b.last && g.listed && g.standing != standingOurs:
+			b.adopt(k, anchor)
+		case b.strictAt(anchor) && b.last && g.listed && g.standing != standingOurs:
 			return false, lostError(g.key, k, b.apex)
-		case b.strict && b.last:
+		case b.strictAt(anchor) && b.last:
 			return false, existsError(k, b.apex)
 		default:
 			// It was made up from a wildcard, unless the server says otherwise.

@@ -81,7 +81,7 @@ func TestWhatCanNotBeSharedIsRefused(t *testing.T) {
 		"a name that is long": {{Anchor: long, Records: []RRset{service(long, long, true)}}},
 	}
 	for what, units := range tests {
-		if _, err := mergeUnits(testApex, units); err == nil {
+		if got, err := mergeUnits(testApex, units); err == nil && len(got.refused) == 0 {
 			t.Errorf("%s: want an error", what)
 		}
 	}
@@ -96,8 +96,8 @@ func TestSharingNeedsAProviderThatGuaranteesIt(t *testing.T) {
 		own(t, ourIndex, us, keyToday, 1, markerKey(testApex)), set,
 		RRset{Name: "own._xmppfed.cupdomain.com.", Type: TypeTXT, Data: []Data{m.text(testApex)}})
 	p.unguarded = true
-	if _, err := p.plan(); err == nil || err.Reason != v1alpha1.ReasonUnsupportedByProvider {
-		t.Errorf("got %v, want UnsupportedByProvider", err)
+	if got, err := p.plan(); err != nil || got.refused[testApex] == nil || got.refused[testApex].Reason != v1alpha1.ReasonUnsupportedByProvider {
+		t.Errorf("got %v %v, want UnsupportedByProvider", got.refused, err)
 	}
 	p.unguarded = false
 	got, err := p.plan()

@@ -54,20 +54,12 @@ func (c Change) PutStage(k Key) Stage {
 	}
 }
 
-// kept are the keys that an ownership record is to list: those wanted, and for now those that are to be removed later. Where
-// changes are not atomic the index lists an ownership record until it was read to be gone: should it be removed but in part,
-// or not at all, the next run still finds it.
+// kept are the keys that an ownership record is to list: those wanted, and for now those that are to be removed later.
 func (b *builder) kept(g guard, keys []Key) []Key {
-	if g.standing != standingOurs {
-		return keys
+	if b.keep {
+		keys = append(slices.Clone(keys), g.lists()...)
 	}
-	_, index := Ownership(g.key)
 	keys = slices.Clone(keys)
-	for _, k := range g.marker.keys {
-		if b.keep || index && b.stepwise && b.guard(k).standing == standingOurs {
-			keys = append(keys, k)
-		}
-	}
 	slices.SortFunc(keys, compareKeys)
 	return slices.Compact(keys)
 }

@@ -22,36 +22,32 @@ func (p planner) offeredByOurs(g guard) bool {
 
 // handOver offers every anchor that is held to the owner that is to have it, and takes those that it has accepted off the
 // index. Records stay as they are: they change in the update by which the other accepts them.
-func (p planner) handOver() (plan, *Error) {
-	index := p.guard(indexKey(p.owner, p.apex))
-	if err := p.checkGuard(index, false); err != nil {
-		return plan{}, err
-	}
-	b := builder{planner: p}
+func (b *builder) handOver() {
 	var held []string
-	for _, anchor := range p.anchors(p.listed(index)) {
-		g := p.guard(markerKey(anchor))
-		if err := p.checkGuard(g, false); err != nil {
-			return plan{}, err
-		}
-		if g.standing == standingOurs && len(g.members) > 0 {
-			return plan{}, sharedError(g, p.apex)
-		}
-		if g.standing == standingOurs {
-			b.offer(g)
-			held = append(held, anchor)
+	for a, g := range b.guards {
+		if g.standing == standingOurs || g.listed && !slices.Contains(b.active, a) {
+			held = append(held, a)
 		}
 	}
-	b.plan.held = len(held) > 0
-	b.index(index, held)
-	return b.plan, nil
+	for _, a := range b.active {
+		switch g := b.guards[a]; {
+		case g.standing == standingOurs && len(g.members) > 0:
+			b.found.anchors[a] = sharedError(g, b.apex)
+		case g.standing == standingOurs:
+			b.offer(a, g)
+		case g.listed:
+			b.touched[a] = true
+		}
+	}
+	b.writeIndex(held)
 }
 
 // offer an anchor with all that its ownership record lists.
-func (b *builder) offer(g guard) {
+func (b *builder) offer(anchor string, g guard) {
 	keys := slices.Compact(slices.Clone(g.marker.keys))
 	b.plan.offered = append(b.plan.offered, keys...)
 	if !b.upToDate(g, keys) {
+		b.touched[anchor] = true
 		b.require(g)
 		b.put(b.marker(g, keys))
 	}

@@ -133,6 +133,9 @@ func TestPlanOfATransfer(t *testing.T) {
 			p.owner.TransferTo, p.owner.AcceptFrom = test.to, []string{test.from}
 			p.want.accept = map[string]bool{anchor: !test.deny}
 			got, err := p.plan()
+			if err == nil {
+				err = got.refused[anchor]
+			}
 			reason := ""
 			if err != nil {
 				reason = err.Reason

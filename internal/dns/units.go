@@ -47,6 +47,10 @@ type wanted struct {
 	shared map[string]bool
 	// heldOnly are the anchors that are not to be claimed.
 	heldOnly map[string]bool
+	// under is the anchor of each record set.
+	under map[Key]string
+	// refused are the anchors of units that can't be published at all.
+	refused map[string]*Error
 }
 
 // allKeys of all anchors, sorted.
@@ -75,6 +79,26 @@ func (w wanted) without(anchors []string) wanted {
 	return w
 }
 
+// withoutKey is what is wanted if a record set is not.
+func (w wanted) withoutKey(k Key) wanted {
+	anchor := w.anchorOf(k)
+	if anchor == "" {
+		return w
+	}
+	w.keys, w.sets = maps.Clone(w.keys), maps.Clone(w.sets)
+	delete(w.sets, k)
+	w.keys[anchor] = slices.DeleteFunc(slices.Clone(w.keys[anchor]), func(other Key) bool { return other == k })
+	return w
+}
+
+// anchorOf returns the anchor under which a record set is wanted; empty if it is not.
+func (w wanted) anchorOf(k Key) string {
+	if _, isWanted := w.sets[k]; !isWanted {
+		return ""
+	}
+	return w.under[k]
+}
+
 // hasAddress tells whether a record set is one of addresses, and its name is to have an address all the same.
 func (w wanted) hasAddress(k Key) bool {
 	_, a := w.sets[Key{Name: k.Name, Type: TypeA}]
@@ -85,30 +109,52 @@ func (w wanted) hasAddress(k Key) bool {
 func mergeUnits(apex string, units []Unit) (wanted, error) {
 	w := wanted{
 		keys: map[string][]Key{}, sets: map[Key]RRset{}, accept: map[string]bool{}, shared: map[string]bool{}, heldOnly: map[string]bool{},
+		refused: map[string]*Error{}, under: map[Key]string{},
 	}
 	for _, u := range units {
 		w.takeover = append(w.takeover, u.Takeover...)
 		anchor := Canonical(u.Anchor)
 		w.accept[anchor] = w.accept[anchor] || u.Accept
 		w.heldOnly[anchor] = w.heldOnly[anchor] || u.HeldOnly
-		if err := checkName(anchor, apex); err != nil {
+		if err := w.addUnit(apex, anchor, u.Records); err != nil {
 			return wanted{}, err
-		}
-		for _, set := range u.Records {
-			if err := checkSet(set, apex); err != nil {
-				return wanted{}, err
-			}
-			if err := w.add(anchor, set); err != nil {
-				return wanted{}, err
-			}
 		}
 	}
 	for anchor, keys := range w.keys {
+		if w.refused[anchor] != nil {
+			continue
+		}
 		slices.SortFunc(keys, compareKeys)
 		w.anchors = append(w.anchors, anchor)
 	}
 	slices.Sort(w.anchors)
+	for anchor := range w.refused {
+		for _, k := range w.keys[anchor] {
+			delete(w.sets, k)
+		}
+		delete(w.keys, anchor)
+	}
 	return w, nil
+}
+
+// addUnit adds the records of a unit. If one can't be published, the anchor is refused.
+func (w wanted) addUnit(apex, anchor string, records []RRset) error {
+	err := checkName(anchor, apex)
+	for _, set := range records {
+		if err == nil {
+			err = checkSet(set, apex)
+		}
+	}
+	if why, ok := AsError(err); ok {
+		w.refused[anchor] = why
+		return nil
+	}
+	for _, set := range records {
+		if err == nil {
+			err = w.add(anchor, set)
+		}
+	}
+	return err
 }
 
 // add a record set to an anchor, which may have it already.
@@ -122,7 +168,7 @@ func (w wanted) add(anchor string, set RRset) error {
 	if err := w.share(anchor, set.Shared); err != nil {
 		return err
 	}
-	w.sets[set.Key()] = set
+	w.sets[set.Key()], w.under[set.Key()] = set, anchor
 	w.keys[anchor] = append(w.keys[anchor], set.Key())
 	return nil
 }

@@ -2,10 +2,7 @@
 
 package dns
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
 // withheld returns the record sets that are wanted only as far as they are held, under anchors that are, and that the owner does
 // not have yet. An address is none of them if the name has another: it follows what is held.
@@ -40,20 +37,4 @@ func (w wanted) keysOf(anchors []string) []Key {
 		out = append(out, w.keys[a]...)
 	}
 	return out
-}
-
-// withoutKeys is what is wanted if some record sets are not.
-func (w wanted) withoutKeys(keys []Key) wanted {
-	if len(keys) == 0 {
-		return w
-	}
-	w.keys, w.sets = maps.Clone(w.keys), maps.Clone(w.sets)
-	for _, a := range w.anchors {
-		w.keys[a] = slices.DeleteFunc(slices.Clone(w.keys[a]), func(k Key) bool { return slices.Contains(keys, k) })
-	}
-	for _, k := range keys {
-		delete(w.sets, k)
-	}
-	w.anchors = slices.DeleteFunc(slices.Clone(w.anchors), func(a string) bool { return len(w.keys[a]) == 0 })
-	return w
 }

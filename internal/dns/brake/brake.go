@@ -94,7 +94,7 @@ func (b *Brake) admit(ctx context.Context, who, apex string) error {
 	}
 	if verdict == wait {
 		b.waiting[who] = now
-		return &dns.Error{Reason: v1alpha1.ReasonRemovalsPaused, Message: Message(apex)}
+		return &dns.Error{Reason: v1alpha1.ReasonRemovalsPaused, Message: Message(apex), PerName: true}
 	}
 	if verdict == count {
 		b.lost[who] = now
@@ -105,7 +105,7 @@ func (b *Brake) admit(ctx context.Context, who, apex string) error {
 
 func uncounted(apex string, err error) error {
 	return &dns.Error{
-		Reason: v1alpha1.ReasonRemovalsPaused, Err: err,
+		Reason: v1alpha1.ReasonRemovalsPaused, Err: err, PerName: true,
 		Message: fmt.Sprintf("removals from zone %s are counted in status of its DNSZone before they are done, and that can't be written "+
 			"now; the operator tries again; if it stays so, the platform team has to see why the API server refuses it", dns.Display(apex)),
 	}

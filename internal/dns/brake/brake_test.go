@@ -92,7 +92,10 @@ func host(owner int, label string) dns.Unit {
 }
 
 func (r *rig) converge(owner int, units ...dns.Unit) error {
-	_, err := dns.Converge(r.Context(), r.brake.On(r.zone, federation(owner)), r.signer, dns.Owner{ID: fmt.Sprintf("owner%03d", owner)}, units)
+	result, err := dns.Converge(r.Context(), r.brake.On(r.zone, federation(owner)), r.signer, dns.Owner{ID: fmt.Sprintf("owner%03d", owner)}, units)
+	if err == nil {
+		err = result.Err()
+	}
 	return err
 }
 
@@ -156,7 +159,13 @@ func TestWhatRemovesNothingIsNotHeldBack(t *testing.T) {
 	r.admit(r.converge(2, host(2, "a"), host(2, "b"), host(2, "c")))
 	r.admit(r.converge(9, host(9, "a")))
 	r.admit(r.converge(9, host6(9, "a"))) // The name has an address as before.
-	r.refuse(9, host6(9, "b"))
+	// What is new is published meanwhile, and what it takes the place of stays.
+	if e, ok := dns.AsError(r.converge(9, host6(9, "b"))); !ok || e.Reason != v1alpha1.ReasonRemovalsPaused {
+		t.Fatalf("got %+v, want that it is held back", e)
+	}
+	if left := strings.Join(r.zone.Dump(), "\n"); !strings.Contains(left, "a9.cupdomain.com. 300 AAAA") || !strings.Contains(left, "b9.cupdomain.com. 300 AAAA") {
+		t.Errorf("the zone has:\n%s", left)
+	}
 }
 
 func TestOthersGoOnWhenTheWindowHasPassed(t *testing.T) {

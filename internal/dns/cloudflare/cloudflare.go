@@ -256,6 +256,9 @@ func (p *Provider) Apply(ctx context.Context, change dns.Change) error {
 	if b.empty() {
 		return nil
 	}
+	if len(b.Deletes)+len(b.Puts)+len(b.Posts) > maxBatch {
+		return dns.ErrTooLarge
+	}
 	body, err := json.Marshal(b)
 	if err != nil {
 		return fmt.Errorf("encoding a batch: %w", err)

@@ -33,6 +33,10 @@ const (
 	codeIdenticalExists = 81058
 )
 
+// maxBatch is how many records one batch changes at most, in a zone of the free plan; others may change 3,500
+// (https://developers.cloudflare.com/dns/manage-dns-records/how-to/batch-record-changes/).
+const maxBatch = 200
+
 // What Cloudflare takes at most (https://developers.cloudflare.com/dns/manage-dns-records/reference/dns-record-types/): bytes of a
 // record as it goes over the wire (RFC 1035 section 3.2.1), and characters of all records with the same name and type.
 const (
@@ -133,7 +137,7 @@ func (p *Provider) refusal(status int, codes apiErrors, err error) error {
 		return p.rejected("it takes no TTL below 60 seconds, or 30 in an Enterprise zone; the application team sets spec.dns.ttl of the " +
 			"Federation to at least that")
 	default:
-		return p.rejected(codes.String() + "; the application team changes what it names, or spreads the domains over several Federations")
+		return p.rejected(codes.String() + "; the application team changes what it names")
 	}
 }
 
@@ -151,6 +155,7 @@ func (p *Provider) rejected(what string) *dns.Error {
 		Reason:    v1alpha1.ReasonUpdateRejected,
 		Message:   fmt.Sprintf("Cloudflare can't take the change of zone %s: %s", p.zoneName(), what),
 		Permanent: true,
+		PerName:   true,
 	}
 }
 
@@ -200,15 +205,15 @@ func (p *Provider) checkPut(change dns.Change) error {
 		return err
 	}
 	for _, set := range change.Put {
-		if what := tooLarge(set); what != "" {
-			return p.rejected(what + "; the application team spreads the domains over several Federations")
+		if tooLarge(set) {
+			return dns.ErrTooLarge
 		}
 	}
 	return nil
 }
 
-// tooLarge tells which limit a set of text records breaks, which alone can.
-func tooLarge(set dns.RRset) string {
+// tooLarge reports whether a set of text records, which alone can, breaks a limit.
+func tooLarge(set dns.RRset) bool {
 	characters := 0
 	for _, d := range set.Data {
 		text, _ := d.(dns.TXT)
@@ -218,14 +223,11 @@ func tooLarge(set dns.RRset) string {
 			size += 1 + len(s)
 		}
 		if size > maxRecord {
-			return fmt.Sprintf("%s would have more than %d bytes", set.Key(), maxRecord)
+			return true
 		}
 		characters += len(d.String())
 	}
-	if set.Type == dns.TypeTXT && characters > maxCharacters {
-		return fmt.Sprintf("%s would have more than %d characters", set.Key(), maxCharacters)
-	}
-	return ""
+	return set.Type == dns.TypeTXT && characters > maxCharacters
 }
 
 func (p *Provider) zoneName() string { return dns.Display(p.Apex()) }

@@ -221,7 +221,12 @@ func forged(s suite) {
 	sets[0].Data = []dns.Data{append(text, "www A")}
 	s.Edit(dns.Change{Put: sets})
 	s.mustFail(v1alpha1.ReasonOwnershipLost, []string{key.String(), "signature"}, owner(1), units...)
-	s.mustFail(v1alpha1.ReasonOwnershipLost, []string{key.String(), "signature"}, owner(1))
+	_, err = s.converge(s.Provider(), owner(1))
+	if e, ok := dns.AsError(err); !ok || e.Reason != v1alpha1.ReasonOwnershipLost {
+		s.Errorf("releasing: got %v, want OwnershipLost", err)
+	}
+	s.published(units[0], dns.Unit{Records: sets})
+	s.gone(units[1])
 }
 
 func lost(s suite) {

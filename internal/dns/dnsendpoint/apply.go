@@ -29,6 +29,11 @@ func (p *Provider) Apply(ctx context.Context, change dns.Change) error {
 	if err != nil {
 		return err
 	}
+	for _, s := range steps {
+		if objects[s.place].foreign() {
+			return p.foreign(s.place)
+		}
+	}
 	if err := p.check(ctx, change, objects); err != nil {
 		return err
 	}

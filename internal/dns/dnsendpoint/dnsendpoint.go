@@ -115,8 +115,6 @@ func (p *Provider) read(ctx context.Context, keys []dns.Key) (map[string]object,
 			o = newObject(p.Namespace, name)
 		case err != nil:
 			return nil, p.failure(ctx, err, name)
-		case o.GetLabels()[labelManagedBy] != managedBy:
-			return nil, p.foreign(name)
 		}
 		objects[name] = o
 	}

@@ -44,7 +44,10 @@ func converge(t *testing.T, p dns.Provider, units ...dns.Unit) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = dns.Converge(context.Background(), p, signer, dns.Owner{ID: "owner001"}, units)
+	result, err := dns.Converge(context.Background(), p, signer, dns.Owner{ID: "owner001"}, units)
+	if err == nil {
+		err = result.Err()
+	}
 	return err
 }
 

@@ -61,6 +61,7 @@ func (p *Provider) foreign(name string) error {
 		Message: fmt.Sprintf("DNSEndpoint %s/%s exists and the operator did not write it, as it lacks the label %s: %s; the platform team "+
 			"removes it", p.Namespace, name, labelManagedBy, managedBy),
 		Permanent: true,
+		PerName:   true,
 	}
 }
 
@@ -70,6 +71,7 @@ func (p *Provider) notTakenOver(k dns.Key) error {
 		Message: fmt.Sprintf("%s exists already, and ExternalDNS does not take over records that it did not write; the administrator of "+
 			"zone %s removes it, and ExternalDNS publishes it again", k, p.zoneName()),
 		Permanent: true,
+		PerName:   true,
 	}
 }
 

@@ -64,6 +64,9 @@ func newObject(namespace, name string) object {
 
 func (o object) exists() bool { return o.GetUID() != "" }
 
+// foreign reports whether somebody else wrote the object.
+func (o object) foreign() bool { return o.exists() && o.GetLabels()[labelManagedBy] != managedBy }
+
 // placeOf is the name of the object that has the record set.
 func placeOf(k dns.Key) string {
 	name := dns.Display(k.Name)
@@ -91,9 +94,15 @@ func (o object) endpoints() []endpoint {
 	return content.Endpoints
 }
 
-// get the record set from the object: an ownership record or what is handed over, in the form that bare asks for.
+// get the record set from the object: an ownership record or what is handed over, in the form that bare asks for. An object of
+// somebody else has a text in place of the ownership record, and nothing else that counts.
 func (o object) get(k dns.Key, bare bool) (dns.RRset, bool) {
-	if ownership, _ := dns.Ownership(k); ownership {
+	ownership, _ := dns.Ownership(k)
+	if o.foreign() {
+		text := dns.TXT{"DNSEndpoint " + o.GetName() + " of somebody else"}
+		return dns.RRset{Name: k.Name, Type: k.Type, Data: []dns.Data{text}}, ownership
+	}
+	if ownership {
 		var e endpoint
 		err := json.Unmarshal([]byte(o.GetAnnotations()[annotationOwnership]), &e)
 		return dns.RRset{Name: k.Name, Type: k.Type, TTL: uint32(e.RecordTTL), Data: []dns.Data{dns.TXT(e.Targets)}}, err == nil

@@ -10,14 +10,18 @@ import (
 	"github.com/xmppfed/xmppfed/internal/dns"
 )
 
-// Converge as an owner who is always the same.
+// Converge as an owner who is always the same. What is wrong with one anchor is an error.
 func Converge(t testing.TB, p dns.Provider, units ...dns.Unit) (dns.Result, error) {
 	t.Helper()
 	signer, err := dns.NewSigner([]byte("a key for tests of 32 bytes or so"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return dns.Converge(t.Context(), p, signer, dns.Owner{ID: "owner001"}, units)
+	result, err := dns.Converge(t.Context(), p, signer, dns.Owner{ID: "owner001"}, units)
+	if err == nil {
+		err = result.Err()
+	}
+	return result, err
 }
 
 // Federation is what a Federation with this host name and address publishes for the domain in which the host lies.

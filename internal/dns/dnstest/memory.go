@@ -98,8 +98,9 @@ func wildcards(name, apex string) []string {
 
 // exists tells whether the name or one below it has records, which keeps wildcards away.
 func (m *Memory) exists(name string) bool {
+	below := "." + name
 	for k := range m.sets {
-		if dns.InZone(k.Name, name) {
+		if k.Name == name || strings.HasSuffix(k.Name, below) {
 			return true
 		}
 	}

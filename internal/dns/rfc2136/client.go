@@ -26,6 +26,9 @@ const defaultTimeout = 2500 * time.Millisecond
 // errors (RFC 8914).
 const ednsSize = 1232
 
+// signatureSize is what the signature of a message takes at most: two names, the longest MAC and what is fixed (RFC 8945 section 4.2).
+const signatureSize = 2*255 + 64 + 26
+
 // Config of a Client.
 type Config struct {
 	// Zone is the apex.
@@ -176,6 +179,9 @@ func (c *Client) Get(ctx context.Context, keys ...dns.Key) ([]dns.RRset, error) 
 
 // Apply sends the change as one update message.
 func (c *Client) Apply(ctx context.Context, change dns.Change) error {
+	if err := c.checkSize(change); err != nil {
+		return err
+	}
 	return c.attempt(ctx, func(s *session) error {
 		guarded, err := s.guarded(change)
 		if err != nil {
@@ -197,6 +203,15 @@ func (c *Client) Apply(ctx context.Context, change dns.Change) error {
 		}
 		return s.checkUpdate(answer, change)
 	})
+}
+
+// checkSize refuses what does not fit into a message with its signature.
+func (c *Client) checkSize(change dns.Change) error {
+	raw, err := c.update(change).Pack()
+	if err != nil || len(raw) > miekg.MaxMsgSize-signatureSize {
+		return errors.Join(dns.ErrTooLarge, err)
+	}
+	return nil
 }
 
 // update builds the message; the meaning of its sections is that of RFC 2136 sections 2.4 and 2.5.

@@ -303,14 +303,13 @@ func FuzzNoAnswerWithoutSignatureIsASuccess(f *testing.F) {
 	})
 }
 
-func TestAnUpdateThatDoesNotFitIntoAMessageIsReported(t *testing.T) {
+func TestAnUpdateThatDoesNotFitIntoAMessageIsNotSent(t *testing.T) {
 	c := newClient(t, serverConfig(serve(t, guarding(func(miekg.ResponseWriter, *miekg.Msg) {}))))
 	var change dns.Change
 	for i := range 5000 {
 		change.Drop = append(change.Drop, dns.Key{Name: fmt.Sprintf("host-%d.department-%d.cupdomain.com.", i, i), Type: dns.TypeA})
 	}
-	e, ok := dns.AsError(c.Apply(context.Background(), change))
-	if !ok || e.Reason != v1alpha1.ReasonUpdateRejected || e.Unsettled {
-		t.Errorf("got %+v, want UpdateRejected before anything was sent", e)
+	if err := c.Apply(context.Background(), change); !errors.Is(err, dns.ErrTooLarge) {
+		t.Errorf("got %v, want that it is too large", err)
 	}
 }

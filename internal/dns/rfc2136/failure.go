@@ -36,8 +36,8 @@ func (s *session) checkUpdate(answer *miekg.Msg, change dns.Change) error {
 	case miekg.RcodeRefused:
 		return s.updateRefused(answer, change)
 	case miekg.RcodeNotZone:
-		return s.permanent(v1alpha1.ReasonNameOutsideZone, answer, fmt.Sprintf("%s says that a name does not lie in its zone %s; "+
-			"compare spec.zone of the DNSZone with the zone that the server has", s.server, s.client.zoneName()))
+		return perName(s.permanent(v1alpha1.ReasonNameOutsideZone, answer, fmt.Sprintf("%s says that a name does not lie in its zone %s; "+
+			"compare spec.zone of the DNSZone with the zone that the server has", s.server, s.client.zoneName())))
 	default:
 		return s.permanent(v1alpha1.ReasonUpdateRejected, answer, fmt.Sprintf("%s can't process an update of zone %s (%s); name a "+
 			"server in the DNSZone that supports dynamic update with prerequisites (RFC 2136)", s.server, s.client.zoneName(),
@@ -119,12 +119,18 @@ func rcode(answer *miekg.Msg) string {
 	return fmt.Sprintf("RCODE%d", answer.Rcode)
 }
 
+// perName marks an error that may be on account of some of the names of a change.
+func perName(e *dns.Error) *dns.Error {
+	e.PerName = true
+	return e
+}
+
 func (s *session) updateRefused(answer *miekg.Msg, change dns.Change) *dns.Error {
-	return s.permanent(v1alpha1.ReasonUpdateRefused, answer, fmt.Sprintf("%s refuses key %s an update of zone %s; its "+
+	return perName(s.permanent(v1alpha1.ReasonUpdateRefused, answer, fmt.Sprintf("%s refuses key %s an update of zone %s; its "+
 		"administrator allows it, in BIND with update-policy { %s }, in Knot DNS with an acl that has action update, in PowerDNS "+
 		"with TSIG-ALLOW-DNSUPDATE and, for the operator's address, ALLOW-DNSUPDATE-FROM; if the server is a secondary, name the "+
 		"primary in the DNSZone",
-		s.server, s.client.keyName(), s.client.zoneName(), s.client.grants(change)))
+		s.server, s.client.keyName(), s.client.zoneName(), s.client.grants(change))))
 }
 
 func (s *session) notAuthoritative(answer *miekg.Msg) *dns.Error {
@@ -139,6 +145,7 @@ func (s *session) delegated(k dns.Key, cut string) *dns.Error {
 		Message: fmt.Sprintf("%s can't be published in zone %s: %s is delegated to other name servers; have the platform team create "+
 			"a DNSZone for %s", k, s.client.zoneName(), dns.Display(cut), dns.Display(cut)),
 		Permanent: true,
+		About:     k,
 	}
 }
 
@@ -167,16 +174,6 @@ func unsettled(err error) error {
 	out.Unsettled = true
 	out.Message = "the answer to an update was lost: " + e.Message + "; if this goes on, whoever runs the server looks into its log"
 	return &out
-}
-
-func (c *Client) tooLarge(err error) *dns.Error {
-	return &dns.Error{
-		Reason: v1alpha1.ReasonUpdateRejected,
-		Message: fmt.Sprintf("the update of zone %s does not fit into one DNS message of 64 KiB; spread the domains over several "+
-			"Federations", c.zoneName()),
-		Permanent: true,
-		Err:       err,
-	}
 }
 
 func (s *session) unauthenticated(what string) *dns.Error {

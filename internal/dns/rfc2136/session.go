@@ -95,7 +95,7 @@ func (s *session) exchange(m *miekg.Msg) (*miekg.Msg, error) {
 	m.SetTsig(c.key.name, c.key.algorithm, fudge, c.cfg.Now().Unix())
 	request, mac, err := miekg.TsigGenerate(m, c.key.secret, "", false)
 	if err != nil || len(request) > miekg.MaxMsgSize {
-		return nil, c.tooLarge(err)
+		return nil, errors.Join(dns.ErrTooLarge, err)
 	}
 	raw, err := s.carry(request)
 	if err != nil {

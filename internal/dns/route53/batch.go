@@ -3,7 +3,6 @@
 package route53
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -53,26 +52,18 @@ func batch(change dns.Change, found listing) []types.Change {
 	return append(deletes, creates...)
 }
 
-// tooLarge says what exceeds a limit, or nothing.
-func tooLarge(changes []types.Change) string {
+// tooLarge reports whether changes exceed a limit.
+func tooLarge(changes []types.Change) bool {
 	records, characters := 0, 0
 	for _, c := range changes {
 		for _, r := range c.ResourceRecordSet.ResourceRecords {
 			length := len(aws.ToString(r.Value))
 			if c.ResourceRecordSet.Type == types.RRTypeTxt && length > maxText {
-				name := dns.Display(aws.ToString(c.ResourceRecordSet.Name))
-				return fmt.Sprintf("TXT %s would have more than %d characters", name, maxText)
+				return true
 			}
 			records++
 			characters += length
 		}
 	}
-	switch {
-	case records > maxRecords:
-		return fmt.Sprintf("the change has more than %d records", maxRecords)
-	case characters > maxCharacters:
-		return fmt.Sprintf("the change has more than %d characters of data", maxCharacters)
-	default:
-		return ""
-	}
+	return records > maxRecords || characters > maxCharacters
 }

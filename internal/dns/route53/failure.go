@@ -73,7 +73,7 @@ func (p *Provider) refusal(api smithy.APIError, err error, action string) error 
 			Reason: v1alpha1.ReasonUpdateRefused,
 			Message: fmt.Sprintf("the AWS credentials for zone %s may not do %s; whoever runs the AWS account allows it in their policy, "+
 				"of which docs/guides/dns.md has an example", p.zoneName(), action),
-			Permanent: true, Err: err,
+			Permanent: true, PerName: true, Err: err,
 		}
 	case "RequestExpired", "RequestTimeTooSkewed", "RequestInTheFuture":
 		return p.skewed(err)
@@ -128,10 +128,10 @@ func (p *Provider) rateLimited(cause error) *dns.Error {
 
 func (p *Provider) rejected(what string) *dns.Error {
 	return &dns.Error{
-		Reason: v1alpha1.ReasonUpdateRejected,
-		Message: fmt.Sprintf("%s can't take the change of zone %s: %s; if it has too many names at once, spread the domains over several "+
-			"Federations", p.service(), p.zoneName(), what),
+		Reason:    v1alpha1.ReasonUpdateRejected,
+		Message:   fmt.Sprintf("%s can't take the change of zone %s: %s", p.service(), p.zoneName(), what),
 		Permanent: true,
+		PerName:   true,
 	}
 }
 

@@ -229,6 +229,10 @@ func (p *Provider) Apply(ctx context.Context, change dns.Change) error {
 	if err := change.CheckNames(p.Apex()); err != nil {
 		return err
 	}
+	// What can be known not to fit needs no reading.
+	if tooLarge(batch(change, nil)) {
+		return dns.ErrTooLarge
+	}
 	keys := append(change.Conditions(), change.Drop...)
 	for _, set := range change.Put {
 		keys = append(keys, set.Key())
@@ -244,8 +248,8 @@ func (p *Provider) Apply(ctx context.Context, change dns.Change) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	if what := tooLarge(changes); what != "" {
-		return p.rejected(what)
+	if tooLarge(changes) {
+		return dns.ErrTooLarge
 	}
 	id, err := p.zoneID(ctx)
 	if err != nil {

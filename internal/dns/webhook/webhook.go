@@ -191,6 +191,7 @@ func (p *Provider) unsupported(k dns.Key) *dns.Error {
 		Message: fmt.Sprintf("the webhook %s of zone %s does not take %s as it is: it leaves it out or changes it; choose a provider that "+
 			"supports %s records", p.url, p.zoneName(), k, dns.TypeName(k.Type)),
 		Permanent: true,
+		PerName:   true,
 	}
 }
 
