@@ -49,8 +49,27 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 		return finding{}, err
 	}
 	s.fed.Status.Records = recordStatuses(s.withFormer(wanted), nil, s.before.Status.Records)
-	reports := map[string]zoneReport{}
-	var first error
+	reports, wrong := r.publishInAll(ctx, s, wanted)
+	refused := refusal(reports, wanted, wrong)
+	switch {
+	case refused != nil && (wrong != nil || keptAny(reports)):
+		return finding{}, refused
+	case wrong != nil:
+		return finding{}, wrong
+	}
+	found := r.published(s, wanted)
+	if refused != nil {
+		refused.After = sooner(refused.After, found.after)
+		return found, refused
+	}
+	return found, r.waiting(s, found.after)
+}
+
+// publishInAll makes every zone hold what is wanted there, and notes the state of the records. The error is the first about a zone.
+func (r *FederationReconciler) publishInAll(
+	ctx context.Context, s *scope, wanted map[string][]dns.Unit,
+) (reports map[string]zoneReport, first error) {
+	reports = map[string]zoneReport{}
 	for _, apex := range zoneOrder(s) {
 		report, err := r.publishIn(ctx, s, apex, wanted[apex])
 		reports[apex] = report
@@ -62,13 +81,12 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 	s.fed.Status.Records = append(s.fed.Status.Records, leftoverStatuses(s.leftover)...)
 	s.disown()
 	r.noteTLSA(s, reports[s.apexes[desired.Hostname(s.fed)]])
-	refused := refusal(reports, wanted, first)
-	switch {
-	case refused != nil && (first != nil || keptAny(reports)):
-		return finding{}, refused
-	case first != nil:
-		return finding{}, first
-	}
+	return reports, first
+}
+
+// published notes that every authoritative server has the records, save those of names that were refused and are not held: no
+// server answers for these, so nothing that is given up is kept for their sake.
+func (r *FederationReconciler) published(s *scope, wanted map[string][]dns.Unit) finding {
 	r.tellAbandoned(s.before, s.givenUp())
 	s.fed.Status.Zones = slices.Sorted(maps.Keys(s.withFormer(wanted)))
 	found := finding{
@@ -82,19 +100,19 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 	s.fed.Status.FormerHosts, found.after = servedAnew(s.fed.Status.FormerHosts, r.Now())
 	found.after = sooner(found.after, endFormer(&s.fed.Status, r.Now()))
 	s.publishedAll = len(s.withheld) == 0
-	found = r.tellRepairs(s, found)
-	if refused != nil {
-		refused.After = sooner(refused.After, found.after)
-		return found, refused
-	}
-	return found, r.waiting(s, found.after)
+	return r.tellRepairs(s, found)
 }
 
-// wantedUnits are those of the spec, by the apex of their zone.
+// wantedUnits are those of the spec, by the apex of their zone. The host takes its name from nobody for nothing: it waits until one of
+// its domains can be published, provided that they are all in its zone.
 func wantedUnits(s *scope) map[string][]dns.Unit {
 	wanted := map[string][]dns.Unit{}
-	for _, unit := range desired.Units(s.fed, s.apexes, s.addresses, s.tlsa.keys...) {
+	units := desired.Units(s.fed, s.apexes, s.addresses, s.tlsa.keys...)
+	host := desired.Hostname(s.fed)
+	elsewhere := slices.ContainsFunc(units, func(unit dns.Unit) bool { return s.apexes[unit.Anchor] != s.apexes[host] })
+	for _, unit := range units {
 		apex := s.apexes[unit.Anchor]
+		unit.ForServices = unit.Anchor == host && !elsewhere
 		if s.adoptable[apex] {
 			unit.Takeover, unit.Accept = takeover(s.fed), true
 		}
@@ -175,9 +193,8 @@ func (r *FederationReconciler) publishByPeople(
 	if missing == nil {
 		s.noteHolders(apex, units, result.Refused)
 	}
-	report, err := zoneReport{refused: result.Refused}, error(nil)
-	report.served, err = r.watch(ctx, s, provider, apex, recordsOf(now, s.former[apex]), recordsOf(later), missing)
-	return report, err
+	served, err := r.watch(ctx, s, provider, apex, recordsOf(now, s.former[apex]), recordsOf(later), missing)
+	return zoneReport{served: served, refused: result.Refused}, err
 }
 
 func recordsOf(parts ...[]dns.Unit) []dns.RRset {

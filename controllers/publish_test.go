@@ -245,8 +245,7 @@ func TestForeignRecordsAreNotTouched(t *testing.T) {
 			w.reconcile("cup")
 			w.expectNotReady(w.get("cup"), v1alpha1.ConditionStalled, v1alpha1.ConditionDNSPublished, foreign.reason,
 				dns.Display(foreign.record.Name), "nsupdate")
-			w.Expect(w.zone.Dump()).To(gomega.ContainElements(zone))
-			w.Expect(w.records()).NotTo(gomega.ContainElement(gomega.HavePrefix("_xmpp-server._tcp.cupdomain.com.")), "nor is the domain led to it")
+			w.Expect(w.zone.Dump()).To(gomega.Equal(zone))
 
 			w.zone.Edit(dns.Change{Drop: []dns.Key{foreign.record.Key()}})
 			w.reconcile("cup")

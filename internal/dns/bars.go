@@ -68,6 +68,7 @@ func (b *builder) classify() {
 		}
 	}
 	b.awaitHosts(full)
+	b.awaitServices(full)
 }
 
 // withhold bars what is wanted only as far as it is held, and is not, under anchors that are held.
@@ -129,64 +130,4 @@ func (b *builder) leaveKeys() {
 		}
 		return barred > 0 && barred == len(b.want.keys[a])
 	})
-}
-
-// awaitHosts keeps service records from being changed to lead to a host that this owner wants to have an address, and that has
-// none and does not get one now.
-func (b *builder) awaitHosts(full wanted) {
-	if b.owner.TransferTo != "" {
-		return // nothing is written but ownership records
-	}
-	for _, a := range b.active {
-		for _, k := range b.want.keys[a] {
-			if why := b.missingHost(a, k, full); why != nil && !b.still[k] {
-				b.refuse(a, k, why)
-			}
-		}
-	}
-}
-
-// missingHost returns why a record set that is to be written has to wait for its host.
-func (b *builder) missingHost(anchor string, k Key, full wanted) *Error {
-	set := b.want.sets[k]
-	if slices.Contains(b.guards[anchor].lists(), k) && b.read[k].SameData(set) {
-		return nil
-	}
-	for _, d := range set.Data {
-		service, _ := d.(SRV)
-		host, why := b.withoutAddress(service.Target, full)
-		switch {
-		case why == deferral:
-			return deferral
-		case why != nil:
-			return waitsError(anchor, host, why)
-		}
-	}
-	return nil
-}
-
-// withoutAddress returns the anchor of a name that is wanted to have an address and has none, and why it does not get one. The
-// error is nil if it does, or if nobody wants it to.
-func (b *builder) withoutAddress(name string, full wanted) (anchor string, why *Error) {
-	if why := full.refused[name]; why != nil {
-		return name, why
-	}
-	for _, t := range []uint16{TypeA, TypeAAAA} {
-		k := Key{Name: name, Type: t}
-		if _, isWanted := full.sets[k]; !isWanted {
-			continue
-		}
-		anchor = full.anchorOf(k)
-		refused, left := b.plan.refused[anchor]
-		_, comes := b.want.sets[k]
-		switch {
-		case comes || slices.Contains(b.guards[anchor].lists(), k):
-			return "", nil
-		case left:
-			why = refused
-		case slices.Contains(b.plan.deferred, anchor):
-			why = deferral
-		}
-	}
-	return anchor, why
 }

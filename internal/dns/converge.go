@@ -2,9 +2,7 @@
 
 package dns
 
-import (
-	"context"
-)
+import "context"
 
 // Result of Converge.
 type Result struct {
@@ -50,8 +48,7 @@ func (r Result) Err() error {
 // With a provider that does not write it compares the wanted records only, and tells people what to create.
 //
 // Errors are about the zone as a whole, so that nothing is known to be as wanted. Those of type *Error are for the DNSPublished
-// condition. All others mean that the units contradict each other or
-// that ctx was cancelled.
+// condition. All others mean that the units contradict each other or that ctx was cancelled.
 func Converge(ctx context.Context, p Provider, s Signer, owner Owner, units []Unit) (Result, error) {
 	if err := checkOwner(owner); err != nil {
 		return Result{}, err

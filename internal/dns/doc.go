@@ -41,17 +41,19 @@
 //
 // When the server says that a prerequisite does not hold, everything is read and decided again, up to three times, and
 // only now does what was read count as an obstacle: an answer alone proves little, as servers make up records below a
-// wildcard. What a wildcard may have made up does not count before the server has been asked about the one anchor alone. When the answer gets lost the same happens, which is safe, because an update that comes through twice fails
-// the second time. After an update the written records are read back, as an accepted update is not yet an applied one, and so
-// are the ownership records that it removed: while one of ours is left, so may be all that it lists.
+// wildcard. What a wildcard may have made up does not count before the server has been asked about the one anchor alone.
+// When the answer gets lost the same happens, which is safe, because an update that comes through twice fails the second
+// time. After an update the written records are read back, as an accepted update is not yet an applied one, and so are the
+// ownership records that it removed: while one of ours is left, so may be all that it lists.
 //
 // # One anchor and the others
 //
 // Each anchor converges by itself. One at which something is in the way is left out of the update, stays listed if it was, and is
 // named in Result.Refused; of one that is held only the record that can't be written is left out. Everything else of the owner
 // in the zone goes on: changes of others, and releases, which never depend on a claim. Hence owners who want each other's names
-// all get them. Service records that would lead to a host without address wait for it. Only what is wrong with the zone as a
-// whole, or with the index, without which nothing can be known to be owned, is an error.
+// all get them. Service records that would lead to a host without address wait for it, and a host name that only service
+// records need which are refused is not claimed (Unit.ForServices). Only what is wrong with the zone as a whole, or with the
+// index, without which nothing can be known to be owned, is an error.
 //
 // When the server refuses an update on account of what it is about (Error.PerName), it is sent with half of the anchors, and so on
 // until the one is found that the server refuses alone, which is then left out. An update that is more than a provider takes at once
@@ -92,13 +94,13 @@
 //
 // # Trust
 //
-// All exchanges with the primary are signed both ways (package rfc2136). A signature on ownership records keeps those
-// who may only write TXT records from making the operator remove what others published; an ownership record that names
-// us but was not signed by us, for this place, keeps its anchor as it is until a person has looked at it, and an index that was
-// not signed by us stops everything; one that we signed for a
-// zone below, which the same server answers from, is only taken off the index. The signature does not
-// protect against who may write to the whole zone, who needs no trick to remove records; nor against an old ownership
-// record of ours that is put back while the records it lists have gone to somebody else.
+// All exchanges with the primary are signed both ways (package rfc2136). A signature on ownership records keeps those who
+// may only write TXT records from making the operator remove what others published; an ownership record that names us but
+// was not signed by us, for this place, keeps its anchor as it is until a person has looked at it, and an index that was
+// not signed by us stops everything; one that we signed for a zone below, which the same server answers from, is only
+// taken off the index. The signature does not protect against who may write to the whole zone, who needs no trick to
+// remove records; nor against an old ownership record of ours that is put back while the records it lists have gone to
+// somebody else.
 //
 // # Seeing
 //

@@ -19,6 +19,17 @@ func waitsError(anchor, host string, why *Error) *Error {
 	}
 }
 
+// unusedError is about a host that nothing leads to yet. What is wrong with the domain is told of the domain.
+func unusedError(host, domain string, why *Error) *Error {
+	return &Error{
+		Reason: why.Reason,
+		Message: fmt.Sprintf("%s waits for a domain that it serves, such as %s, which can't be published",
+			Display(host), Display(domain)),
+		Permanent: why.Permanent,
+		waits:     true,
+	}
+}
+
 // unfitError is about anchors with more records than a provider changes at once; without any it is about the index.
 func unfitError(groups [][]string, apex string) *Error {
 	what := "the ownership records"

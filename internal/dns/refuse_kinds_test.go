@@ -116,3 +116,21 @@ func TestPagesAreFoundWithoutTheirRoot(t *testing.T) {
 		t.Errorf("left are:\n%s", strings.Join(m.Dump(), "\n"))
 	}
 }
+
+func TestAHostIsNotClaimedForDomainsThatAreRefused(t *testing.T) {
+	m := dnstest.NewMemory("cupdomain.com")
+	m.Edit(dns.Change{Put: domainAt(bad, 1).Records})
+	host := hostUnit("203.0.113.130")
+	host.ForServices = true
+	r := convergeAs(t, m, owner, host, domainAt(bad, 5269))
+	if len(r.Refused) != 2 || !strings.Contains(r.Err().Error(), "exists already") || len(m.Dump()) != 1 {
+		t.Errorf("got %+v, want that the host waits for the domain:\n%s", r, strings.Join(m.Dump(), "\n"))
+	}
+	r = convergeAs(t, m, owner, host, domainAt(bad, 5269), domainAt("good.cupdomain.com", 5269))
+	if len(r.Refused) != 1 || !holds(m, host, domainAt("good.cupdomain.com", 5269)) {
+		t.Errorf("got %+v, want that it is claimed for the other domain", r)
+	}
+	if r := convergeAs(t, m, owner, host, domainAt(bad, 5269)); len(r.Refused) != 1 || !holds(m, host) {
+		t.Errorf("got %+v, want that what is held is kept up to date", r)
+	}
+}

@@ -77,7 +77,7 @@ func (r *run) converge(ctx context.Context) (Result, error) {
 
 // step reads, decides, and sends one update. It reports whether that was the last.
 func (r *run) step(ctx context.Context) (done bool, err error) {
-	r.planner.last = r.try+1 >= r.tries()
+	r.last = r.try+1 >= r.tries()
 	if err := r.readZone(ctx); err != nil {
 		return true, err
 	}

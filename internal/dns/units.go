@@ -30,6 +30,9 @@ type Unit struct {
 	// Where it is held, record sets that the owner does not have yet wait as well, except addresses of a host that has others;
 	// Result.Withheld names them all.
 	HeldOnly bool
+	// ForServices has the anchor claimed only if service records that this owner has, or is about to have, in the zone lead to it: the
+	// address of a host that serves nothing here would keep its name from others for nothing.
+	ForServices bool
 }
 
 // wanted is what an owner wants in a zone, merged and checked.
@@ -47,6 +50,8 @@ type wanted struct {
 	shared map[string]bool
 	// heldOnly are the anchors that are not to be claimed.
 	heldOnly map[string]bool
+	// forServices are the anchors that are claimed only if service records lead to them.
+	forServices map[string]bool
 	// under is the anchor of each record set.
 	under map[Key]string
 	// refused are the anchors of units that can't be published at all.
@@ -109,13 +114,14 @@ func (w wanted) hasAddress(k Key) bool {
 func mergeUnits(apex string, units []Unit) (wanted, error) {
 	w := wanted{
 		keys: map[string][]Key{}, sets: map[Key]RRset{}, accept: map[string]bool{}, shared: map[string]bool{}, heldOnly: map[string]bool{},
-		refused: map[string]*Error{}, under: map[Key]string{},
+		refused: map[string]*Error{}, under: map[Key]string{}, forServices: map[string]bool{},
 	}
 	for _, u := range units {
 		w.takeover = append(w.takeover, u.Takeover...)
 		anchor := Canonical(u.Anchor)
 		w.accept[anchor] = w.accept[anchor] || u.Accept
 		w.heldOnly[anchor] = w.heldOnly[anchor] || u.HeldOnly
+		w.forServices[anchor] = w.forServices[anchor] || u.ForServices
 		if err := w.addUnit(apex, anchor, u.Records); err != nil {
 			return wanted{}, err
 		}
