@@ -131,6 +131,8 @@ func (r *FederationReconciler) findZones(ctx context.Context, s *scope) error {
 				"in one is listed at %s._xmppfed.ZONE",
 			result.unasked, r.owner(s.fed).ID)
 	}
+	// What status says of a withdrawal is as little known to be of this object.
+	s.fed.Status.ServiceRecordsWithdrawn = nil
 	s.fed.Status.Records = append(s.fed.Status.Records, leftoverStatuses(result.byHand)...)
 	s.fed.Status.JournalUID = s.fed.UID
 	return nil

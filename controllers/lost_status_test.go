@@ -52,7 +52,8 @@ func TestDeletionFindsWhatItOwnsWithoutStatus(t *testing.T) {
 		},
 		"restored with the status of an earlier object": func(w *world) {
 			fed := w.get("cup")
-			fed.Status.JournalUID = "5f0c2f5e-6d0f-4b8e-9c39-000000000000"
+			withdrawn := metav1.NewTime(w.now.Add(-time.Hour))
+			fed.Status.JournalUID, fed.Status.ServiceRecordsWithdrawn = "5f0c2f5e-6d0f-4b8e-9c39-000000000000", &withdrawn
 			w.Expect(w.api.Status().Update(w.t.Context(), fed)).To(gomega.Succeed())
 		},
 	} {
