@@ -159,10 +159,10 @@ func (r *FederationReconciler) noteZones(ctx context.Context, s *scope, zones []
 func zoneOrder(s *scope) []string {
 	hostZone := s.apexes[desired.Hostname(s.fed)]
 	skip := append(s.givenUp(), hostZone)
-	if hostZone == "" {
-		return slices.DeleteFunc(slices.Clone(s.fed.Status.Zones), func(zone string) bool { return slices.Contains(skip, zone) })
-	}
 	others := slices.DeleteFunc(slices.Clone(s.fed.Status.Zones), func(zone string) bool { return slices.Contains(skip, zone) })
+	if hostZone == "" {
+		return others // only while the spec is not accepted, see keep
+	}
 	return append([]string{hostZone}, others...)
 }
 
