@@ -11,6 +11,7 @@ import (
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/dns"
+	"github.com/xmppfed/xmppfed/internal/dns/brake"
 	"github.com/xmppfed/xmppfed/internal/dns/verify"
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
@@ -97,7 +98,11 @@ func (r *FederationReconciler) convergeInTurn(
 		return dns.Result{}, err
 	}
 	defer end()
-	return dns.Converge(ctx, p, r.Signer, owner, units)
+	result, err := dns.Converge(ctx, p, r.Signer, owner, units)
+	if err == nil {
+		brake.Settle(p, result)
+	}
+	return result, err
 }
 
 // holdersInTurn reads who has some names in a zone, in a turn of its own.

@@ -79,7 +79,7 @@ func TestConversation(t *testing.T) {
 
 	out := s.lab("kubectl", "-n", "chat", "get", "federation", "cup")
 	s.Log(out)
-	s.Expect(out).To(MatchRegexp(`cup +cupdomain\.com +` + address + ` +True +Ready`))
+	s.Expect(out).To(MatchRegexp(`cup +cupdomain\.com +` + address + ` +True +True +Ready +1/1 `))
 }
 
 // Prosody 0.12 federates as 13.0 does.

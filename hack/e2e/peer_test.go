@@ -62,8 +62,8 @@ func TestPeers(t *testing.T) {
 
 			out := s.lab("kubectl", "-n", s.namespace, "get", "fed", "peers")
 			s.Log(out)
-			s.Expect(out).To(MatchRegexp(`NAME +DOMAIN +ADDRESS +READY +STATUS +PEERS +AGE`))
-			s.Expect(out).To(MatchRegexp(`peers +\S+ +\S+ +True +Ready +6/6 `))
+			s.Expect(out).To(MatchRegexp(`NAME +DOMAIN +ADDRESS +AVAILABLE +READY +STATUS +PEERS +AGE`))
+			s.Expect(out).To(MatchRegexp(`peers +\S+ +\S+ +True +True +Ready +6/6 `))
 		})
 	}
 }

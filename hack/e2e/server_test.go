@@ -222,7 +222,7 @@ func TestPodTrouble(t *testing.T) {
 			s.create(fed)
 			s.mentions(s.await(fed, time.Minute, v1alpha1.ConditionServerReady, metav1.ConditionFalse, trouble.reason).Message,
 				trouble.mentions...)
-			s.awaitPublished(fed)
+			s.await(fed, soon, v1alpha1.ConditionDNSPublished, metav1.ConditionFalse, v1alpha1.ReasonWaitingForServer)
 		})
 	}
 }

@@ -51,7 +51,7 @@ prosody_start() {
 	alive "partner-$name" && return
 	prosody_register "$name" >>"$LOGS/partner-$name.log" 2>&1
 	start_in_partner "$name" /var/lib/prosody prosody -F --config /lab/prosody.cfg.lua
-	await 60 "partner $name" partner_answers "$name"
+	await 300 "partner $name" partner_answers "$name"
 }
 
 # prosody_register makes the partner's user once: the data outlives the server.

@@ -17,8 +17,9 @@ import (
 	"github.com/xmppfed/xmppfed/internal/dns"
 )
 
-// waitingFor is how long a Federation that was refused counts as waiting; it tries again sooner than that.
-const waitingFor = time.Minute
+// WaitingFor is how long a Federation that was refused counts as waiting if nothing more is heard of it. It has to be longer than
+// the longest pause between two tries, or those who wait would be forgotten between them.
+const WaitingFor = 6 * time.Minute
 
 // errHeld tells that a removal has to wait.
 var errHeld = errors.New("the limit is reached")
@@ -61,11 +62,11 @@ func (b *Brake) Waiting() (federations []string, known bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.now()
-	maps.DeleteFunc(b.waiting, func(_ string, at time.Time) bool { return now.Sub(at) >= waitingFor })
+	maps.DeleteFunc(b.waiting, func(_ string, at time.Time) bool { return now.Sub(at) >= WaitingFor })
 	if b.limit == Off {
 		return nil, true
 	}
-	return slices.Sorted(maps.Keys(b.waiting)), now.Sub(b.made) >= waitingFor
+	return slices.Sorted(maps.Keys(b.waiting)), now.Sub(b.made) >= WaitingFor
 }
 
 // admit counts a Federation that is to lose records, or tells that it has to wait.
@@ -113,6 +114,23 @@ func uncounted(apex string, err error) error {
 
 // On a provider, for the changes of one Federation.
 func (b *Brake) On(p dns.Provider, federation string) dns.Provider { return braked{p, b, federation} }
+
+// Settle notes, of a provider that On returned, what one call of Converge came to. A Federation of which nothing is held back does
+// not wait any more: the mistake was undone.
+func Settle(p dns.Provider, result dns.Result) {
+	on, ok := p.(braked)
+	if !ok {
+		return
+	}
+	for _, why := range result.Refused {
+		if why.Reason == v1alpha1.ReasonRemovalsPaused {
+			return
+		}
+	}
+	on.brake.mu.Lock()
+	defer on.brake.mu.Unlock()
+	delete(on.brake.waiting, on.federation)
+}
 
 type braked struct {
 	dns.Provider

@@ -17,6 +17,7 @@ import (
 	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/dns/brake"
 	"github.com/xmppfed/xmppfed/internal/dns/dnstest"
+	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
 // rig is a zone with a brake, in which owners publish two hosts each.
@@ -92,11 +93,13 @@ func host(owner int, label string) dns.Unit {
 }
 
 func (r *rig) converge(owner int, units ...dns.Unit) error {
-	result, err := dns.Converge(r.Context(), r.brake.On(r.zone, federation(owner)), r.signer, dns.Owner{ID: fmt.Sprintf("owner%03d", owner)}, units)
-	if err == nil {
-		err = result.Err()
+	provider := r.brake.On(r.zone, federation(owner))
+	result, err := dns.Converge(r.Context(), provider, r.signer, dns.Owner{ID: fmt.Sprintf("owner%03d", owner)}, units)
+	if err != nil {
+		return err
 	}
-	return err
+	brake.Settle(provider, result)
+	return result.Err()
 }
 
 func (r *rig) admit(err error) {
@@ -202,8 +205,19 @@ func TestWhoeverStopsTryingIsNotWaitingAnyMore(t *testing.T) {
 	r.admit(r.converge(0))
 	r.refuse(1)
 	r.admit(r.converge(1, host(1, "a"), host(1, "b"))) // The mistake was undone.
-	r.now = r.now.Add(2 * time.Minute)
 	r.expectWaiting()
+	r.refuse(1)
+	r.now = r.now.Add(brake.WaitingFor) // The Federation is gone.
+	r.expectWaiting()
+}
+
+func TestWhoeverTriesSeldomGoesOnWaiting(t *testing.T) {
+	r := newRig(t, 2)
+	r.setLimit(1)
+	r.admit(r.converge(0))
+	r.refuse(1)
+	r.now = r.now.Add(outcome.MaxWait)
+	r.expectWaiting(1)
 }
 
 func TestHoweverOftenTheOperatorRestartsNoMoreThanTheLimitLoseRecords(t *testing.T) {
@@ -269,7 +283,7 @@ func TestWhoWaitsIsKnownOnlyAfterAllHadTheTimeToTry(t *testing.T) {
 	if _, known := r.brake.Waiting(); known {
 		t.Error("a brake knows who waits as soon as it is made")
 	}
-	r.now = r.now.Add(time.Minute)
+	r.now = r.now.Add(brake.WaitingFor)
 	r.refuse(1)
 	if waiting, known := r.brake.Waiting(); !known || len(waiting) != 1 {
 		t.Errorf("waiting: %v, known: %t", waiting, known)
