@@ -222,6 +222,10 @@ func TestPodTrouble(t *testing.T) {
 			s.create(fed)
 			s.mentions(s.await(fed, time.Minute, v1alpha1.ConditionServerReady, metav1.ConditionFalse, trouble.reason).Message,
 				trouble.mentions...)
+			if fed.Spec.DNS.PublicationPolicy == v1alpha1.PublishImmediately {
+				s.awaitPublished(fed)
+				return
+			}
 			s.await(fed, soon, v1alpha1.ConditionDNSPublished, metav1.ConditionFalse, v1alpha1.ReasonWaitingForServer)
 		})
 	}
