@@ -220,8 +220,11 @@ func TestPodTrouble(t *testing.T) {
 			fed := s.federation("trouble." + zone)
 			trouble.edit(fed)
 			s.create(fed)
-			s.mentions(s.await(fed, time.Minute, v1alpha1.ConditionServerReady, metav1.ConditionFalse, trouble.reason).Message,
-				trouble.mentions...)
+			s.await(fed, time.Minute, v1alpha1.ConditionServerReady, metav1.ConditionFalse, trouble.reason)
+			for _, text := range trouble.mentions { // The scheduler first sees that there is no volume yet.
+				s.Eventually(func() string { return s.condition(fed, v1alpha1.ConditionServerReady).Message }, soon, poll).
+					Should(ContainSubstring(text))
+			}
 			if fed.Spec.DNS.PublicationPolicy == v1alpha1.PublishImmediately {
 				s.awaitPublished(fed)
 				return
