@@ -158,9 +158,7 @@ func (p *paced) start() {
 	running.Go(func() { _ = p.cache.Start(ctx) })
 	p.Expect(p.cache.WaitForCacheSync(ctx)).To(gomega.BeTrue())
 
-	live, err := client.NewWithWatch(config, client.Options{Scheme: scheme, Cache: &client.CacheOptions{
-		Reader: p.cache, DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}},
-	}})
+	live, err := client.NewWithWatch(config, client.Options{Scheme: scheme, Cache: &client.CacheOptions{Reader: p.cache}})
 	p.Expect(err).NotTo(gomega.HaveOccurred())
 	counting := p.counting(live)
 	p.feds.Client, p.zones.Client = counting, counting
@@ -296,6 +294,7 @@ func (p *paced) counting(live client.WithWatch) client.WithWatch {
 			switch obj.(type) {
 			case *corev1.Secret, *corev1.ConfigMap:
 				p.reads.Add(1)
+				return p.api.Get(ctx, key, obj, opts...)
 			}
 			return c.Get(ctx, key, obj, opts...)
 		},

@@ -13,7 +13,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -24,18 +23,15 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/controllers"
-	"github.com/xmppfed/xmppfed/internal/apply"
 	"github.com/xmppfed/xmppfed/internal/check"
 	"github.com/xmppfed/xmppfed/internal/desired"
 	"github.com/xmppfed/xmppfed/internal/dns/verify"
 	"github.com/xmppfed/xmppfed/internal/engine"
-	"github.com/xmppfed/xmppfed/internal/engine/prosody"
 	"github.com/xmppfed/xmppfed/internal/patrol"
 )
 
@@ -96,19 +92,11 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 }
 
 func newManager(scheme *runtime.Scheme, config *rest.Config, options Options) (ctrl.Manager, error) {
-	cached, err := cacheOptions(options.WatchNamespaces, options.Namespace)
+	managerOptions, err := ManagerOptions(scheme, options.WatchNamespaces, options.Namespace)
 	if err != nil {
 		return nil, err
 	}
-	managerOptions := ctrl.Options{
-		Scheme: scheme,
-		Cache:  cached,
-		Client: client.Options{Cache: &client.CacheOptions{
-			DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}},
-		}},
-		Metrics:                server.Options{BindAddress: options.MetricsAddress},
-		HealthProbeBindAddress: "0", // see probes
-	}
+	managerOptions.Metrics = server.Options{BindAddress: options.MetricsAddress}
 	lock, err := newLock(config, options)
 	if err != nil {
 		return nil, err
@@ -128,6 +116,18 @@ func newManager(scheme *runtime.Scheme, config *rest.Config, options Options) (c
 		err = mgr.Add(manager.RunnableFunc(func(ctx context.Context) error { return beat(ctx, lock) }))
 	}
 	return mgr, err
+}
+
+// ManagerOptions returns the options of a manager that say what the operator's client reads from caches and what those hold.
+// Without namespaces it watches all of them. Own is the namespace that the operator runs in.
+func ManagerOptions(scheme *runtime.Scheme, namespaces []string, own string) (ctrl.Options, error) {
+	cached, err := cacheOptions(namespaces, own)
+	return ctrl.Options{
+		Scheme:                 scheme,
+		Cache:                  cached,
+		NewClient:              newClient,
+		HealthProbeBindAddress: "0", // see probes
+	}, err
 }
 
 // cacheOptions keep in memory, of kinds that the whole cluster uses, only the operator's own objects, and of events only
@@ -183,35 +183,14 @@ func addControllers(mgr ctrl.Manager, options Options, this *installation) error
 	if err != nil {
 		return err
 	}
-	zones := controllers.NewZones(time.Now)
-	changed := make(chan event.TypedGenericEvent[*v1alpha1.DNSZone])
-	recorder := mgr.GetEventRecorder("xmppfed")
-	zoneReconciler := &controllers.DNSZoneReconciler{
-		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder, Zones: zones,
-		NewProvider: newZoneProvider(resolvers, direct, options.Namespace), Namespace: options.Namespace, Now: time.Now, Changed: changed,
-		Serials: verify.Verifier{Resolvers: resolvers}, Silent: this.silent.Load,
-	}
-	if err := zoneReconciler.SetupWithManager(mgr); err != nil {
-		return fmt.Errorf("adding the DNSZone controller: %w", err)
-	}
-	checker := check.New()
-	checked := make(chan event.TypedGenericEvent[*v1alpha1.Federation])
-	reconciler := &controllers.FederationReconciler{
-		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Recorder: recorder, Zones: zones,
-		Applier: apply.New(mgr.GetClient(), mgr.GetAPIReader()),
-		Servers: map[v1alpha1.EngineName]controllers.Server{
-			v1alpha1.EngineProsody: {Engine: prosody.Engine{}, Image: options.ProsodyImage},
+	checker, verifier := check.New(), verify.Verifier{Resolvers: resolvers}
+	return AddControllers(mgr, Parts{
+		Namespace: options.Namespace, ProsodyImage: options.ProsodyImage, Now: time.Now,
+		Signer: this.known.signer, Cluster: this.known.cluster, Silent: this.silent.Load,
+		NewProvider: newZoneProvider(resolvers, direct, options.Namespace), Serials: verifier, Verifier: verifier,
+		Inbound: checker, Live: engine.Status,
+		NewPeers: func(tell func(types.NamespacedName)) controllers.PeerWatcher {
+			return patrol.New(patrol.Wire{Ping: engine.Ping, Hosting: checker}, tell)
 		},
-		Verifier: verify.Verifier{Resolvers: resolvers}, Signer: this.known.signer, Cluster: this.known.cluster,
-		Inbound: checker, Live: engine.Status, Namespace: options.Namespace, Now: time.Now, Checked: checked,
-		DNSBelief: controllers.DNSBelief,
-		Peers: patrol.New(patrol.Wire{Ping: engine.Ping, Hosting: checker}, func(federation types.NamespacedName) {
-			about := &v1alpha1.Federation{ObjectMeta: metav1.ObjectMeta{Namespace: federation.Namespace, Name: federation.Name}}
-			checked <- event.TypedGenericEvent[*v1alpha1.Federation]{Object: about}
-		}),
-	}
-	if err := reconciler.SetupWithManager(mgr, changed); err != nil {
-		return fmt.Errorf("adding the Federation controller: %w", err)
-	}
-	return nil
+	})
 }
