@@ -61,6 +61,11 @@ type Report struct {
 	asked   []dns.Key
 }
 
+// NewReport is the report of somebody who has asked servers in another way than Verifier.
+func NewReport(servers []Server, asked []dns.Key) Report {
+	return Report{Servers: servers, asked: asked}
+}
+
 // Published tells whether every server has the record as wanted: served, or gone.
 func (r Report) Published(key dns.Key) bool {
 	return len(r.Servers) > 0 && slices.Contains(r.asked, key) && r.count(key) == len(r.Servers)
