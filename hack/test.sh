@@ -99,6 +99,14 @@ files_with() {
 	done
 }
 
+# files_without_tag prints the files that need nothing and have a test that RUN selects.
+files_without_tag() {
+	local file whole=${RUN:-.}
+	grep -rLE --include='*_test.go' --exclude-dir=lab '^//go:build ' api cmd controllers internal hack test | while read -r file; do
+		! grep -oP '^func \KTest\w+(?=\(t )' "$file" | grep -P -- "${whole%%/*}" >/dev/null || echo "$file"
+	done
+}
+
 # select_packages TAG sets packages to those of these files.
 select_packages() {
 	mapfile -t packages < <(files_with "$1" | xargs -rn1 dirname | sort -u | sed 's|^|./|')
@@ -151,6 +159,8 @@ soak() {
 		FUZZTIME=${FUZZTIME:-10m} hack/fuzz.sh
 		return
 	fi
+	mapfile -t packages < <(files_without_tag | xargs -rn1 dirname | sort -u | sed 's|^|./|')
+	((${#packages[@]} == 0)) || go_test unit -v -timeout "$TIMEOUT" "${packages[@]}"
 	for phase in envtest integration e2e; do
 		[[ -z $(files_with $phase) ]] || $phase
 	done
