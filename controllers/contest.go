@@ -161,6 +161,9 @@ func (r *FederationReconciler) givers(
 // was refused for another cause keeps what is known of it. What another owner has is not published by this Federation, whatever
 // status said before.
 func (s *scope) noteHolders(apex string, units []dns.Unit, refused map[string]*dns.Error) {
+	if s.keeping {
+		return // the claim was refused, and what status says of that stands
+	}
 	s.fed.Status.Conflicts = slices.DeleteFunc(s.fed.Status.Conflicts, func(c v1alpha1.NameConflict) bool {
 		why := refused[dns.Canonical(c.Name)]
 		return s.apexes[c.Name] == apex && (why == nil || why.Holder.Owner != "")

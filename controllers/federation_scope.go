@@ -32,6 +32,8 @@ type scope struct {
 	apexes map[string]string
 	// adoptable are the apexes whose DNSZone lets records of others be taken over.
 	adoptable map[string]bool
+	// keeping is set when the spec is not accepted, so that what is published is only kept up, see keep.
+	keeping bool
 	// giving are the owners of this cluster that hand names over to the Federation.
 	giving []string
 	// foreign are records that are wanted and turned out to be another owner's.

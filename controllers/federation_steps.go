@@ -27,8 +27,9 @@ const recheckObjects = time.Minute
 type step struct {
 	condition string
 	run       func(context.Context, *scope) (finding, error)
-	// gate is set when nothing after this step may happen unless it reached its goal, except steps that are set to run always.
-	gate, always bool
+	// gate is set when nothing after this step may happen unless it reached its goal, except steps that are set to run always, and
+	// those that keep up what is published.
+	gate, always, keeps bool
 }
 
 // steps in their order. Those that need an earlier one ask the scope; the others run whatever happened before them. What
@@ -36,14 +37,14 @@ type step struct {
 // the certificate.
 func (r *FederationReconciler) steps(fed *v1alpha1.Federation) []step {
 	certificate := step{condition: v1alpha1.ConditionCertificateReady, run: r.provideCertificate}
-	publish := step{condition: v1alpha1.ConditionDNSPublished, run: r.publishOrBelieve} // needs an address
+	publish := step{condition: v1alpha1.ConditionDNSPublished, run: r.publishOrBelieve, keeps: true} // needs an address
 	found := []step{publish, certificate}
 	if wantsTLSA(fed) {
 		found = []step{certificate, publish}
 	}
 	return slices.Concat([]step{
 		{condition: v1alpha1.ConditionAccepted, run: r.accept, gate: true},
-		{condition: v1alpha1.ConditionAddressAssigned, run: r.expose},
+		{condition: v1alpha1.ConditionAddressAssigned, run: r.expose, keeps: true},
 	}, found, []step{
 		{condition: v1alpha1.ConditionServerReady, run: r.serve}, // needs a certificate
 		{condition: v1alpha1.ConditionInboundReachable, run: r.checkInbound},
@@ -54,10 +55,11 @@ func (r *FederationReconciler) steps(fed *v1alpha1.Federation) []step {
 
 // runSteps runs the steps and notes their findings. It returns the errors that are not outcomes.
 func (r *FederationReconciler) runSteps(ctx context.Context, s *scope) error {
+	defer func() { s.fed.Spec = *s.before.Spec.DeepCopy() }() // keep changes it
 	var errs []error
 	shut := false
 	for _, step := range r.steps(s.fed) {
-		if shut && !step.always {
+		if shut && !step.always && (!step.keeps || !s.keeping) {
 			continue
 		}
 		found, err := step.run(ctx, s)
@@ -71,6 +73,9 @@ func (r *FederationReconciler) runSteps(ctx context.Context, s *scope) error {
 		if step.gate && err != nil {
 			r.Peers.Pause(client.ObjectKeyFromObject(s.fed))
 			shut = true
+			if !found.err.Retry {
+				r.keep(s)
+			}
 		}
 	}
 	return errors.Join(append(errs, r.proveServer(s))...)

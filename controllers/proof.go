@@ -121,6 +121,14 @@ func servingPods(pods []corev1.Pod, running rollout) serving {
 // addresses of the host wait for the first service record: partners try them where there is none, and a server that is to be
 // taken over answers at the old ones.
 func (r *FederationReconciler) holdBack(s *scope, wanted map[string][]dns.Unit) {
+	if s.keeping {
+		for _, units := range wanted {
+			for i := range units {
+				units[i].HeldOnly = true
+			}
+		}
+		return
+	}
 	if !waitsForServer(s.fed) {
 		return
 	}

@@ -32,7 +32,11 @@ type Verifier interface {
 func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, error) {
 	s.fed.Status.FormerHosts = formerHosts(&s.fed.Status, desired.Hostname(s.fed), r.Now())
 	s.fed.Status.Hostname, s.fed.Status.DNSOwner = desired.Hostname(s.fed), r.owner(s.fed).ID
-	r.planTLSA(s)
+	if s.keeping {
+		s.tlsa.keys = keptKeys(s.fed.Status.TLSA)
+	} else {
+		r.planTLSA(s)
+	}
 	if r.recipient(s.fed) != "" {
 		return r.handOver(ctx, s)
 	}
@@ -61,6 +65,9 @@ func (r *FederationReconciler) publish(ctx context.Context, s *scope) (finding, 
 	if refused != nil {
 		refused.After = sooner(refused.After, found.after)
 		return found, refused
+	}
+	if s.keeping {
+		return found, kept(s, found.after)
 	}
 	return found, r.waiting(s, found.after)
 }
@@ -111,7 +118,10 @@ func wantedUnits(s *scope) map[string][]dns.Unit {
 	host := desired.Hostname(s.fed)
 	elsewhere := slices.ContainsFunc(units, func(unit dns.Unit) bool { return s.apexes[unit.Anchor] != s.apexes[host] })
 	for _, unit := range units {
-		apex := s.apexes[unit.Anchor]
+		apex, placed := s.apexes[unit.Anchor]
+		if !placed {
+			continue // only while the spec is not accepted, see keep
+		}
 		unit.ForServices = unit.Anchor == host && !elsewhere
 		if s.adoptable[apex] {
 			unit.Takeover, unit.Accept = takeover(s.fed), true
@@ -150,6 +160,9 @@ func zoneOrder(s *scope) []string {
 	hostZone := s.apexes[desired.Hostname(s.fed)]
 	skip := append(s.givenUp(), hostZone)
 	others := slices.DeleteFunc(slices.Clone(s.fed.Status.Zones), func(zone string) bool { return slices.Contains(skip, zone) })
+	if hostZone == "" {
+		return others // only while the spec is not accepted, see keep
+	}
 	return append([]string{hostZone}, others...)
 }
 
@@ -175,7 +188,9 @@ func (r *FederationReconciler) publishIn(ctx context.Context, s *scope, apex str
 	s.noteHolders(apex, units, result.Refused)
 	r.tellAdopted(s.fed, apex, result.Adopted)
 	gone := union(result.Dropped, s.formerKeys(apex, recordsOf(units)))
-	report.served, err = r.seen(ctx, provider, without(recordsOf(made), result.Withheld), gone)
+	if report.served, err = r.seen(ctx, provider, without(recordsOf(made), result.Withheld), gone); err == nil {
+		err = r.lookBehind(ctx, s, provider, apex, units, result.Kept)
+	}
 	if stands := without(recordsOf(left), result.Withheld); len(stands) > 0 {
 		// Of what was left as it is some records may be as wanted; that others are not has been told.
 		report.left, _ = r.seen(ctx, provider, stands, nil)

@@ -98,17 +98,25 @@ func changedByOthers(made []repair) string {
 		most, times[most])
 }
 
-// standing are the record sets of a Federation that every name server of their zone had, by name and type.
-func standing(fed *v1alpha1.Federation) []v1alpha1.RecordStatus {
+// standing are the record sets of a Federation that every name server of a zone had, by name and type.
+func standing(fed *v1alpha1.Federation, apex string) []v1alpha1.RecordStatus {
 	return slices.DeleteFunc(slices.Clone(fed.Status.Records), func(record v1alpha1.RecordStatus) bool {
-		return record.State != v1alpha1.RecordPublished
+		return record.State != v1alpha1.RecordPublished || !holds(fed, apex, record.Name)
 	})
 }
 
-// repaired returns the record sets of a change that stood as they are wanted, so that somebody else must have changed or removed them.
+// repaired returns the record sets of a change that stood as they are wanted, so that somebody else must have changed or removed them,
+// and the ownership records that are missing although records stood that they are about.
 func repaired(change dns.Change, standing []v1alpha1.RecordStatus) []dns.Key {
 	var keys []dns.Key
 	for _, set := range change.Put {
+		if ownership, _ := dns.Ownership(set.Key()); ownership {
+			about := func(stood v1alpha1.RecordStatus) bool { return dns.OwnershipOf(set.Key(), stood.Name) }
+			if slices.Contains(change.Absent, set.Key()) && slices.ContainsFunc(standing, about) {
+				keys = append(keys, set.Key())
+			}
+			continue
+		}
 		wanted := v1alpha1.RecordStatus{
 			Name: dns.Display(set.Name), Type: set.TypeName(), TTL: int32(set.TTL), Data: set.Strings(), State: v1alpha1.RecordPublished,
 		}

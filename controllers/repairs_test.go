@@ -36,8 +36,36 @@ func TestRepaired_IsWhatStoodAsItIsWanted(t *testing.T) {
 		"a record of the same type stood":  {with(func(r *v1alpha1.RecordStatus) { r.Name = "cup2.cupdomain.com" }), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fed := &v1alpha1.Federation{Status: v1alpha1.FederationStatus{Records: []v1alpha1.RecordStatus{test.stood}}}
-			if got := repaired(dns.Change{Put: []dns.RRset{host}}, standing(fed)); len(got) != test.want {
+			fed := &v1alpha1.Federation{Status: v1alpha1.FederationStatus{
+				Zones: []string{"cupdomain.com"}, Records: []v1alpha1.RecordStatus{test.stood},
+			}}
+			if got := repaired(dns.Change{Put: []dns.RRset{host}}, standing(fed, "cupdomain.com")); len(got) != test.want {
+				t.Errorf("got %v, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+func TestRepaired_CountsOwnershipRecordsThatAreMissing(t *testing.T) {
+	stood := []v1alpha1.RecordStatus{{Name: "_xmpp-server._tcp.cupdomain.com", Type: "SRV", State: v1alpha1.RecordPublished}}
+	for name, test := range map[string]struct {
+		name   string
+		absent bool
+		want   int
+	}{
+		"of the domain":            {"own._xmppfed.cupdomain.com.", true, 1},
+		"of another domain":        {"own._xmppfed.new.cupdomain.com.", true, 0},
+		"the index":                {"9f86d081884c7d65._xmppfed.cupdomain.com.", true, 1},
+		"a page of the index":      {"9f86d081884c7d65-1._xmppfed.cupdomain.com.", true, 0},
+		"of the domain, as it was": {"own._xmppfed.cupdomain.com.", false, 0},
+		"the index, as it was":     {"9f86d081884c7d65._xmppfed.cupdomain.com.", false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			change := dns.Change{Put: []dns.RRset{{Name: test.name, Type: dns.TypeTXT}}}
+			if test.absent {
+				change.Absent = []dns.Key{change.Put[0].Key()}
+			}
+			if got := repaired(change, stood); len(got) != test.want {
 				t.Errorf("got %v, want %d", got, test.want)
 			}
 		})

@@ -3,6 +3,7 @@
 package controllers
 
 import (
+	"context"
 	"errors"
 	"slices"
 
@@ -30,6 +31,28 @@ func (s *scope) standing(apex string, want []dns.RRset, err error) error {
 		"the records in zone %s stand as they were published, and can't be checked or changed for now: %s", apex, failed.Message)
 	known.After, known.AtMost = failed.After, failed.AtMost
 	return known
+}
+
+// lookBehind returns why records that were published in a zone and are not wanted any more stand there still: somebody removed the
+// ownership record that says whose they are. They stay listed, and the server goes on serving what leads to it, until they are gone.
+// What is under the kept anchors is known to be the Federation's.
+func (r *FederationReconciler) lookBehind(
+	ctx context.Context, s *scope, provider dns.Provider, apex string, units []dns.Unit, kept []string,
+) error {
+	behind := slices.DeleteFunc(leftBehind(s.before, apex, recordsOf(units, s.former[apex])), func(set dns.RRset) bool {
+		return slices.Contains(kept, dns.Canonical(anchorName(set.Name))) || !slices.ContainsFunc(s.before.Status.Records,
+			func(record v1alpha1.RecordStatus) bool {
+				return record.State != v1alpha1.RecordPending && names(&record)(set.Key())
+			})
+	})
+	for i := range behind {
+		behind[i].Shared = s.fed.Spec.DNS.Shared && behind[i].Type == dns.TypeSRV
+	}
+	err := dns.Unproven(ctx, r.Zones.reading(provider), r.Signer, r.owner(s.fed), behind)
+	if unproven, told := dns.AsError(err); told {
+		s.leftover = append(s.leftover, unproven.Records...)
+	}
+	return dnsOutcome(err)
 }
 
 // stand reports whether record sets are all among those that were published.

@@ -76,7 +76,7 @@ func (z *Zones) Provider(apex string, fed *v1alpha1.Federation) (dns.Provider, e
 		told.After, told.AtMost = 0, 0
 		return nil, &told
 	}
-	return onIt.On(counted{access.provider, z, fed.UID, standing(fed)}, client.ObjectKeyFromObject(fed).String()), nil
+	return onIt.On(counted{access.provider, z, fed.UID, standing(fed, apex)}, client.ObjectKeyFromObject(fed).String()), nil
 }
 
 // set notes how a zone is doing, and tells whether that is news.

@@ -11,8 +11,9 @@ package v1alpha1
 // Condition types of a Federation.
 const (
 	// ConditionAccepted is true when the spec can be carried out: no other Federation in the cluster has, or came first
-	// with, one of its names, and a DNSZone covers every name and allows the namespace. Always present. Nothing is
-	// created, changed or published while it is false.
+	// with, one of its names, and a DNSZone covers every name and allows the namespace. Always present. Nothing new is
+	// created or published while it is false; what was published before follows its address, or is withdrawn where the spec
+	// does not want it any more.
 	//
 	// True: Accepted. False: DomainClaimed, DomainNotAllowed, ZoneNotFound, UnsupportedByEngine.
 	ConditionAccepted = "Accepted"
@@ -45,7 +46,8 @@ const (
 	// CNAMEConflict, SecretNotFound, TSIGKeyUnknown, TSIGBadSignature, CredentialsRejected, ClockSkew,
 	// UnauthenticatedResponse, UpdateRefused, UpdateRejected, RateLimited, NotAuthoritative, NameOutsideZone,
 	// NotApplied, PropagationPending, ServerUnavailable,
-	// RecordsToCreate, RecordsToRemove, RemovalsPaused, Transferred, UnsupportedByProvider, WaitingForServer.
+	// RecordsToCreate, RecordsToRemove, RemovalsPaused, Transferred, UnsupportedByProvider, WaitingForServer,
+	// NotAccepted.
 	ConditionDNSPublished = "DNSPublished"
 
 	// ConditionInboundReachable is true when the way a partner takes works: public DNS, address, TCP, stream, STARTTLS,
@@ -215,6 +217,9 @@ const (
 	// ReasonWaitingForServer: records that the Federation does not have yet wait until the server has answered for their domains
 	// (spec.dns.publicationPolicy); those that it has are published.
 	ReasonWaitingForServer = "WaitingForServer"
+	// ReasonNotAccepted: the spec can't be carried out, as Accepted tells. What was published before follows its address, and what the
+	// spec does not want any more is withdrawn; nothing new is published.
+	ReasonNotAccepted = "NotAccepted"
 	// ReasonOwnershipConflict: the ownership record of another owner stands at the name.
 	ReasonOwnershipConflict = "OwnershipConflict"
 	// ReasonOwnershipLost: the ownership record was there and is gone or changed by somebody else.

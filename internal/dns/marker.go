@@ -88,6 +88,18 @@ func Ownership(k Key) (ownership, index bool) {
 	return ownership, ownership && label != "own"
 }
 
+// OwnershipOf reports whether a key is that of the ownership record of a record's name, or of an index in whose zone the name lies.
+// Pages of an index come and go by themselves, and are neither.
+func OwnershipOf(k Key, name string) bool {
+	name = Canonical(name)
+	label, rest, _ := strings.Cut(k.Name, ".")
+	apex, found := strings.CutPrefix(rest, "_xmppfed.")
+	if anchor, is := anchorOf(k); is {
+		return anchor == Bare(name)
+	}
+	return found && k.Type == TypeTXT && !strings.Contains(label, "-") && InZone(name, apex)
+}
+
 // WithOwnership are record sets that an owner has in a zone, together with the ownership records that say so. It asks
 // nobody: the anchor of a record set is its name without the labels that begin with an underscore.
 func WithOwnership(owner Owner, apex string, records []Key) []Key {

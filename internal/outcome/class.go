@@ -133,6 +133,7 @@ var classes = map[string]Class{
 	v1alpha1.ReasonRecordsChangedByOthers:  Good,
 	v1alpha1.ReasonWaitingForAddress:       Progressing,
 	v1alpha1.ReasonWaitingForServer:        Progressing,
+	v1alpha1.ReasonNotAccepted:             Progressing,
 	v1alpha1.ReasonOwnershipConflict:       Blocked,
 	v1alpha1.ReasonOwnershipLost:           Blocked,
 	v1alpha1.ReasonRecordExistsUnowned:     Blocked,

@@ -84,14 +84,19 @@ func swap(s suite) {
 // large is a Federation with as many domains as it may have, of long names, and with every port.
 func large(s suite) {
 	before := s.Dump()
-	units := func(host string, priority uint16) []dns.Unit {
+	units := func(host string, ttl uint32, priority uint16) []dns.Unit {
 		all := []dns.Unit{s.largeHost(host)}
 		for i := range 64 {
 			all = append(all, s.largeDomain(i, host, priority))
 		}
+		for _, unit := range all {
+			for i := range unit.Records {
+				unit.Records[i].TTL = ttl
+			}
+		}
 		return all
 	}
-	for _, wanted := range [][]dns.Unit{units("cup1", 0), units("cup2", 0), units("cup2", 10)} {
+	for _, wanted := range [][]dns.Unit{units("cup1", 300, 0), units("cup2", 300, 0), units("cup2", 600, 0), units("cup2", 600, 10)} {
 		s.must(owner(1), wanted...)
 		s.published(wanted...)
 		if r := s.must(owner(1), wanted...); r.Changed {
@@ -99,7 +104,7 @@ func large(s suite) {
 		}
 	}
 	s.gone(s.largeHost("cup1"))
-	s.must(owner(1), units("cup2", 10)[:1]...)
+	s.must(owner(1), units("cup2", 600, 10)[:1]...)
 	s.must(owner(1))
 	if diff := cmp.Diff(before, s.Dump()); diff != "" {
 		s.Errorf("the zone differs after all is released (-before +after):\n%s", diff)
