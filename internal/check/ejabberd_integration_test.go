@@ -5,6 +5,8 @@
 package check
 
 import (
+	"bufio"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -109,6 +111,27 @@ func startEjabberd(t *testing.T, config string, issuer, ca *prosodytest.CA, name
 		}
 	})
 	awaitListener(t, ejabberdAddress, true)
+	awaitStream(t, ejabberdAddress, names[0])
+}
+
+// awaitStream waits until a server answers a stream to a domain, which it does slowly for the first time.
+func awaitStream(t *testing.T, address, domain string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = fmt.Fprintf(conn, "<stream:stream xmlns='jabber:server' xmlns:stream='http://etherx.jabber.org/streams' to='%s' version='1.0'>", domain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := bufio.NewReader(conn).ReadString('>'); err != nil {
+		t.Fatalf("no answer to a stream to %s: %q, %v", domain, answer, err)
+	}
 }
 
 // awaitListener waits until something takes connections, or nothing does any more.

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
 	"regexp"
@@ -38,7 +39,7 @@ func publishAsTheGuideSays(t *testing.T, grants []string) error {
 		t.Fatal(err)
 	}
 	srv := dns.SRV{Port: 5269, Target: "cup1.cupdomain.com."}
-	_, err = dns.Converge(t.Context(), client, signer, dns.Owner{ID: "0123456789abcdef"}, []dns.Unit{
+	result, err := dns.Converge(t.Context(), client, signer, dns.Owner{ID: "0123456789abcdef"}, []dns.Unit{
 		{Anchor: "cup1.cupdomain.com", Records: dns.AddressRecords("cup1.cupdomain.com", 300,
 			[]netip.Addr{netip.MustParseAddr("203.0.113.128"), netip.MustParseAddr("2001:db8::128")})},
 		{Anchor: guideZone, Records: []dns.RRset{
@@ -46,7 +47,7 @@ func publishAsTheGuideSays(t *testing.T, grants []string) error {
 			dns.SRVRecord(dns.ServiceXMPPServer, "conference."+guideZone, 300, srv),
 		}},
 	})
-	return err
+	return cmp.Or(err, result.Err())
 }
 
 func TestTheUpdatePolicyOfTheGuideIsTheLeastThatIsNeeded(t *testing.T) {

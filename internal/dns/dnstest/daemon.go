@@ -255,9 +255,18 @@ func (d *Daemon) TryEdit(zone string, c dns.Change) error {
 		m.RemoveRRset([]miekg.RR{wire.Header(set.Key())})
 		m.Insert(wire.Records(set))
 	}
-	m.SetTsig(ForeignKey+".", miekg.HmacSHA256, 300, time.Now().Unix())
 	client := miekg.Client{Net: "tcp", TsigSecret: map[string]string{ForeignKey + ".": ForeignSecret}, Timeout: startTimeout}
-	answer, _, err := client.Exchange(m, d.Address)
+	send := func() (*miekg.Msg, error) {
+		signed := m.Copy()
+		signed.SetTsig(ForeignKey+".", miekg.HmacSHA256, 300, time.Now().Unix())
+		answer, _, err := client.Exchange(signed, d.Address)
+		return answer, err
+	}
+	answer, err := send()
+	// PowerDNS can't write to its database while somebody else does.
+	for end := time.Now().Add(startTimeout); err == nil && answer.Rcode == miekg.RcodeServerFailure && time.Now().Before(end); {
+		answer, err = send()
+	}
 	if err == nil && answer.Rcode != miekg.RcodeSuccess {
 		err = errors.New(miekg.RcodeToString[answer.Rcode])
 	}
