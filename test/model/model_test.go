@@ -28,7 +28,7 @@ import (
 )
 
 var (
-	sequences = flag.Int("sequences", 100, "how many random sequences to play at least")
+	sequences = flag.Int("sequences", 50, "how many random sequences to play at least")
 	campaign  = flag.Duration("campaign", duration(), "for how long to go on beyond that number; MODEL_DURATION says so, too")
 	seed      = flag.Uint64("seed", testkit.Campaign(1, uint64(time.Now().UnixNano())), "where the random numbers begin")
 	replay    = flag.String("replay", "", "one sequence to play, as a failure prints it")
