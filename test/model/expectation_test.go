@@ -84,7 +84,7 @@ func (w *world) violations(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := slices.Concat(w.foreignTouched(), w.leftBehind(v), w.unpublished(v), w.statusWrong(v), stuckDeletions(v))
+	found := slices.Concat(w.foreignTouched(), w.leftBehind(v), w.unpublished(v), w.statusWrong(v), w.stuckDeletions(v))
 	slices.Sort(found)
 	return found, nil
 }
@@ -143,6 +143,9 @@ func (w *world) complain(v view, set dns.RRset) string {
 		return "" // what it has stays as it is, whatever its spec says
 	}
 	key := client.ObjectKeyFromObject(fed)
+	if v.addressOf[key] == "" && w.keptOut(v, key) != "" {
+		return "" // restored, and not accepted, so it has no address to publish
+	}
 	for _, wanted := range wantedOf(fed, v.addressOf[key]) {
 		if wanted.Key() == set.Key() && (wanted.SameData(set) || w.keptOut(v, key) != "") {
 			return ""
@@ -168,10 +171,19 @@ func (w *world) holder(key dns.Key) string {
 	return ""
 }
 
-// keptOut is one of the Federation's names that another owner, or somebody else altogether, has in the DNS; empty for none.
+// keptOut is one of the Federation's names that another owner, or somebody else altogether, has in the DNS, or that a Federation which
+// is suspended has a claim to; empty for none. What others offer to it keeps it from nothing.
 func (w *world) keptOut(v view, key client.ObjectKey) string {
+	for _, name := range namesOf(v.feds[key]) {
+		for other, fed := range v.feds {
+			if other != key && fed.Spec.Suspend && slices.Contains(namesOf(fed), name) {
+				return name
+			}
+		}
+	}
 	for _, wanted := range wantedOf(v.feds[key], "192.0.2.1") {
-		if holder := w.holder(wanted.Key()); holder != "" && holder != ownerOf(key) {
+		holder := w.holder(wanted.Key())
+		if holder != "" && holder != ownerOf(key) && !v.offers(holder, key) {
 			return wanted.Key().String()
 		}
 		if _, foreign := w.foreign[apexOf(dns.Display(wanted.Name))][wanted.Key()]; foreign {
@@ -181,25 +193,37 @@ func (w *world) keptOut(v view, key client.ObjectKey) string {
 	return ""
 }
 
-// frozen Federations are not worked on in the DNS: they are suspended or being deleted, their namespace may not publish, or a zone of
-// theirs can't be used.
+// offers reports whether a Federation that is worked on hands over what it has to another one.
+func (v view) offers(owner string, to client.ObjectKey) bool {
+	fed := v.byOwner[owner]
+	return fed != nil && fed.Spec.DNS.TransferTo == ownerOf(to) && !fed.Spec.Suspend && v.allowed[fed.Namespace] && fed.DeletionTimestamp.IsZero()
+}
+
+// givesAway reports whether a Federation hands over what it has, so that it publishes nothing.
+func givesAway(fed *v1alpha1.Federation) bool {
+	to := fed.Spec.DNS.TransferTo
+	return to != "" && to != ownerOf(client.ObjectKeyFromObject(fed))
+}
+
+// frozen Federations are not worked on in the DNS: they are suspended or being deleted, their namespace may not publish, a zone of
+// theirs can't be used, or they hand their names over.
 func (v view) frozen(fed *v1alpha1.Federation) bool {
 	usable := v.allowed[fed.Namespace]
 	for _, name := range namesOf(fed) {
 		usable = usable && v.usable[apexOf(name)]
 	}
-	return fed.Spec.Suspend || !fed.DeletionTimestamp.IsZero() || !usable
+	return fed.Spec.Suspend || !fed.DeletionTimestamp.IsZero() || !usable || givesAway(fed)
 }
 
 // wantedOf are the records that a Federation wants, by the manifest alone.
 func wantedOf(fed *v1alpha1.Federation, ip string) []dns.RRset {
-	host := string(fed.Spec.DNS.Hostname)
+	host, ttl := string(fed.Spec.DNS.Hostname), uint32(fed.Spec.DNS.TTL)
 	var sets []dns.RRset
 	if ip != "" {
-		sets = append(sets, address(host, ip))
+		sets = append(sets, address(host, ttl, ip))
 	}
 	for _, domain := range fed.Spec.Domains {
-		sets = append(sets, dns.SRVRecord(dns.ServiceXMPPServer, string(domain), 60, dns.SRV{Port: 5269, Target: dns.Canonical(host)}))
+		sets = append(sets, dns.SRVRecord(dns.ServiceXMPPServer, string(domain), ttl, dns.SRV{Port: uint16(fed.Spec.Exposure.Port), Target: dns.Canonical(host)}))
 	}
 	return sets
 }
@@ -230,7 +254,7 @@ func namesOf(fed *v1alpha1.Federation) []string {
 func (w *world) statusWrong(v view) []string {
 	var found []string
 	for key, fed := range v.feds {
-		if fed.Spec.Suspend || !fed.DeletionTimestamp.IsZero() {
+		if fed.Spec.Suspend || !fed.DeletionTimestamp.IsZero() || givesAway(fed) {
 			continue
 		}
 		ready := meta.FindStatusCondition(fed.Status.Conditions, v1alpha1.ConditionReady)
@@ -242,7 +266,8 @@ func (w *world) statusWrong(v view) []string {
 		switch isReady := ready.Status == metav1.ConditionTrue; {
 		case isReady && len(has) > 0:
 			found = append(found, fmt.Sprintf("%s is Ready without %v", key, has))
-		case !isReady && len(has) == 0 && !v.frozen(fed):
+		case ready.Reason == v1alpha1.ReasonOwnershipLost && len(w.stripped) > 0:
+		case !isReady && len(has) == 0 && !v.frozen(fed) && w.keptOut(v, key) == "":
 			found = append(found, fmt.Sprintf("%s has all it wants, and is %s: %s", key, ready.Reason, ready.Message))
 		}
 	}
@@ -255,7 +280,7 @@ func (w *world) missing(v view, key client.ObjectKey) []string {
 	wanted := wantedOf(v.feds[key], v.addressOf[key])
 	for _, set := range wanted {
 		got, exists := lookup(w.zones[apexOf(dns.Display(set.Name))], set.Key())
-		if !exists || !got.SameData(set) {
+		if !exists || !got.Equal(set) {
 			missing = append(missing, set.Key().String())
 		}
 	}
@@ -265,11 +290,12 @@ func (w *world) missing(v view, key client.ObjectKey) []string {
 	return missing
 }
 
-// stuckDeletions finds Federations that are still there though nothing holds up their deletion.
-func stuckDeletions(v view) []string {
+// stuckDeletions finds Federations that are still there though nothing holds up their deletion: neither a zone, nor an offer that
+// nobody accepts, nor a record that leads to their address and is not known to be theirs.
+func (w *world) stuckDeletions(v view) []string {
 	var found []string
 	for key, fed := range v.feds {
-		if fed.DeletionTimestamp.IsZero() || slices.Contains(slices.Collect(maps.Values(v.usable)), false) || len(v.usable) < len(apexes) {
+		if givesAway(fed) || len(w.stripped) > 0 || fed.DeletionTimestamp.IsZero() || slices.Contains(slices.Collect(maps.Values(v.usable)), false) || len(v.usable) < len(apexes) {
 			continue
 		}
 		ready := meta.FindStatusCondition(fed.Status.Conditions, v1alpha1.ConditionReady)

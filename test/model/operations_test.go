@@ -15,7 +15,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
-	"github.com/xmppfed/xmppfed/internal/dns"
 )
 
 const labelAllowed = "example.com/allowed"
@@ -47,6 +46,11 @@ var operations = []struct {
 	{"create", 10, (*world).opCreate},
 	{"domains", 8, (*world).opDomains},
 	{"host", 4, (*world).opHost},
+	{"ttl", 3, (*world).opTTL},
+	{"port", 3, (*world).opPort},
+	{"move", 5, (*world).opMove},
+	{"keep", 2, (*world).opKeep},
+	{"strip", 3, (*world).opStrip},
 	{"swap", 5, (*world).opSwap},
 	{"delete", 6, (*world).opDelete},
 	{"lose-status", 4, (*world).opLoseStatus},
@@ -166,6 +170,33 @@ func (w *world) opHost(a, b int) error {
 	return w.edit(keyOf(a), func(fed *v1alpha1.Federation) {
 		fed.Spec.DNS.Hostname = v1alpha1.DomainName(federations[b%len(federations)] + "." + apexes[b/7%len(apexes)])
 	})
+}
+
+func (w *world) opTTL(a, b int) error {
+	return w.edit(keyOf(a), func(fed *v1alpha1.Federation) { fed.Spec.DNS.TTL = []int32{60, 120, 300}[b%3] })
+}
+
+func (w *world) opPort(a, b int) error {
+	return w.edit(keyOf(a), func(fed *v1alpha1.Federation) { fed.Spec.Exposure.Port = []int32{5269, 5369}[b%2] })
+}
+
+// opMove moves the domains of a Federation to another one, be it in another namespace, in the way that is documented.
+func (w *world) opMove(a, b int) error {
+	giver := &v1alpha1.Federation{}
+	if err := w.api.Get(context.Background(), keyOf(a), giver); err != nil || keyOf(a) == keyOf(b) {
+		return client.IgnoreNotFound(err)
+	}
+	if err := w.edit(keyOf(a), func(fed *v1alpha1.Federation) { fed.Spec.DNS.TransferTo = ownerOf(keyOf(b)) }); err != nil {
+		return err
+	}
+	return w.edit(keyOf(b), func(fed *v1alpha1.Federation) {
+		fed.Spec.Domains, fed.Spec.DNS.TransferTo = giver.Spec.Domains, ""
+	})
+}
+
+// opKeep has a Federation keep what it offered.
+func (w *world) opKeep(a, _ int) error {
+	return w.edit(keyOf(a), func(fed *v1alpha1.Federation) { fed.Spec.DNS.TransferTo = "" })
 }
 
 // opSwap exchanges the domains of two Federations, or their host names.
@@ -294,90 +325,5 @@ func (w *world) opDieLater(a, _ int) error {
 func (w *world) opClock(a, _ int) error {
 	jumps := []time.Duration{0, 365 * 24 * time.Hour, -365 * 24 * time.Hour, 10 * time.Minute, -10 * time.Minute}
 	w.skew.Store(int64(jumps[a%len(jumps)]))
-	return nil
-}
-
-// opForeign has somebody else publish at a name that a Federation may want.
-func (w *world) opForeign(a, b int) error {
-	domain := domains[a%len(domains)]
-	set := dns.SRVRecord(dns.ServiceXMPPServer, domain, 300, dns.SRV{Port: 5269, Target: "old.example"})
-	apex := apexOf(domain)
-	zone := w.zones[apex]
-	if occupied(zone, set.Key()) || occupied(zone, dns.Key{Name: "own._xmppfed." + dns.Canonical(domain), Type: dns.TypeTXT}) {
-		return nil // whoever replaces what is ours is a vandal
-	}
-	_ = b
-	zone.Edit(dns.Change{Put: []dns.RRset{set}})
-	w.foreign[apex][set.Key()] = set
-	return nil
-}
-
-// opUnforeign removes it again.
-func (w *world) opUnforeign(a, _ int) error {
-	domain := domains[a%len(domains)]
-	apex := apexOf(domain)
-	for key := range w.foreign[apex] {
-		if strings.HasSuffix(key.Name, "."+dns.Canonical(domain)) {
-			w.zones[apex].Edit(dns.Change{Drop: []dns.Key{key}})
-			delete(w.foreign[apex], key)
-		}
-	}
-	return nil
-}
-
-// opVandal removes or changes what the operator published, but not the ownership records.
-func (w *world) opVandal(a, b int) error {
-	apex := apexes[a%len(apexes)]
-	var ours []dns.RRset
-	for _, set := range w.zones[apex].Sets() {
-		if _, foreign := w.foreign[apex][set.Key()]; !foreign && (set.Type == dns.TypeA || set.Type == dns.TypeSRV) {
-			ours = append(ours, set)
-		}
-	}
-	if len(ours) == 0 {
-		return nil
-	}
-	victim := ours[b%len(ours)]
-	if victim.Type == dns.TypeA && b%2 == 0 {
-		w.zones[apex].Edit(dns.Change{Put: []dns.RRset{address(victim.Name, "203.0.112.66")}})
-		return nil
-	}
-	w.zones[apex].Edit(dns.Change{Drop: []dns.Key{victim.Key()}})
-	return nil
-}
-
-func (w *world) opRevoke(a, b int) error {
-	namespace := &corev1.Namespace{}
-	if err := w.api.Get(context.Background(), client.ObjectKey{Name: namespaces[a%len(namespaces)]}, namespace); err != nil {
-		return err
-	}
-	namespace.Labels = map[string]string{}
-	if b%2 == 0 {
-		namespace.Labels[labelAllowed] = "true"
-	}
-	return w.api.Update(context.Background(), namespace)
-}
-
-// opZoneKey replaces the TSIG secret by a wrong one, or by the right one.
-func (w *world) opZoneKey(a, _ int) error {
-	secret := keySecret()
-	if a%2 == 0 {
-		secret.Data["secret"] = []byte("d3Jvbmc=")
-	}
-	return w.api.Update(context.Background(), secret)
-}
-
-// opZoneGone deletes a DNSZone, or creates it again.
-func (w *world) opZoneGone(a, b int) error {
-	zone := dnsZone(apexes[a%len(apexes)])
-	if b%2 == 0 {
-		return client.IgnoreNotFound(w.api.Delete(context.Background(), zone))
-	}
-	return client.IgnoreAlreadyExists(w.api.Create(context.Background(), zone))
-}
-
-func (w *world) opWait(a, _ int) error {
-	waits := []time.Duration{50 * time.Millisecond, time.Second, 5 * time.Second, time.Minute}
-	time.Sleep(waits[a%len(waits)])
 	return nil
 }

@@ -58,6 +58,8 @@ type world struct {
 	serverAt map[string]client.ObjectKey
 	// foreign are the records that somebody else has put into a zone, by zone and key.
 	foreign map[string]map[dns.Key]dns.RRset
+	// stripped are those of them that the operator wrote, before somebody removed the ownership record.
+	stripped map[dns.Key]bool
 	// orphans are the owners whose Federations vanished without a chance to clean up.
 	orphans map[string]bool
 	// written is what wrote last saw.
@@ -78,6 +80,7 @@ func newWorld() (*world, error) {
 	w := &world{
 		zones: map[string]*dnstest.Memory{}, foreign: map[string]map[dns.Key]dns.RRset{},
 		serverAt: map[string]client.ObjectKey{}, orphans: map[string]bool{},
+		stripped: map[dns.Key]bool{},
 	}
 	if w.kube, err = memkube.New(scheme); err != nil {
 		return nil, err

@@ -209,6 +209,6 @@ func keysOf(sets []dns.RRset) []dns.Key {
 	return keys
 }
 
-func address(name, data string) dns.RRset {
-	return dns.AddressRecords(name, 60, []netip.Addr{netip.MustParseAddr(data)})[0]
+func address(name string, ttl uint32, data string) dns.RRset {
+	return dns.AddressRecords(name, ttl, []netip.Addr{netip.MustParseAddr(data)})[0]
 }
