@@ -35,13 +35,13 @@ var fromTheWire = []string{v1alpha1.ReasonReachable, v1alpha1.ReasonPartlyReacha
 // standing.
 func (r *FederationReconciler) seeAvailable(_ context.Context, s *scope) (finding, error) {
 	domains := desired.AddressableDomains(s.fed)
-	if s.wayIn.tried {
-		r.access.note(s.fed.UID, check.Access{Reached: domains})
-		return reachable(domains), nil
-	}
 	if f := s.findings[v1alpha1.ConditionDNSPublished]; f.err != nil && f.err.Reason == v1alpha1.ReasonTransferred {
 		return finding{}, outcome.Unknown(v1alpha1.ReasonTransferred,
 			"the names belong to the owner that spec.dns.transferTo names, whose Federation tells whether partners reach them")
+	}
+	if s.wayIn.tried {
+		r.access.note(s.fed.UID, check.Access{Reached: domains})
+		return reachable(domains), nil
 	}
 	standing := meta.FindStatusCondition(s.before.Status.Conditions, v1alpha1.ConditionAvailable)
 	seen := standing != nil && slices.Contains(fromTheWire, standing.Reason)

@@ -3,6 +3,7 @@
 package controllers
 
 import (
+	"errors"
 	"slices"
 	"testing"
 
@@ -130,5 +131,19 @@ func TestEventsWarnOfWhatSomebodyMustMendAndOfWhoIsKeptOut(t *testing.T) {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
 		})
+	}
+}
+
+// What the giver's own check of the way in says after a transfer is about the servers of the other owner.
+func TestAfterATransferTheOtherOwnersFederationTellsWhoGetsThrough(t *testing.T) {
+	for _, tried := range []bool{true, false} {
+		s := newScope(&v1alpha1.Federation{Spec: v1alpha1.FederationSpec{Domains: []v1alpha1.DomainName{"a.example"}}})
+		s.wayIn.tried = tried
+		s.findings[v1alpha1.ConditionDNSPublished] = finding{err: outcome.Stalled(v1alpha1.ReasonTransferred, "gone to another owner")}
+		found, err := (&FederationReconciler{}).seeAvailable(t.Context(), s)
+		var failed *outcome.Error
+		if !errors.As(err, &failed) || failed.Reason != v1alpha1.ReasonTransferred || !failed.Unknown {
+			t.Errorf("tried %v: got %v and %v", tried, found, err)
+		}
 	}
 }

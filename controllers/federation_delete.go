@@ -77,20 +77,38 @@ func (r *FederationReconciler) withdrawServiceRecords(ctx context.Context, s *sc
 	if keepsRecords(s.fed) || s.fed.Status.ServiceRecordsWithdrawn != nil || len(zones) == 0 {
 		return nil
 	}
-	for _, zone := range zones {
-		gone := recordKeys(s.fed, zone, dns.TypeSRV)
-		if err := r.withdraw(ctx, s, zone, publishedAddresses(s.fed, zone), gone); err != nil {
-			return err
+	noteWithdrawn := func(in func(name string) bool) {
+		for i := range s.fed.Status.Records {
+			if record := &s.fed.Status.Records[i]; record.Type == dns.TypeName(dns.TypeSRV) && in(record.Name) {
+				record.State = v1alpha1.RecordPending
+			}
 		}
 	}
-	for i := range s.fed.Status.Records {
-		if record := &s.fed.Status.Records[i]; record.Type == dns.TypeName(dns.TypeSRV) {
-			record.State = v1alpha1.RecordPending
+	err := s.inEachZone(zones, func(zone string) error {
+		err := r.withdraw(ctx, s, zone, publishedAddresses(s.fed, zone), recordKeys(s.fed, zone, dns.TypeSRV))
+		if err == nil {
+			noteWithdrawn(func(name string) bool { return holds(s.fed, zone, name) })
 		}
+		return err
+	})
+	if err != nil {
+		return err
 	}
+	noteWithdrawn(func(string) bool { return true })
 	now := metav1.NewTime(clock.Stamp(r.Now()))
 	s.fed.Status.ServiceRecordsWithdrawn = &now
 	return nil
+}
+
+// inEachZone clears zones. One that can't be cleared keeps no other from it: it is what deletion waits for, the first of them that is.
+func (s *scope) inEachZone(zones []string, withdraw func(zone string) error) error {
+	var first error
+	for _, zone := range zones {
+		if err := withdraw(zone); err != nil && first == nil {
+			s.stuckIn, first = zone, err
+		}
+	}
+	return first
 }
 
 // publishedAddresses are the address records that the Federation has in a zone.
@@ -172,24 +190,15 @@ func (r *FederationReconciler) withdrawAddresses(ctx context.Context, s *scope) 
 	if keepsRecords(s.fed) {
 		return nil
 	}
-	for _, zone := range zonesToClear(s.fed) {
-		if err := r.withdraw(ctx, s, zone, nil, recordKeys(s.fed, zone, dns.TypeSRV, dns.TypeTLSA, dns.TypeA, dns.TypeAAAA)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.inEachZone(zonesToClear(s.fed), func(zone string) error {
+		return r.withdraw(ctx, s, zone, nil, recordKeys(s.fed, zone, dns.TypeSRV, dns.TypeTLSA, dns.TypeA, dns.TypeAAAA))
+	})
 }
 
 // withdraw leaves only the given units in a zone, and sees to it that no server has what should be gone.
 func (r *FederationReconciler) withdraw(
 	ctx context.Context, s *scope, zone string, keep []dns.Unit, gone []dns.Key,
-) (err error) {
-	defer func() {
-		s.stuckIn = ""
-		if err != nil {
-			s.stuckIn = zone
-		}
-	}()
+) error {
 	provider, err := r.Zones.Provider(zone, s.fed)
 	if err != nil {
 		return err
