@@ -85,7 +85,7 @@ func TestFederationsThatSwapNamesGetThem(t *testing.T) {
 	}
 }
 
-// One whose specification was changed before that of the others lets go of what it does not want any more, and waits for the rest.
+// A Federation whose spec was changed before the others releases its old name and waits for the new one.
 func TestASwapOfWhichHalfIsWrittenHarmsNobodyElse(t *testing.T) {
 	w := newWorldWithZone(t)
 	names, turn := w.circle(2, true, false)

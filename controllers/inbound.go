@@ -64,7 +64,13 @@ func (r *FederationReconciler) checkInbound(_ context.Context, s *scope) (findin
 // see while it is down. A change of the DNS takes moments to get everywhere, and would look like a fault until then; but
 // what goes on being wrong there, maybe with one name server only, must not hide what becomes of the way in. Records that stand and
 // can't be changed now are as partners find them.
+//
+// While the API server does not take what the server should run, partners meet what ran before, and nothing is to be learnt. A certificate
+// that could not be stored is another one at each try, and a check of each would have the next try made at once.
 func (r *FederationReconciler) worthChecking(s *scope, last checked[check.Verdict]) bool {
+	if server := s.findings[v1alpha1.ConditionServerReady]; server.err != nil && server.err.Retry {
+		return false
+	}
 	standing := meta.FindStatusCondition(s.before.Status.Conditions, v1alpha1.ConditionInboundReachable)
 	known := last.inputs != "" || standing != nil && standing.Status != metav1.ConditionUnknown
 	published, ran := s.findings[v1alpha1.ConditionDNSPublished]

@@ -42,7 +42,7 @@ func (r *FederationReconciler) keep(s *scope) {
 	r.noteFormer(s)
 }
 
-// keptKeys are those of the TLSA records that were published.
+// keptKeys returns the keys whose TLSA records were published.
 func keptKeys(status *v1alpha1.TLSAStatus) []string {
 	if status == nil {
 		return nil

@@ -24,7 +24,7 @@ func (w *world) ownership(prefix string) string {
 	return ""
 }
 
-// What the spec does not want any more, and nobody can prove to be ours, is told as long as it stands.
+// A record that the spec no longer wants and that nothing proves to be ours is named in the condition as long as it stands.
 func TestADomainThatIsTakenOutWithoutItsOwnershipRecordIsTold(t *testing.T) {
 	w := newWorldWithZone(t)
 	w.createReady("cup", named("cup1.cupdomain.com", "cupdomain.com", "old.cupdomain.com"))
@@ -42,7 +42,7 @@ func TestADomainThatIsTakenOutWithoutItsOwnershipRecordIsTold(t *testing.T) {
 	w.expectCondition(w.get("cup"), v1alpha1.ConditionDNSPublished, metav1.ConditionTrue, v1alpha1.ReasonPublished)
 }
 
-// An ownership record of a living Federation that somebody removes is told; an index is put back, which counts.
+// The condition names an ownership record that somebody removed from a living Federation. An index is put back, and counted as a repair.
 func TestAnOwnershipRecordThatIsRemovedIsTold(t *testing.T) {
 	w := newWorldWithZone(t)
 	w.createReady("cup", named("cup1.cupdomain.com", "cupdomain.com"))

@@ -91,8 +91,8 @@ func (r *FederationReconciler) publishInAll(
 	return reports, first
 }
 
-// published notes that every authoritative server has the records, save those of names that were refused and are not held: no
-// server answers for these, so nothing that is given up is kept for their sake.
+// published notes that every authoritative server has the records. Names that were refused and are not held don't count: no server
+// has their records, so nothing is kept up for their sake.
 func (r *FederationReconciler) published(s *scope, wanted map[string][]dns.Unit) finding {
 	r.tellAbandoned(s.before, s.givenUp())
 	s.fed.Status.Zones = slices.Sorted(maps.Keys(s.withFormer(wanted)))
@@ -110,8 +110,8 @@ func (r *FederationReconciler) published(s *scope, wanted map[string][]dns.Unit)
 	return r.tellRepairs(s, found)
 }
 
-// wantedUnits are those of the spec, by the apex of their zone. The host takes its name from nobody for nothing: it waits until one of
-// its domains can be published, provided that they are all in its zone.
+// wantedUnits returns the units of the spec by the apex of their zone. Where all domains are in the zone of the host, the host name is
+// not claimed before one of the domains can be published: otherwise it might be kept from others and lead nowhere.
 func wantedUnits(s *scope) map[string][]dns.Unit {
 	wanted := map[string][]dns.Unit{}
 	units := desired.Units(s.fed, s.apexes, s.addresses, s.tlsa.keys...)

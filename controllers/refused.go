@@ -21,7 +21,7 @@ type zoneReport struct {
 	served, left verify.Report
 	// refused are the anchors that could not be made what is wanted, and why.
 	refused map[string]*dns.Error
-	// kept are those of the refused anchors that are held.
+	// kept are the refused anchors that the owner holds.
 	kept []string
 }
 

@@ -11,7 +11,7 @@ import (
 type builder struct {
 	planner
 	index index
-	// guards of all anchors that matter, and active those of them that are dealt with, sorted.
+	// guards has what protects each anchor that matters. Active are the anchors that this change is about, sorted.
 	guards map[string]guard
 	active []string
 	// held are the record sets that our ownership records list, and under which anchor.
@@ -34,9 +34,8 @@ func (b *builder) refuse(anchor string, k Key, why *Error) {
 	b.found.anchors[anchor] = why
 }
 
-// hold notes what an ownership record gives us: all that it lists, if it is ours, or signed by our key for another owner that
-// we accept from. Of what anybody else offers it is what we want, and what can't but belong to the anchor: nobody but that owner
-// can tell whether it signed the list.
+// hold notes which record sets an ownership record gives us. One that we signed, for us or for an owner that we accept from, gives all
+// that it lists. An offer of anybody else gives what we want and what can only belong to the anchor, for we can't check its signature.
 func (b *builder) hold(anchor string, g guard) {
 	switch {
 	case g.standing == standingOurs:
@@ -139,14 +138,14 @@ func (b *builder) explain(k Key, anchor string, g guard, isNew bool) *Error {
 	return existsError(k, b.apex)
 }
 
-// takesOver tells whether a record set of somebody else is to become ours. What was read counts only once the server has
+// takesOver reports whether a record set of somebody else is to become ours. What was read counts only once the server has
 // refused, see above.
 func (b *builder) takesOver(k Key) bool {
 	_, exists := b.read[k]
 	return b.strict && exists && slices.Contains(b.want.takeover, k)
 }
 
-// upToDate tells whether an ownership record says what it should.
+// upToDate reports whether an ownership record says what it should.
 func (b *builder) upToDate(g guard, keys []Key) bool {
 	return g.standing == standingOurs && g.current && g.marker.transferTo == b.offerOf(g) &&
 		!g.marker.shared && slices.Equal(g.marker.keys, keys)

@@ -24,7 +24,7 @@ type Result struct {
 	// Refused are the anchors that could not be made what is wanted, in whole or in part, and why. What stands there stays as it is.
 	// All others are as wanted. They have a trailing dot.
 	Refused map[string]*Error
-	// Kept are those of the refused anchors that the owner holds, with what stood there before. They are sorted.
+	// Kept are the refused anchors that the owner holds, sorted. The records that stood there before still stand.
 	Kept []string
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 )
 
-// waitsError is about a name whose service records can't lead to a host yet. What is wrong with the host is told of the host.
+// waitsError is about a name whose service records can't lead to a host yet. The error of the host itself says what is wrong there.
 func waitsError(anchor, host string, why *Error) *Error {
 	return &Error{
 		Reason:    why.Reason,
@@ -19,7 +19,7 @@ func waitsError(anchor, host string, why *Error) *Error {
 	}
 }
 
-// unusedError is about a host that nothing leads to yet. What is wrong with the domain is told of the domain.
+// unusedError is about a host that nothing leads to yet. The error of the domain itself says what is wrong there.
 func unusedError(host, domain string, why *Error) *Error {
 	return &Error{
 		Reason: why.Reason,

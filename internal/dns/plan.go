@@ -81,7 +81,7 @@ type plan struct {
 	withheld []Key
 	// refused are the anchors that are left as they are, in whole or in part, and why.
 	refused map[string]*Error
-	// kept are those of the refused anchors that are held.
+	// kept are the refused anchors that the owner holds.
 	kept []string
 	// groups are the anchors that the change touches, see groups.
 	groups [][]string

@@ -14,7 +14,7 @@ const (
 	// maxTries of read, decide, write. More than one is needed only when somebody else writes at the same moment or an answer got
 	// lost.
 	maxTries = 3
-	// sharedTries are those where others who share a name may write as well, each of whom may be faster.
+	// sharedTries is the number where several owners share a name: each of the others may be faster.
 	sharedTries = 24
 	// maxPause between them.
 	maxPause = 50 * time.Millisecond

@@ -146,7 +146,13 @@ func (w *world) complain(v view, set dns.RRset) string {
 	if v.addressOf[key] == "" && w.keptOut(v, key) != "" {
 		return "" // restored, and not accepted, so it has no address to publish
 	}
-	for _, wanted := range wantedOf(fed, v.addressOf[key]) {
+	candidates := wantedOf(fed, v.addressOf[key])
+	if w.keptOut(v, key) != "" { // what it has published goes on at the host name that it had
+		before := fed.DeepCopy()
+		before.Spec.DNS.Hostname = v1alpha1.DomainName(fed.Status.Hostname)
+		candidates = append(candidates, wantedOf(before, v.addressOf[key])...)
+	}
+	for _, wanted := range candidates {
 		if wanted.Key() == set.Key() && (wanted.SameData(set) || w.keptOut(v, key) != "") {
 			return ""
 		}
@@ -171,12 +177,13 @@ func (w *world) holder(key dns.Key) string {
 	return ""
 }
 
-// keptOut is one of the Federation's names that another owner, or somebody else altogether, has in the DNS, or that a Federation which
-// is suspended has a claim to; empty for none. What others offer to it keeps it from nothing.
+// keptOut is one of the Federation's names that another owner, or somebody else altogether, has in the DNS, or that a Federation has
+// a claim to which is suspended, or keeps it for somebody else to whom it gives it; empty for none. What others offer to it keeps it from nothing.
 func (w *world) keptOut(v view, key client.ObjectKey) string {
 	for _, name := range namesOf(v.feds[key]) {
 		for other, fed := range v.feds {
-			if other != key && fed.Spec.Suspend && slices.Contains(namesOf(fed), name) {
+			reserved := fed.Spec.Suspend || givesAway(fed) && fed.Spec.DNS.TransferTo != ownerOf(key)
+			if other != key && reserved && slices.Contains(namesOf(fed), name) {
 				return name
 			}
 		}

@@ -289,7 +289,7 @@ func (w *world) opRestore(a, _ int) error {
 		if err := w.api.Create(ctx, restored); err != nil {
 			return err
 		}
-		time.Sleep(time.Second) // creation times have seconds
+		time.Sleep(time.Second) // of the bubble, which pass at once: creation times have whole seconds, and must differ
 	}
 	return w.startOperator()
 }

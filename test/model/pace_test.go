@@ -28,7 +28,7 @@ func TestPace_ZonesAtRestReadNothingFromTheAPIServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		before, _ := w.kube.Requests()
-		time.Sleep(time.Hour)
+		time.Sleep(time.Hour) // of the bubble, which passes at once
 		synctest.Wait()
 		after, _ := w.kube.Requests()
 		for resource, n := range after {

@@ -108,6 +108,7 @@ func (w *world) opZoneGone(a, b int) error {
 	return client.IgnoreAlreadyExists(w.api.Create(context.Background(), zone))
 }
 
+// opWait lets time of the bubble pass, which passes at once.
 func (w *world) opWait(a, _ int) error {
 	waits := []time.Duration{50 * time.Millisecond, time.Second, 5 * time.Second, time.Minute}
 	time.Sleep(waits[a%len(waits)])

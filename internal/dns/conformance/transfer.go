@@ -46,7 +46,7 @@ func (c cluster) must(units ...dns.Unit) dns.Result {
 	return result
 }
 
-// mustConflict is told that somebody else has what it wants, with the word in the message, and changes nothing of that.
+// mustConflict expects an error with the word in its message, because somebody else has what the cluster wants, and no change.
 func (c cluster) mustConflict(word string, units ...dns.Unit) {
 	c.Helper()
 	before := c.Dump()
