@@ -102,7 +102,7 @@ func (s *site) quietRounds(fed *v1alpha1.Federation) string {
 		round, stop := contextWithin(s, anotherInterval)
 		<-round.Done()
 		stop()
-		counts = append(counts, len(about(writes(written()), s.namespace)))
+		counts = append(counts, len(about(s.writes(written()), s.namespace)))
 		s.condition(fed, v1alpha1.ConditionReady)
 	}
 	s.Expect(counts[1]).To(BeZero(), "writes during the last round")
