@@ -144,7 +144,7 @@ all() {
 	printf '\n=== lab tests, and how long each took besides waiting for others\n'
 	awk -F '\t' '$2 == "e2e" { printf "%-5s %7.1f s  %s\n", $3, $1, $5 }' "$TIMES"
 	printf '\n=== the %d slowest tests\n' $SLOWEST
-	sort -rn "$TIMES" | head -n $SLOWEST | awk -F '\t' '{ sub(/.*xmppfed\//, "", $4); printf "%7.1f s  %-12s %s %s\n", $1, $2, $4, $5 }'
+	sort -rn "$TIMES" | awk -F '\t' -v most="$SLOWEST" 'NR <= most { sub(/.*xmppfed\//, "", $4); printf "%7.1f s  %-12s %s %s\n", $1, $2, $4, $5 }'
 	printf '\n'
 	printf '%s\n' "${summary[@]}"
 	return $failed
