@@ -30,6 +30,16 @@ type LiveStatus struct {
 	// domains is listed once for each. Of very many, only the first are listed; SessionsTotal counts all.
 	Sessions      []Session `json:"sessions"`
 	SessionsTotal int64     `json:"sessionsTotal"`
+	// Logins counts what clients have tried in vain.
+	Logins Logins `json:"logins"`
+}
+
+// Logins counts attempts to log in since the server started.
+type Logins struct {
+	// Failed attempts had a wrong password or none, or a name that there is no account of.
+	Failed int64 `json:"failed"`
+	// Refused attempts were not judged, because too many had failed before.
+	Refused int64 `json:"refused"`
 }
 
 // LiveCertificate identifies a certificate.

@@ -23,7 +23,10 @@ var modules = []string{
 	"mod_xmppfed_route.lua",
 	"mod_xmppfed_status.lua",
 	"mod_xmppfed_trace.lua",
+	"xmppfed_buckets.lib.lua",
+	"xmppfed_logins.lib.lua",
 	"xmppfed_policy.lib.lua",
+	"xmppfed_scram.lib.lua",
 	"xmppfed_session.lib.lua",
 	"xmppfed_token.lib.lua",
 }

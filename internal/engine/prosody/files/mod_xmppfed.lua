@@ -107,7 +107,8 @@ local function reload_modules(before, after)
 end
 
 local code_files = { -- libraries first, then modules in the order they are reloaded
-	"xmppfed_policy.lib", "xmppfed_session.lib", "xmppfed_token.lib", "mod_auth_xmppfed", "mod_xmppfed_trace",
+	"xmppfed_buckets.lib", "xmppfed_logins.lib", "xmppfed_policy.lib", "xmppfed_scram.lib", "xmppfed_session.lib", "xmppfed_token.lib",
+	"mod_auth_xmppfed", "mod_xmppfed_trace",
 	"mod_xmppfed_peers", "mod_xmppfed_route", "mod_xmppfed_ping", "mod_xmppfed_status", "mod_xmppfed",
 };
 

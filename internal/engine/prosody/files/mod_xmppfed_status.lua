@@ -17,6 +17,7 @@ local streams = module:require "xmppfed_session";
 
 local max_sessions = 1000; -- keeps the answer below 1 MiB even with the longest names
 local state = module:shared("/*/xmppfed/state"); -- written by mod_xmppfed
+local logins = module:shared("/*/xmppfed/logins"); -- written by xmppfed_logins
 
 local function is_listening(service)
 	return it.count(portmanager.get_active_services():iter(service, nil, nil, nil)) > 0;
@@ -69,6 +70,7 @@ local function status()
 		hosts = array.collect(it.keys(prosody.hosts)):sort();
 		sessions = list;
 		sessionsTotal = total;
+		logins = { failed = logins.failed or 0, refused = logins.refused or 0 };
 	});
 end
 

@@ -73,9 +73,14 @@ func (s *Stream) exchange(text, answer string) error {
 
 // open connects to port and opens a stream that is encrypted with STARTTLS.
 func open(port int32, header string, config *tls.Config) (*Stream, error) {
+	return openFrom(net.Dialer{}, port, header, config)
+}
+
+// openFrom is open with a dialer, which may have a source address.
+func openFrom(dialer net.Dialer, port int32, header string, config *tls.Config) (*Stream, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	conn, err := dialer.DialContext(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
 		return nil, err
 	}
