@@ -18,17 +18,22 @@ import (
 const maxLocalpart = 1023
 
 // Accounts turns a Secret of localpart -> password into the accounts file of the
-// server. Entries that cannot be an account are left out and returned by name,
-// sorted: a localpart that is not one, or a password that no client can send
-// (see validPassword), such as one with the line feed of `echo` at its end.
+// server. Entries that cannot be used are returned by name, sorted. One whose
+// localpart is not one is left out. One whose password no client can send (see
+// validPassword), such as one with the line feed of `echo` at its end, has an
+// empty password in the file: nobody can log in, but the account was not removed.
 func Accounts(secret map[string][]byte) (accountsJSON []byte, bad []string, err error) {
 	accounts := make(map[string]string, len(secret))
 	for _, name := range slices.Sorted(maps.Keys(secret)) {
-		if !validLocalpart(name) || !validPassword(secret[name]) {
+		switch {
+		case !validLocalpart(name):
 			bad = append(bad, name)
-			continue
+		case !validPassword(secret[name]):
+			bad = append(bad, name)
+			accounts[name] = ""
+		default:
+			accounts[name] = string(secret[name])
 		}
-		accounts[name] = string(secret[name])
 	}
 	accountsJSON, err = json.Marshal(accounts)
 	if err != nil {

@@ -30,6 +30,8 @@ type LiveStatus struct {
 	// domains is listed once for each. Of very many, only the first are listed; SessionsTotal counts all.
 	Sessions      []Session `json:"sessions"`
 	SessionsTotal int64     `json:"sessionsTotal"`
+	// RemovedAccounts is the number of former accounts of which something is still stored.
+	RemovedAccounts int64 `json:"removedAccounts"`
 	// Logins counts what clients have tried in vain.
 	Logins Logins `json:"logins"`
 }

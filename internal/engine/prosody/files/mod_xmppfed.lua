@@ -60,6 +60,11 @@ local function load_accounts()
 	if not text then return nil, "accounts: "..err; end
 	local decoded = json.decode(text);
 	if type(decoded) ~= "table" then return nil, "accounts: accounts.json is not a JSON object"; end
+	for name, password in pairs(decoded) do
+		if type(name) ~= "string" or type(password) ~= "string" then
+			return nil, "accounts: accounts.json is not an object of names and passwords";
+		end
+	end
 	return decoded;
 end
 
@@ -107,8 +112,8 @@ local function reload_modules(before, after)
 end
 
 local code_files = { -- libraries first, then modules in the order they are reloaded
-	"xmppfed_buckets.lib", "xmppfed_logins.lib", "xmppfed_policy.lib", "xmppfed_scram.lib", "xmppfed_session.lib", "xmppfed_token.lib",
-	"mod_auth_xmppfed", "mod_xmppfed_trace",
+	"xmppfed_buckets.lib", "xmppfed_ledger.lib", "xmppfed_logins.lib", "xmppfed_policy.lib", "xmppfed_scram.lib", "xmppfed_session.lib", "xmppfed_token.lib",
+	"mod_auth_xmppfed", "mod_xmppfed_accounts", "mod_xmppfed_trace",
 	"mod_xmppfed_peers", "mod_xmppfed_route", "mod_xmppfed_ping", "mod_xmppfed_status", "mod_xmppfed",
 };
 

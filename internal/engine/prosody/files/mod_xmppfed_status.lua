@@ -17,6 +17,7 @@ local streams = module:require "xmppfed_session";
 
 local max_sessions = 1000; -- keeps the answer below 1 MiB even with the longest names
 local state = module:shared("/*/xmppfed/state"); -- written by mod_xmppfed
+local removed = module:shared("/*/xmppfed/removed"); -- written by mod_xmppfed_accounts
 local logins = module:shared("/*/xmppfed/logins"); -- written by xmppfed_logins
 
 local function is_listening(service)
@@ -58,6 +59,13 @@ local function sessions()
 	return list, total;
 end
 
+-- Accounts are the same on every host.
+local function removed_accounts()
+	local most = 0;
+	for _, count in pairs(removed) do most = math.max(most, count); end
+	return most;
+end
+
 local function status()
 	local list, total = sessions();
 	return json.encode({
@@ -70,6 +78,7 @@ local function status()
 		hosts = array.collect(it.keys(prosody.hosts)):sort();
 		sessions = list;
 		sessionsTotal = total;
+		removedAccounts = removed_accounts();
 		logins = { failed = logins.failed or 0, refused = logins.refused or 0 };
 	});
 end

@@ -137,7 +137,11 @@ func (s *taken) handle(start xml.StartElement) error {
 	if s.HangUp {
 		return errEnd
 	}
-	if start.Name.Local != "stream" {
+	switch start.Name.Local {
+	case "stream":
+	case "presence":
+		s.note(strings.TrimSpace("presence " + attr["type"]))
+	default:
 		s.note(start.Name.Local)
 	}
 	switch start.Name.Local {

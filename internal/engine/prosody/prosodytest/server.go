@@ -137,6 +137,17 @@ func (s *Server) Launch(t testing.TB) {
 // Terminate tells the server to end, as kubelet does when it deletes a pod.
 func (s *Server) Terminate() { _ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGTERM) }
 
+// Kill ends the server at once, as the kernel does when memory is short, and waits until it is gone.
+func (s *Server) Kill() { s.end(syscall.SIGKILL) }
+
+// Stop is Terminate and waits until the server is gone.
+func (s *Server) Stop() { s.end(syscall.SIGTERM) }
+
+func (s *Server) end(signal syscall.Signal) {
+	_ = syscall.Kill(-s.cmd.Process.Pid, signal)
+	_ = s.cmd.Wait()
+}
+
 // command runs argv as the server's user inside a root filesystem of its own
 // that has the server's volumes.
 func (s *Server) command(ctx context.Context, argv ...string) *exec.Cmd {
