@@ -71,7 +71,7 @@ func TestABadAccountIsNamedAndTheOthersWork(t *testing.T) {
 	w.reconcile("cup")
 	w.expectNotReady(w.get("cup"), v1alpha1.ConditionStalled, v1alpha1.ConditionServerReady, v1alpha1.ReasonAccountsInvalid,
 		"CupUser2, newline")
-	w.Expect(w.accounts()).To(gomega.Equal(map[string]string{"cupuser1": "secret"}))
+	w.Expect(w.accounts()).To(gomega.Equal(map[string]string{"cupuser1": "secret", "newline": ""}), "newline was not removed")
 }
 
 func TestAccountsThatVanishDoNotLockUsersOut(t *testing.T) {
