@@ -3,16 +3,19 @@
 package controllers
 
 import (
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
-	"k8s.io/apimachinery/pkg/runtime"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/apply"
+	"github.com/xmppfed/xmppfed/internal/desired"
 	"github.com/xmppfed/xmppfed/internal/outcome"
 	"github.com/xmppfed/xmppfed/internal/patrol"
 )
@@ -20,20 +23,25 @@ import (
 // newForgetful returns a reconciler of a cluster without Federations, and has it remember something of one.
 func newForgetful(t *testing.T) (*FederationReconciler, *v1alpha1.Federation) {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
-	}
-	api := fake.NewClientBuilder().WithScheme(scheme).Build()
+	api := newCluster(t)
 	r := &FederationReconciler{
-		Zones: NewZones(time.Now), Client: api, Applier: apply.New(api, api), Now: time.Now, Peers: patrol.New(patrol.Wire{}, func(types.NamespacedName) {}),
+		Zones: NewZones(time.Now), Client: api, Applier: apply.New(api, api), Now: time.Now,
+		Peers: patrol.New(patrol.Wire{}, func(types.NamespacedName) {}),
 	}
 	fed := &v1alpha1.Federation{}
 	fed.Namespace, fed.Name, fed.UID = retryRequest.Namespace, retryRequest.Name, "first"
 	r.recall(fed)
+	applied := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: fed.Namespace, Name: desired.ConfigName(fed)}}
+	if err := r.Applier.Apply(t.Context(), applied); err != nil {
+		t.Fatal(err)
+	}
 	r.verdicts.begin(fed.UID, "inputs")
 	r.access.begin(fed.UID, "inputs")
+	r.proofs.begin(fed.UID, "inputs")
 	r.signings.begin(fed.UID)
+	r.searches.begin(fed.UID, time.Now())
+	r.verified.put(fed.UID, verifiedDNS{inputs: "inputs"})
+	r.Zones.repairs.note(fed.UID, []repair{{zone: "cupdomain.com", at: time.Now()}})
 	r.lasting.note(fed.UID, fed.Generation, map[string]finding{
 		v1alpha1.ConditionServerReady: {err: outcome.Waiting("Reason", time.Second, "soon")},
 	}, time.Now())
@@ -43,20 +51,53 @@ func newForgetful(t *testing.T) (*FederationReconciler, *v1alpha1.Federation) {
 	return r, fed
 }
 
-func (r *FederationReconciler) remembered() int {
-	return len(r.uids.byName) + len(r.verdicts.byFed) + len(r.access.byFed) + len(r.signings.byFed) + len(r.lasting.byFed) + len(r.retries.known)
+// memories returns how much is in each map in which the reconciler remembers something of Federations, by its field.
+func (r *FederationReconciler) memories() map[string]int {
+	found := map[string]int{
+		"Zones.repairs": len(r.Zones.repairs.byFed), "Applier": reflect.ValueOf(r.Applier).Elem().FieldByName("seen").Len(),
+	}
+	fields := reflect.ValueOf(r).Elem()
+	for i := range fields.NumField() {
+		field, value := fields.Type().Field(i), fields.Field(i)
+		if field.IsExported() || value.Kind() != reflect.Struct {
+			continue
+		}
+		for j := range value.NumField() {
+			if memory := value.Field(j); memory.Kind() == reflect.Map {
+				found[field.Name] += memory.Len()
+			}
+		}
+	}
+	return found
 }
+
+// forgetting notes whose partners are not watched any more.
+type forgetting struct {
+	PeerWatcher
+	names []types.NamespacedName
+}
+
+func (f *forgetting) Forget(name types.NamespacedName) { f.names = append(f.names, name) }
 
 func TestMemory_NothingIsLeftOfAFederationWhoseFinalizerWasRemovedByHand(t *testing.T) {
 	r, _ := newForgetful(t)
-	if got := r.remembered(); got != 6 {
-		t.Fatalf("%d things are remembered, want 6", got)
+	peers := &forgetting{}
+	r.Peers = peers
+	for memory, size := range r.memories() {
+		if size == 0 {
+			t.Errorf("nothing is in %s, so that it can't be seen whether that is forgotten", memory)
+		}
 	}
 	if _, err := r.Reconcile(t.Context(), retryRequest); err != nil {
 		t.Fatal(err)
 	}
-	if got := r.remembered(); got != 0 {
-		t.Errorf("%d things are remembered of a Federation that is gone", got)
+	for memory, size := range r.memories() {
+		if size != 0 {
+			t.Errorf("%s remembers a Federation that is gone", memory)
+		}
+	}
+	if !slices.Equal(peers.names, []types.NamespacedName{retryRequest.NamespacedName}) {
+		t.Errorf("partners are not watched any more of %v", peers.names)
 	}
 }
 
@@ -65,8 +106,10 @@ func TestMemory_AFederationThatFollowsUnderTheNameInheritsNothing(t *testing.T) 
 	second := fed.DeepCopy()
 	second.UID = "second"
 	r.recall(second)
-	if len(r.verdicts.byFed)+len(r.access.byFed)+len(r.signings.byFed)+len(r.lasting.byFed) != 0 {
-		t.Error("something is remembered of the Federation that had the name before")
+	for memory, size := range r.memories() {
+		if byName := slices.Contains([]string{"uids", "retries", "Applier"}, memory); !byName && size != 0 {
+			t.Errorf("%s remembers the Federation that had the name before", memory)
+		}
 	}
 	r.verdicts.begin(second.UID, "inputs")
 	r.recall(second)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
@@ -106,5 +107,40 @@ func TestRepairs_NameWhoGoesOnChanging(t *testing.T) {
 		if !strings.Contains(often, part) {
 			t.Errorf("%q does not say %q", often, part)
 		}
+	}
+}
+
+// repairsCounted returns what the metric counts for a zone.
+func repairsCounted(t *testing.T, zone string) float64 {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	if err := registry.Register(dnsRepairs); err != nil {
+		t.Fatal(err)
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			if metric.GetLabel()[0].GetValue() == zone {
+				return metric.GetCounter().GetValue()
+			}
+		}
+	}
+	return 0
+}
+
+func TestRepairs_AreCountedByZone(t *testing.T) {
+	zones := NewZones(time.Now)
+	keys := []dns.Key{{Name: "a.counted.example.", Type: dns.TypeA}, {Name: "a.counted.example.", Type: dns.TypeAAAA}}
+	before, elsewhere := repairsCounted(t, "counted.example"), repairsCounted(t, "other.example")
+	zones.noteRepairs("fed", "counted.example", keys)
+	zones.noteRepairs("fed", "counted.example", nil)
+	if got := repairsCounted(t, "counted.example") - before; got != 2 {
+		t.Errorf("%v are counted, want 2", got)
+	}
+	if got := repairsCounted(t, "other.example") - elsewhere; got != 0 {
+		t.Errorf("%v are counted for another zone", got)
 	}
 }

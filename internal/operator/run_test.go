@@ -82,6 +82,16 @@ func TestTheOperatorFollowsWhatHappensInTheCluster(t *testing.T) {
 	})).To(gomega.Succeed())
 	reaches(v1alpha1.ConditionAccepted, metav1.ConditionFalse, v1alpha1.ReasonZoneNotFound)
 
+	t.Log("somebody deletes the key that signs ownership records, which takes a while to come back")
+	signing, lost := client.ObjectKey{Namespace: operatorNamespace, Name: ownershipSecret}, &corev1.Secret{}
+	g.Expect(api.Get(t.Context(), signing, lost)).To(gomega.Succeed())
+	g.Expect(api.Delete(t.Context(), lost)).To(gomega.Succeed())
+	defer func() {
+		back := &corev1.Secret{}
+		g.Eventually(func() error { return api.Get(t.Context(), signing, back) }, 2*keepInterval, "100ms").Should(gomega.Succeed())
+		g.Expect(back.Data).To(gomega.Equal(lost.Data))
+	}()
+
 	t.Log("a DNSZone comes: nobody answers at its server")
 	g.Expect(api.Create(t.Context(), tsigKey())).To(gomega.Succeed())
 	g.Expect(api.Create(t.Context(), deadZone(t))).To(gomega.Succeed())

@@ -10,7 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/outcome"
 	"github.com/xmppfed/xmppfed/internal/testkit/reasons"
 )
@@ -30,6 +32,36 @@ func TestEveryReasonHasARowInTheTable(t *testing.T) {
 func TestAReasonThatNobodyDeclaredCountsAsFailed(t *testing.T) {
 	if allowed, limited := outcome.ClassOf("NoSuchReason").Deadline(); allowed != 0 || !limited {
 		t.Errorf("got a deadline of %s, %t", allowed, limited)
+	}
+}
+
+// What tools that wait are told about the commonest reasons. The tests against kstatus take classes and deadlines from the code, so
+// these are held here.
+func TestWhatCanAppearByItselfIsWaitedForAndWhatCanNotHealFails(t *testing.T) {
+	for class, all := range map[outcome.Class][]string{
+		outcome.Awaited: {v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonConfigMapNotFound, v1alpha1.ReasonZoneNotFound},
+		outcome.Doubtful: {
+			v1alpha1.ReasonImagePullFailed, v1alpha1.ReasonUnschedulable, v1alpha1.ReasonContainerCrashing, v1alpha1.ReasonPodsRejected,
+		},
+		outcome.Blocked: {
+			v1alpha1.ReasonTSIGBadSignature, v1alpha1.ReasonTSIGKeyUnknown, v1alpha1.ReasonCredentialsRejected,
+			v1alpha1.ReasonUpdateRefused, v1alpha1.ReasonRecordExistsUnowned, v1alpha1.ReasonOwnershipConflict,
+			v1alpha1.ReasonKeyPairInvalid, v1alpha1.ReasonObjectRefused, v1alpha1.ReasonDomainNotAllowed,
+		},
+		outcome.Progressing: {v1alpha1.ReasonRollingOut, v1alpha1.ReasonAddressPending, v1alpha1.ReasonServerUnavailable},
+	} {
+		for _, reason := range all {
+			if got := outcome.ClassOf(reason); got != class {
+				t.Errorf("%s is %q, want %q", reason, got, class)
+			}
+		}
+	}
+	for class, want := range map[outcome.Class]time.Duration{
+		outcome.Progressing: 10 * time.Minute, outcome.Awaited: 10 * time.Minute, outcome.Doubtful: time.Minute, outcome.Blocked: 0,
+	} {
+		if got, limited := class.Deadline(); got != want || !limited {
+			t.Errorf("%q may last %s, limited %t, want %s", class, got, limited, want)
+		}
 	}
 }
 
