@@ -77,9 +77,13 @@ func (r *FederationReconciler) publishInAll(
 	ctx context.Context, s *scope, wanted map[string][]dns.Unit,
 ) (reports map[string]zoneReport, first error) {
 	reports = map[string]zoneReport{}
+	var noHost *dns.Error
 	for _, apex := range zoneOrder(s) {
-		report, err := r.publishIn(ctx, s, apex, wanted[apex])
+		report, err := r.publishIn(ctx, s, apex, awaiting(wanted[apex], noHost))
 		reports[apex] = report
+		if apex == s.apexes[desired.Hostname(s.fed)] {
+			noHost = s.noHost(report, err)
+		}
 		if first == nil {
 			first = s.leaving(apex, err)
 		}

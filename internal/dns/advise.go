@@ -21,6 +21,7 @@ func (r *run) advise(ctx context.Context) (Result, error) {
 	}
 	result := Result{Deferred: r.absent(), Refused: maps.Clone(r.bars.anchors)}
 	result.Withheld = r.want.keysOf(result.Deferred)
+	r.awaitNoHost(result)
 	r.want = r.want.without(slices.Concat(result.Deferred, slices.Collect(maps.Keys(result.Refused))))
 	var differ []RRset
 	var aliased *Error
@@ -43,6 +44,19 @@ func (r *run) advise(ctx context.Context) (Result, error) {
 		aliased.Message += "; besides, " + r.adviceError(differ).Message
 	}
 	return result, aliased
+}
+
+// awaitNoHost refuses the anchors with service records that are not to be changed, because their host has no address.
+func (r *run) awaitNoHost(result Result) {
+	for _, a := range r.want.anchors {
+		for _, k := range r.want.keys[a] {
+			for _, host := range targets(r.want.sets[k]) {
+				if why := r.want.noHost[host]; why != nil && !r.read[k].SameData(r.want.sets[k]) {
+					result.Refused[a] = waitsError(a, host, why)
+				}
+			}
+		}
+	}
 }
 
 func (r *run) adviceError(differ []RRset) *Error {

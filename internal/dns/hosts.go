@@ -3,6 +3,7 @@
 package dns
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 )
@@ -31,9 +32,8 @@ func (b *builder) missingHost(anchor string, k Key, full wanted) *Error {
 	if slices.Contains(b.guards[anchor].lists(), k) && b.read[k].SameData(set) {
 		return nil
 	}
-	for _, d := range set.Data {
-		service, _ := d.(SRV)
-		host, why := b.withoutAddress(service.Target, full)
+	for _, target := range targets(set) {
+		host, why := b.withoutAddress(target, full)
 		switch {
 		case why == deferral:
 			return deferral
@@ -47,7 +47,7 @@ func (b *builder) missingHost(anchor string, k Key, full wanted) *Error {
 // withoutAddress returns the anchor of a name that is wanted to have an address and has none, and why it does not get one. The
 // error is nil if it does, or if nobody wants it to.
 func (b *builder) withoutAddress(name string, full wanted) (anchor string, why *Error) {
-	if why := full.refused[name]; why != nil {
+	if why := cmp.Or(full.refused[name], full.noHost[name]); why != nil {
 		return name, why
 	}
 	for _, t := range []uint16{TypeA, TypeAAAA} {
@@ -88,10 +88,18 @@ func (b *builder) awaitServices(full wanted) {
 
 // leads reports whether a service record of an anchor leads to a host.
 func (w wanted) leads(anchor, host string) bool {
-	return slices.ContainsFunc(w.keys[anchor], func(k Key) bool {
-		return slices.ContainsFunc(w.sets[k].Data, func(d Data) bool {
-			service, is := d.(SRV)
-			return is && service.Target == host
-		})
-	})
+	return slices.ContainsFunc(w.keys[anchor], func(k Key) bool { return slices.Contains(targets(w.sets[k]), host) })
+}
+
+// targets are the hosts that service records lead to.
+func targets(sets ...RRset) []string {
+	var hosts []string
+	for _, set := range sets {
+		for _, d := range set.Data {
+			if service, is := d.(SRV); is {
+				hosts = append(hosts, service.Target)
+			}
+		}
+	}
+	return hosts
 }

@@ -220,6 +220,32 @@ func TestDomainsWaitForTheirHost(t *testing.T) {
 }
 
 // Of what is held only the record that is in the way waits.
+func TestDomainsWaitForAHostInAnotherZoneThatHasNoAddress(t *testing.T) {
+	leading := func(host string, noHost *dns.Error) dns.Unit {
+		service := dns.SRVRecord(dns.ServiceXMPPServer, "cupdomain.com", 300, dns.SRV{Port: 5269, Target: host})
+		return dns.Unit{Anchor: "cupdomain.com", Records: []dns.RRset{service}, NoHost: noHost}
+	}
+	unavailable := &dns.Error{Reason: v1alpha1.ReasonServerUnavailable, Message: "no answer"}
+	m := dnstest.NewMemory("cupdomain.com")
+	before := leading("a.example", nil)
+	for _, provider := range []dns.Provider{m, capable{m, dns.Capabilities{}}} {
+		if r := convergeAs(t, m, owner, before); len(r.Refused) > 0 {
+			t.Fatalf("got %+v", r)
+		}
+		r := convergeAs(t, provider, owner, leading("b.example", unavailable))
+		if why := r.Refused["cupdomain.com."]; why == nil || why.Reason != v1alpha1.ReasonServerUnavailable || !holds(m, before) {
+			t.Errorf("got %+v, want that the service record goes on leading to the host before", r)
+		}
+		if r := convergeAs(t, provider, owner, leading("a.example", unavailable)); len(r.Refused) > 0 || !holds(m, before) {
+			t.Errorf("got %+v, want that what leads there already stays", r)
+		}
+	}
+	after := leading("b.example", nil)
+	if r := convergeAs(t, m, owner, after); len(r.Refused) > 0 || !holds(m, after) {
+		t.Errorf("got %+v, want that the service record leads to the new host once that has an address", r)
+	}
+}
+
 func TestWhatIsHeldIsKeptUpToDateBesideARecordInTheWay(t *testing.T) {
 	m := dnstest.NewMemory("cupdomain.com")
 	unit := func(port uint16, services ...string) dns.Unit {

@@ -33,6 +33,9 @@ type Unit struct {
 	// ForServices has the anchor claimed only if service records that this owner has, or is about to have, in the zone lead to it: the
 	// address of a host that serves nothing here would keep its name from others for nothing.
 	ForServices bool
+	// NoHost is why the host in another zone that the unit's service records lead to has no address; nil if it has. Service records
+	// are not changed to lead there then.
+	NoHost *Error
 }
 
 // wanted is what an owner wants in a zone, merged and checked.
@@ -52,6 +55,8 @@ type wanted struct {
 	heldOnly map[string]bool
 	// forServices are the anchors that are claimed only if service records lead to them.
 	forServices map[string]bool
+	// noHost are the hosts in other zones that have no address, and why.
+	noHost map[string]*Error
 	// under is the anchor of each record set.
 	under map[Key]string
 	// refused are the anchors of units that can't be published at all.
@@ -114,7 +119,7 @@ func (w wanted) hasAddress(k Key) bool {
 func mergeUnits(apex string, units []Unit) (wanted, error) {
 	w := wanted{
 		keys: map[string][]Key{}, sets: map[Key]RRset{}, accept: map[string]bool{}, shared: map[string]bool{}, heldOnly: map[string]bool{},
-		refused: map[string]*Error{}, under: map[Key]string{}, forServices: map[string]bool{},
+		refused: map[string]*Error{}, under: map[Key]string{}, forServices: map[string]bool{}, noHost: map[string]*Error{},
 	}
 	for _, u := range units {
 		w.takeover = append(w.takeover, u.Takeover...)
@@ -122,6 +127,11 @@ func mergeUnits(apex string, units []Unit) (wanted, error) {
 		w.accept[anchor] = w.accept[anchor] || u.Accept
 		w.heldOnly[anchor] = w.heldOnly[anchor] || u.HeldOnly
 		w.forServices[anchor] = w.forServices[anchor] || u.ForServices
+		if u.NoHost != nil {
+			for _, host := range targets(u.Records...) {
+				w.noHost[host] = u.NoHost
+			}
+		}
 		if err := w.addUnit(apex, anchor, u.Records); err != nil {
 			return wanted{}, err
 		}

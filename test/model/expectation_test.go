@@ -84,7 +84,7 @@ func (w *world) violations(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := slices.Concat(w.foreignTouched(), w.leftBehind(v), w.unpublished(v), w.statusWrong(v), w.stuckDeletions(v))
+	found := slices.Concat(w.foreignTouched(), w.leftBehind(v), w.leadAstray(), w.unpublished(v), w.statusWrong(v), w.stuckDeletions(v))
 	slices.Sort(found)
 	return found, nil
 }
@@ -121,6 +121,30 @@ func (w *world) leftBehind(v view) []string {
 	return found
 }
 
+// leadAstray finds service records of ours that lead to a host at which the same owner has no address.
+func (w *world) leadAstray() []string {
+	var found []string
+	for _, apex := range apexes {
+		for _, set := range w.zones[apex].Sets() {
+			owner := w.holder(set.Key())
+			if set.Type != dns.TypeSRV || owner == "" {
+				continue
+			}
+			host := hostOf(set)
+			if at := w.holder(dns.Key{Name: dns.Canonical(host), Type: dns.TypeA}); at != owner {
+				found = append(found, fmt.Sprintf("%s of %s leads to %s, whose address is that of %q", set.Key(), owner, host, at))
+			}
+		}
+	}
+	return found
+}
+
+// hostOf is the host that a service record leads to.
+func hostOf(set dns.RRset) string {
+	fields := strings.Fields(set.Data[0].String())
+	return trimDot(fields[len(fields)-1])
+}
+
 func (w *world) complain(v view, set dns.RRset) string {
 	if set.Type == dns.TypeTXT {
 		for _, text := range set.Strings() {
@@ -149,8 +173,10 @@ func (w *world) complain(v view, set dns.RRset) string {
 	candidates := wantedOf(fed, v.addressOf[key])
 	if w.keptOut(v, key) != "" { // what it has published goes on at the host name that it had
 		before := fed.DeepCopy()
-		before.Spec.DNS.Hostname = v1alpha1.DomainName(fed.Status.Hostname)
-		candidates = append(candidates, wantedOf(before, v.addressOf[key])...)
+		for _, host := range hostsBefore(&fed.Status) {
+			before.Spec.DNS.Hostname = v1alpha1.DomainName(host)
+			candidates = append(candidates, wantedOf(before, v.addressOf[key])...)
+		}
 	}
 	for _, wanted := range candidates {
 		if wanted.Key() == set.Key() && (wanted.SameData(set) || w.keptOut(v, key) != "") {
@@ -158,6 +184,15 @@ func (w *world) complain(v view, set dns.RRset) string {
 		}
 	}
 	return fmt.Sprintf("%s %v belongs to %s, which does not want it so", set.Key(), set.Strings(), key)
+}
+
+// hostsBefore are the host names that a Federation has, or had and still keeps, in the DNS.
+func hostsBefore(status *v1alpha1.FederationStatus) []string {
+	hosts := []string{status.Hostname}
+	for _, former := range status.FormerHosts {
+		hosts = append(hosts, former.Hostname)
+	}
+	return hosts
 }
 
 // holder is the owner whose ownership records list a record set; empty for none.

@@ -100,8 +100,9 @@ func TestModel_Known(t *testing.T) {
 			"zone-gone:773:144 delete:912:160 create:233:136",
 		"the operator dies between a CA and its certificate": "create:0:918 wait:438:410 create:58:423 clock:126:307 rest:716:374 swap:960:853 die-later:869:359 clock:72:880 " +
 			"die-later:184:669 wait:334:467 rest:952:187 vandal:11:933 die-later:662:91 wait:222:316 wait:598:593 create:987:868",
-		"a Federation wants the host name of another":   "create:0:728 create:119:768 rest:169:935 host:143:801 host:836:437",
-		"the giver of a transfer goes on being checked": "create:0:902 rest:56:677 create:887:956 move:692:663",
+		"a host name in another zone is somebody else's": "create:0:7 rest:0:0 foreign:1:0 host:0:1",
+		"a Federation wants the host name of another":    "create:0:728 create:119:768 rest:169:935 host:143:801 host:836:437",
+		"the giver of a transfer goes on being checked":  "create:0:902 rest:56:677 create:887:956 move:692:663",
 	} {
 		t.Run(name, func(t *testing.T) {
 			sequence, err := parse(text)

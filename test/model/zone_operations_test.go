@@ -15,13 +15,17 @@ import (
 
 // Operations of those who look after zones, and of those who write into them by hand.
 
-// opForeign has somebody else publish at a name that a Federation may want.
-func (w *world) opForeign(a, _ int) error {
-	domain := domains[a%len(domains)]
-	set := dns.SRVRecord(dns.ServiceXMPPServer, domain, 300, dns.SRV{Port: 5269, Target: "old.example"})
-	apex := apexOf(domain)
+// opForeign has somebody else publish at a name that a Federation may want: a domain, or a host.
+func (w *world) opForeign(a, b int) error {
+	name := domains[a%len(domains)]
+	set := dns.SRVRecord(dns.ServiceXMPPServer, name, 300, dns.SRV{Port: 5269, Target: "old.example"})
+	if b%4 == 0 {
+		name = federations[a%len(federations)] + "." + apexes[b/4%len(apexes)]
+		set = address(name, 300, "203.0.112.77")
+	}
+	apex := apexOf(name)
 	zone := w.zones[apex]
-	if occupied(zone, set.Key()) || occupied(zone, dns.Key{Name: "own._xmppfed." + dns.Canonical(domain), Type: dns.TypeTXT}) {
+	if occupied(zone, set.Key()) || occupied(zone, dns.Key{Name: "own._xmppfed." + dns.Canonical(name), Type: dns.TypeTXT}) {
 		return nil // whoever replaces what is ours is a vandal
 	}
 	zone.Edit(dns.Change{Put: []dns.RRset{set}})
@@ -29,12 +33,12 @@ func (w *world) opForeign(a, _ int) error {
 	return nil
 }
 
-// opUnforeign removes it again.
+// opUnforeign removes it again, and addresses of others in the zone.
 func (w *world) opUnforeign(a, _ int) error {
 	domain := domains[a%len(domains)]
 	apex := apexOf(domain)
 	for key := range w.foreign[apex] {
-		if strings.HasSuffix(key.Name, "."+dns.Canonical(domain)) {
+		if key.Type == dns.TypeA || strings.HasSuffix(key.Name, "."+dns.Canonical(domain)) {
 			w.zones[apex].Edit(dns.Change{Drop: []dns.Key{key}})
 			delete(w.foreign[apex], key)
 			delete(w.stripped, key)

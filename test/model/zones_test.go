@@ -6,7 +6,6 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -188,15 +187,12 @@ func (w *world) barred(domain string) string {
 	if !exists {
 		return "there is no service record"
 	}
-	for _, data := range service.Data {
-		fields := strings.Fields(data.String())
-		host := trimDot(fields[len(fields)-1])
-		if apexOf(host) == "" {
-			return "the service record leads elsewhere"
-		}
-		if _, exists := lookup(w.zones[apexOf(host)], dns.Key{Name: dns.Canonical(host), Type: dns.TypeA}); !exists {
-			return host + " has no address"
-		}
+	host := hostOf(service)
+	if apexOf(host) == "" {
+		return "the service record leads elsewhere"
+	}
+	if _, exists := lookup(w.zones[apexOf(host)], dns.Key{Name: dns.Canonical(host), Type: dns.TypeA}); !exists {
+		return host + " has no address"
 	}
 	return ""
 }
