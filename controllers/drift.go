@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -120,6 +121,8 @@ type counted struct {
 	fed   types.UID
 	// standing are the record sets that the Federation had when it began.
 	standing []v1alpha1.RecordStatus
+	// otherZones are the other zones in which the Federation may have records.
+	otherZones []string
 }
 
 // apex is the zone as DNSZones write it.
@@ -127,6 +130,19 @@ func (p counted) apex() string { return dns.Display(p.Apex()) }
 
 // Unwrap gives the provider.
 func (p counted) Unwrap() dns.Provider { return p.Provider }
+
+// stood returns the record sets that the Federation had in this zone when it began. Where a change is its first in the zone, as
+// after a DNSZone was created for a part of another one, names that lie in that other one as well had their records there.
+func (p counted) stood(change dns.Change) []v1alpha1.RecordStatus {
+	isIndex := func(key dns.Key) bool { _, index := dns.Ownership(key); return index }
+	if !slices.ContainsFunc(change.Absent, isIndex) {
+		return p.standing
+	}
+	return slices.DeleteFunc(slices.Clone(p.standing), func(record v1alpha1.RecordStatus) bool {
+		_, elsewhere := dns.ZoneFor(record.Name, p.otherZones)
+		return elsewhere
+	})
+}
 
 // Apply counts the change, and notes what it puts back.
 func (p counted) Apply(ctx context.Context, change dns.Change) error {
@@ -136,7 +152,7 @@ func (p counted) Apply(ctx context.Context, change dns.Change) error {
 	applied := err == nil || failure != nil && failure.Unsettled
 	p.zones.withDrift(p.apex(), func(d *drift) { d.end(applied) })
 	if applied {
-		p.zones.noteRepairs(p.fed, p.apex(), repaired(change, p.standing))
+		p.zones.noteRepairs(p.fed, p.apex(), repaired(change, p.stood(change)))
 	}
 	return err
 }

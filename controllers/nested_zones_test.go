@@ -42,3 +42,33 @@ func TestDeletionLooksForEachRecordInTheClosestZoneOnly(t *testing.T) {
 		}
 	}
 }
+
+// Where a DNSZone is made for a part of another one, the names in it are published there for the first time: nobody has removed them.
+func TestNamesThatMoveIntoANestedZoneAreNotTakenForRepairs(t *testing.T) {
+	service := dns.SRVRecord(dns.ServiceXMPPServer, "eu.cupdomain.com", 300, dns.SRV{Port: 5269, Target: "cup1.cupdomain.com."})
+	fed := &v1alpha1.Federation{Status: v1alpha1.FederationStatus{
+		Zones: []string{"cupdomain.com", "eu.cupdomain.com"},
+		Records: []v1alpha1.RecordStatus{{
+			Name: "_xmpp-server._tcp.eu.cupdomain.com", Type: "SRV", TTL: 300, Data: service.Strings(), State: v1alpha1.RecordPublished,
+		}},
+	}}
+	index := dns.RRset{Name: "9f86d081884c7d65._xmppfed.eu.cupdomain.com.", Type: dns.TypeTXT}
+	first := dns.Change{Absent: []dns.Key{index.Key(), service.Key()}, Put: []dns.RRset{service, index}}
+	later := dns.Change{Equal: []dns.RRset{index}, Put: []dns.RRset{service, index}}
+	for name, test := range map[string]struct {
+		change dns.Change
+		others []string
+		want   int
+	}{
+		"the first change in the nested zone": {first, []string{"cupdomain.com"}, 0},
+		"a later one":                         {later, []string{"cupdomain.com"}, 1},
+		"the first, and there is no other zone that the name lies in": {first, []string{"example.org"}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			writing := counted{standing: standing(fed, "eu.cupdomain.com"), otherZones: test.others}
+			if got := repaired(test.change, writing.stood(test.change)); len(got) != test.want {
+				t.Errorf("got %v, want %d", got, test.want)
+			}
+		})
+	}
+}

@@ -3,6 +3,7 @@
 package controllers
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -76,7 +77,9 @@ func (z *Zones) Provider(apex string, fed *v1alpha1.Federation) (dns.Provider, e
 		told.After, told.AtMost = 0, 0
 		return nil, &told
 	}
-	return onIt.On(counted{access.provider, z, fed.UID, standing(fed, apex)}, client.ObjectKeyFromObject(fed).String()), nil
+	others := slices.DeleteFunc(slices.Clone(fed.Status.Zones), func(zone string) bool { return zone == apex })
+	writing := counted{access.provider, z, fed.UID, standing(fed, apex), others}
+	return onIt.On(writing, client.ObjectKeyFromObject(fed).String()), nil
 }
 
 // set notes how a zone is doing, and tells whether that is news.
