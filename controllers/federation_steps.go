@@ -75,6 +75,7 @@ func (r *FederationReconciler) runSteps(ctx context.Context, s *scope) error {
 			shut = true
 			if !found.err.Retry {
 				r.keep(s)
+				errs = append(errs, r.keepCertificate(ctx, s))
 			}
 		}
 	}

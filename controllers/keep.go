@@ -14,7 +14,7 @@ import (
 
 // A spec that can't be carried out, on account of one name or another, must not harm what was carried out before. So what a Federation
 // has published goes on following its address, and what its spec does not want any more is released; but nothing is claimed, the
-// server and its certificate stay as they are, and so does the host name.
+// server stays as it is, but for a certificate that was renewed for what it serves, and so does the host name.
 
 // keep prepares the scope of a Federation that is not accepted for the steps that keep up what it has published. There may be
 // nothing to keep up.
