@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -39,6 +40,10 @@ func (r *FederationReconciler) handOver(ctx context.Context, s *scope) (finding,
 	wanted := map[string][]dns.Unit{}
 	for _, unit := range desired.Units(s.fed, s.apexes, s.addresses) {
 		wanted[s.apexes[unit.Anchor]] = append(wanted[s.apexes[unit.Anchor]], unit)
+	}
+	// After a restore status does not list them.
+	if err := r.noteZones(ctx, s, slices.Sorted(maps.Keys(wanted))); err != nil {
+		return finding{}, err
 	}
 	offered, err := r.offer(ctx, s, s.fed.Status.Zones, wanted)
 	if err != nil {

@@ -171,3 +171,14 @@ func TestATransferNeedsAProviderThatGuaranteesIt(t *testing.T) {
 	w.expectCondition(w.get("cup"), v1alpha1.ConditionDNSPublished, metav1.ConditionFalse, v1alpha1.ReasonUnsupportedByProvider,
 		"spec.dns.transferTo")
 }
+
+// Fault: a Federation that was restored from a backup before it had offered its names said that it has none, and kept them for ever.
+func TestAFederationWithoutStatusOffersWhatItHas(t *testing.T) {
+	w := newWorldWithZone(t)
+	fed := w.createReady("cup")
+	fed.Status = v1alpha1.FederationStatus{}
+	w.Expect(w.api.Status().Update(t.Context(), fed)).To(gomega.Succeed())
+	w.change("cup", func(fed *v1alpha1.Federation) { fed.Spec.DNS.TransferTo = "be1844e5754bd88e4717" })
+	w.reconcile("cup")
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionDNSPublished, metav1.ConditionTrue, v1alpha1.ReasonTransferOffered, "3 record sets")
+}
