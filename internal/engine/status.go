@@ -32,6 +32,8 @@ type LiveStatus struct {
 	SessionsTotal int64     `json:"sessionsTotal"`
 	// RemovedAccounts is the number of former accounts of which something is still stored.
 	RemovedAccounts int64 `json:"removedAccounts"`
+	// RequestsRefused counts the requests for a user's presence that were above the bounds.
+	RequestsRefused int64 `json:"requestsRefused"`
 	// Logins counts what clients have tried in vain.
 	Logins Logins `json:"logins"`
 }

@@ -18,7 +18,7 @@ func TestStatusReadsWhatAServerReports(t *testing.T) {
 		"certificate":{"serial":"00a1","notAfter":"Nov  2 16:06:46 2026 GMT"},"hosts":["a","b"],
 		"sessions":[{"direction":"incoming","local":"a","remote":"r","secure":true,"bidirectional":true,
 		"tlsVersion":"TLSv1.3","authentication":"EXTERNAL","age":7,"queue":2}],"sessionsTotal":3,
-		"removedAccounts":6,"logins":{"failed":4,"refused":5}}`
+		"removedAccounts":6,"requestsRefused":7,"logins":{"failed":4,"refused":5}}`
 	got, err := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/xmppfed/status" || r.Header.Get("Authorization") != "Bearer secret" {
 			w.WriteHeader(http.StatusUnauthorized)
@@ -38,6 +38,7 @@ func TestStatusReadsWhatAServerReports(t *testing.T) {
 		}},
 		SessionsTotal:   3,
 		RemovedAccounts: 6,
+		RequestsRefused: 7,
 		Logins:          Logins{Failed: 4, Refused: 5},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -18,6 +18,7 @@ local streams = module:require "xmppfed_session";
 local max_sessions = 1000; -- keeps the answer below 1 MiB even with the longest names
 local state = module:shared("/*/xmppfed/state"); -- written by mod_xmppfed
 local removed = module:shared("/*/xmppfed/removed"); -- written by mod_xmppfed_accounts
+local requests = module:shared("/*/xmppfed/requests"); -- written by mod_xmppfed_requests
 local logins = module:shared("/*/xmppfed/logins"); -- written by xmppfed_logins
 
 local function is_listening(service)
@@ -79,6 +80,7 @@ local function status()
 		sessions = list;
 		sessionsTotal = total;
 		removedAccounts = removed_accounts();
+		requestsRefused = requests.refused or 0;
 		logins = { failed = logins.failed or 0, refused = logins.refused or 0 };
 	});
 end

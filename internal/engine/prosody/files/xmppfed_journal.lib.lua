@@ -1,0 +1,82 @@
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- A list on disk of the messages that were given to clients and that these have
+-- not acknowledged (XEP-0198), one list for each user. Entries are
+--   { t = session, s = number of the stanza there, m = message, w = time, x = stanza }
+--   { t = session, h = number of the last stanza that was acknowledged }
+
+local storagemanager = require "core.storagemanager";
+local st = require "util.stanza";
+
+local host = module.host;
+local name = "xmppfed_journal";
+local max_entries = 5000; -- of a user
+local files = storagemanager.olddm;
+local counts = {}; -- user -> entries
+
+local function count(user)
+	if not counts[user] then counts[user] = #(files.list_load(user, host, name) or {}); end
+	return counts[user];
+end
+
+-- The entries of messages that no session has acknowledged, in their order, of each message the first.
+local function outstanding(entries)
+	local acknowledged, delivered, seen, result = {}, {}, {}, {};
+	for _, entry in ipairs(entries) do
+		if entry.h then acknowledged[entry.t] = math.max(acknowledged[entry.t] or 0, entry.h); end
+	end
+	for _, entry in ipairs(entries) do
+		if entry.s and entry.s <= (acknowledged[entry.t] or 0) then delivered[entry.m] = true; end
+	end
+	for _, entry in ipairs(entries) do
+		if entry.s and not delivered[entry.m] and not seen[entry.m] then
+			seen[entry.m] = true;
+			result[#result + 1] = entry;
+		end
+	end
+	return result;
+end
+
+-- Drops what is settled. Entries of one message in several sessions stay together or go together.
+local function compact(user)
+	local entries = files.list_load(user, host, name) or {};
+	local open, kept = {}, {};
+	for _, entry in ipairs(outstanding(entries)) do open[entry.m] = true; end
+	for _, entry in ipairs(entries) do
+		if entry.m and open[entry.m] then kept[#kept + 1] = entry; end
+	end
+	if files.list_store(user, host, name, kept) then counts[user] = #kept; end
+end
+
+-- Returns whether entry is on disk.
+local function append(user, entry)
+	if entry.x and count(user) >= max_entries then
+		compact(user);
+		if count(user) >= max_entries * 3 / 4 then counts[user] = max_entries; end -- not again for every message
+	end
+	if entry.x and count(user) >= max_entries or not files.list_append(user, host, name, entry) then return false; end
+	counts[user] = counts[user] + 1;
+	return true;
+end
+
+local function clear(user)
+	files.list_store(user, host, name, nil);
+	counts[user] = nil;
+end
+
+-- Returns the entries of user, or nil and what is wrong.
+local function load(user)
+	local entries, err = files.list_load(user, host, name);
+	if err then return nil, err; end
+	return entries or {};
+end
+
+local function entry(session, number, message, stanza)
+	return { t = session, s = number, m = message, w = os.time(), x = st.preserialize(stanza) };
+end
+
+local function users()
+	return files.users(host, name, "list");
+end
+
+return { append = append, clear = clear, entry = entry, load = load, outstanding = outstanding, users = users };
