@@ -49,6 +49,7 @@ func badPeers() []badManifest {
 		peer("a route to nowhere", "domain: gmail.com, route: {}", "spec.peers[0].route.host", "Required"),
 		peer("a route to a URL", `domain: gmail.com, route: {host: "https://gmail.com"}`, "spec.peers[0].route.host", "must be an IP address or a lower-case host name"),
 		peer("a route to port 0", "domain: gmail.com, route: {host: 203.0.113.20, port: 0}", "spec.peers[0].route.port", "greater than or equal to 1"),
+		peer("a rate at which nothing gets through", "domain: gmail.com, kilobytesPerSecond: 1", "spec.peers[0].kilobytesPerSecond", "greater than or equal to 10"),
 		{name: "a partner that is listed twice", spec: "peers: [{domain: gmail.com}, {domain: gmail.com}]", field: "spec.peers[1]", message: "Duplicate value"},
 		{name: "a partner that is one of its own domains", spec: "{domains: [cupdomain.com, cup.example], peers: [{domain: cup.example}]}",
 			field: "spec.peers", message: "a partner is somebody else"},

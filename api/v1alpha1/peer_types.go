@@ -145,6 +145,14 @@ type Peer struct {
 	// +kubebuilder:validation:Enum=Certificate;CertificateOrDialback;Dialback
 	Authentication PeerAuthentication `json:"authentication,omitempty"`
 
+	// KilobytesPerSecond is how much is read from each stream of the domain in a second; what comes faster is read later.
+	// A kilobyte has room for three to four short messages. Absent: 100, where domains that are not listed have 30.
+	//
+	// +optional
+	// +kubebuilder:validation:Minimum=10
+	// +kubebuilder:validation:Maximum=10000
+	KilobytesPerSecond int32 `json:"kilobytesPerSecond,omitempty"`
+
 	// AcknowledgeInsecure says that streams without verified encryption are wanted with this domain.
 	//
 	// +optional

@@ -37,7 +37,9 @@ func clientDirectTLS(fed *v1alpha1.Federation) *v1alpha1.ClientDirectTLSSpec {
 func peerPolicies(fed *v1alpha1.Federation) []engine.Peer {
 	peers := make([]engine.Peer, 0, len(fed.Spec.Peers))
 	for _, peer := range fed.Spec.Peers {
-		one := engine.Peer{Domain: string(peer.Domain), Policy: peer.Policy(fed.Spec.PeerDefaults)}
+		one := engine.Peer{
+			Domain: string(peer.Domain), Policy: peer.Policy(fed.Spec.PeerDefaults), Rate: int64(peer.KilobytesPerSecond) * 1000,
+		}
 		if peer.Route != nil {
 			one.Route = &engine.Route{Host: peer.Route.Host, Port: uint16(peer.Route.Port)}
 		}

@@ -78,6 +78,8 @@ type Host struct {
 type Peer struct {
 	Domain string
 	Policy v1alpha1.PeerPolicy
+	// Rate is how many bytes are read from each of its streams in a second; 0: the engine's rate for listed peers.
+	Rate int64
 	// Route is where its server is, instead of what the DNS says; nil: the DNS.
 	Route *Route
 }

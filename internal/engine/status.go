@@ -36,6 +36,8 @@ type LiveStatus struct {
 	RequestsRefused int64 `json:"requestsRefused"`
 	// Logins counts what clients have tried in vain.
 	Logins Logins `json:"logins"`
+	// Limits says how near the server is to its bounds, and what it has refused at them.
+	Limits LiveLimits `json:"limits"`
 }
 
 // Logins counts attempts to log in since the server started.
@@ -44,6 +46,18 @@ type Logins struct {
 	Failed int64 `json:"failed"`
 	// Refused attempts were not judged, because too many had failed before.
 	Refused int64 `json:"refused"`
+}
+
+// LiveLimits is what a server has to do for others, beside the bounds of that.
+type LiveLimits struct {
+	// MemoryBytes is the memory in use, MemoryLimitBytes that of the container; 0 if there is no limit.
+	MemoryBytes      int64 `json:"memoryBytes"`
+	MemoryLimitBytes int64 `json:"memoryLimitBytes"`
+	// Connecting is the number of outgoing streams that are being opened, Waiting of those that wait to be.
+	Connecting int64 `json:"connecting"`
+	Waiting    int64 `json:"waiting"`
+	// Refused counts what was refused since the server started, by reason, such as "pending names".
+	Refused map[string]int64 `json:"refused"`
 }
 
 // LiveCertificate identifies a certificate.

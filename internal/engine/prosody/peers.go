@@ -21,6 +21,8 @@ type peers struct {
 
 type peer struct {
 	v1alpha1.PeerPolicy
+	// Rate is in bytes per second.
+	Rate  int64  `json:"rate,omitempty"`
 	Route *route `json:"route,omitempty"`
 }
 
@@ -32,7 +34,7 @@ type route struct {
 func renderPeers(in engine.Input) (string, error) {
 	out := peers{Defaults: in.PeerDefaults, Peers: map[string]peer{}}
 	for _, p := range in.Peers {
-		rendered := peer{PeerPolicy: p.Policy}
+		rendered := peer{PeerPolicy: p.Policy, Rate: p.Rate}
 		if p.Route != nil {
 			rendered.Route = &route{Host: p.Route.Host, Port: p.Route.Port}
 		}

@@ -17,7 +17,7 @@ func TestPoliciesOfPeersStandInAFileOfTheirOwn(t *testing.T) {
 		PeerDefaults: strict,
 		Peers: []engine.Peer{
 			{Domain: "webex.example", Policy: strict, Route: &engine.Route{Host: "xmpp.webex.example", Port: 25269}},
-			{Domain: "gmail.com", Policy: plain},
+			{Domain: "gmail.com", Policy: plain, Rate: 500000},
 		},
 	}
 	want := `{
@@ -30,7 +30,8 @@ func TestPoliciesOfPeersStandInAFileOfTheirOwn(t *testing.T) {
     "gmail.com": {
       "access": "Allow",
       "tls": "Disabled",
-      "authentication": "Dialback"
+      "authentication": "Dialback",
+      "rate": 500000
     },
     "webex.example": {
       "access": "Allow",

@@ -19,18 +19,25 @@ var modules = []string{
 	"mod_auth_xmppfed.lua",
 	"mod_xmppfed.lua",
 	"mod_xmppfed_accounts.lua",
+	"mod_xmppfed_connections.lua",
+	"mod_xmppfed_dialback.lua",
+	"mod_xmppfed_outgoing.lua",
 	"mod_xmppfed_peers.lua",
 	"mod_xmppfed_ping.lua",
+	"mod_xmppfed_rate.lua",
 	"mod_xmppfed_requests.lua",
 	"mod_xmppfed_route.lua",
+	"mod_xmppfed_slow.lua",
 	"mod_xmppfed_status.lua",
 	"mod_xmppfed_trace.lua",
 	"mod_xmppfed_unacked.lua",
 	"xmppfed_buckets.lib.lua",
+	"xmppfed_cut.lib.lua",
 	"xmppfed_group.lib.lua",
 	"xmppfed_journal.lib.lua",
 	"xmppfed_ledger.lib.lua",
 	"xmppfed_logins.lib.lua",
+	"xmppfed_memory.lib.lua",
 	"xmppfed_policy.lib.lua",
 	"xmppfed_scram.lib.lua",
 	"xmppfed_session.lib.lua",
@@ -46,6 +53,8 @@ type configValues struct {
 	// DirectTLS is for servers, ClientDirectTLS for clients.
 	DirectTLS, ClientDirectTLS bool
 	Hosts                      []hostValues
+	Limits                     []setting
+	SendQueue, SendBuffer      int
 	// Rooms are services without a host of their own.
 	Rooms []literal
 }
@@ -95,6 +104,7 @@ func renderConfig(in engine.Input, generation string) (string, error) {
 	values := configValues{
 		Generation: quote(generation), TrustedCAs: in.TrustedCAs != "",
 		DirectTLS: in.DirectTLS, ClientDirectTLS: in.ClientDirectTLS,
+		Limits: settings(), SendQueue: sendQueue, SendBuffer: maxSendBuffer,
 	}
 	for _, domain := range in.Domains {
 		host := hostValues{Domain: quote(domain)}

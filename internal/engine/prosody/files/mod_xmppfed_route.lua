@@ -2,7 +2,8 @@
 --
 -- Where partners' servers are: at the place their policy names, else where the
 -- DNS says. Prosody 0.12.3 has no event for this yet, so it is done where
--- mod_s2s of all versions asks, in the function that makes a resolver.
+-- mod_s2s of all versions asks, in the function that makes a resolver. For the
+-- same reason this is where a stream waits for its turn (mod_xmppfed_outgoing).
 
 module:set_global();
 
@@ -13,6 +14,7 @@ local policy = module:require "xmppfed_policy";
 
 local state = module:shared("/*/xmppfed/state"); -- peers: what xmppfed_policy.parse returned
 local latest = module:shared("/*/xmppfed_trace/latest"); -- trace: of the stream this resolver is for
+local gate = module:shared("/*/xmppfed_outgoing/gate"); -- guard: makes a resolver wait
 
 local new_of_prosody = service.new;
 
@@ -37,7 +39,8 @@ end
 
 function service.new(domain, name, transport, extra)
 	if name ~= "xmpp-server" and name ~= "xmpps-server" then return new_of_prosody(domain, name, transport, extra); end
-	return noting(new_resolver(domain, name, transport, extra), latest.trace or {});
+	local resolver = noting(new_resolver(domain, name, transport, extra), latest.trace or {});
+	return gate.guard and gate.guard(resolver) or resolver;
 end
 
 function module.unload()

@@ -13,6 +13,7 @@ local array = require "util.array";
 local it = require "util.iterators";
 local json = require "util.json";
 local for_operator = module:require "xmppfed_token";
+local memory = module:require "xmppfed_memory";
 local streams = module:require "xmppfed_session";
 
 local max_sessions = 1000; -- keeps the answer below 1 MiB even with the longest names
@@ -20,10 +21,14 @@ local state = module:shared("/*/xmppfed/state"); -- written by mod_xmppfed
 local removed = module:shared("/*/xmppfed/removed"); -- written by mod_xmppfed_accounts
 local requests = module:shared("/*/xmppfed/requests"); -- written by mod_xmppfed_requests
 local logins = module:shared("/*/xmppfed/logins"); -- written by xmppfed_logins
+local counters = module:shared("/*/xmppfed_limits/counters"); -- reason -> how often something was refused
+local outgoing = module:shared("/*/xmppfed_outgoing/known"); -- totals
 
 local function is_listening(service)
 	return it.count(portmanager.get_active_services():iter(service, nil, nil, nil)) > 0;
 end
+
+local needed = { "s2s", "tls", "xmppfed_peers", "xmppfed_outgoing", "xmppfed_dialback", "xmppfed_slow" }; -- modules of every host
 
 local function why_not_ready()
 	if not is_listening("s2s") then return "s2s is not listening"; end
@@ -32,7 +37,9 @@ local function why_not_ready()
 		local active = host == "*" or rawget(prosody.hosts, host);
 		if not active then return host.." is not active"; end
 		local modules = host ~= "*" and active.modules;
-		if modules and not (modules.s2s and modules.tls and modules.xmppfed_peers) then return host.." has no federation"; end
+		for _, name in ipairs(needed) do
+			if modules and not modules[name] then return host.." has no federation: module "..name.." is not loaded"; end
+		end
 	end
 end
 
@@ -67,6 +74,18 @@ local function removed_accounts()
 	return most;
 end
 
+local function limits()
+	local used, limit = memory.usage();
+	local totals = outgoing.totals or {};
+	return {
+		memoryBytes = math.floor(used);
+		memoryLimitBytes = math.floor(limit or 0);
+		connecting = totals.connecting;
+		waiting = totals.waiting;
+		refused = counters;
+	};
+end
+
 local function status()
 	local list, total = sessions();
 	return json.encode({
@@ -82,6 +101,7 @@ local function status()
 		removedAccounts = removed_accounts();
 		requestsRefused = requests.refused or 0;
 		logins = { failed = logins.failed or 0, refused = logins.refused or 0 };
+		limits = limits();
 	});
 end
 

@@ -6,6 +6,8 @@
 
 module:set_global();
 
+local errors = require "util.error";
+
 local latest = module:shared("latest"); -- trace: of the stream that is being created, for mod_xmppfed_route
 
 local function note(session, stage)
@@ -57,6 +59,7 @@ module:hook("s2s-destroyed", function (event)
 	local trace, reason = event.session.xmppfed_trace, event.reason;
 	if not trace or trace.ended then return; end
 	trace.ended = true;
+	if errors.is_err(reason) then reason = reason.text; end
 	-- Which kind of address was looked up last in vain is a matter of chance.
 	trace.failure = tostring(reason or "the connection was closed"):gsub(" in A+ lookup$", " in address lookup");
 end, 1000);

@@ -21,6 +21,7 @@ local function why_broken(policy, whose)
 	for _, field in ipairs(fields) do
 		if not values[field][policy[field]] then return field.." of "..whose.." is missing or unknown"; end
 	end
+	if policy.rate ~= nil and type(policy.rate) ~= "number" then return "rate of "..whose.." is not a number"; end
 	local route = policy.route;
 	if route == nil then return nil; end
 	if type(route) ~= "table" or type(route.host) ~= "string" or type(route.port) ~= "number" then

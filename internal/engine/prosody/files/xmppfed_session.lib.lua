@@ -100,6 +100,6 @@ local function all()
 end
 
 return {
-	names = names, proven = proven, mechanism = mechanism, describe = describe, all = all,
+	names = names, proven = proven, mechanism = mechanism, describe = describe, all = all, queue = queue,
 	is_established = is_established, is_certified = is_certified,
 };

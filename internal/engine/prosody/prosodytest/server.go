@@ -40,7 +40,8 @@ const readyTimeout = 20 * time.Second
 // enter prepares a root filesystem out of the volumes below $1 and runs the rest
 // of the arguments in it. Read-only comes last, when all mount points exist.
 const enter = `
-root=$1/root; lower=$2; shift 2
+root=$1/root; lower=$2 cgroup=$3 cgroup_mount=$4; shift 4
+[ -z "$cgroup" ] || echo 0 >"$cgroup/cgroup.procs"
 mount -t overlay overlay -o "lowerdir=$lower,upperdir=${root%root}upper,workdir=${root%root}work" "$root"
 mkdir -p "$root/etc/xmppfed/config" "$root/etc/xmppfed/secret" "$root/run/prosody"
 for dir in config secret; do
@@ -52,6 +53,10 @@ mount --bind "${root%root}run" "$root/run/prosody"
 mount --bind "${root%root}tmp" "$root/tmp"
 mount --rbind /dev "$root/dev"
 mount -t proc proc "$root/proc"
+if [ -n "$cgroup" ]; then
+	mkdir -p "$root/$cgroup_mount"
+	mount --bind "$cgroup" "$root/$cgroup_mount"
+fi
 mount -o remount,ro "$root"
 exec chroot "$root" "$@"
 `
@@ -60,6 +65,7 @@ exec chroot "$root" "$@"
 type Server struct {
 	dir            string
 	rootfs         string
+	cgroup         *cgroup // nil: unlimited
 	config, secret *volume
 	cmd            *exec.Cmd
 	log            *logBuffer
@@ -152,8 +158,12 @@ func (s *Server) end(signal syscall.Signal) {
 // that has the server's volumes.
 func (s *Server) command(ctx context.Context, argv ...string) *exec.Cmd {
 	id := fmt.Sprint(user)
+	group := cgroup{}
+	if s.cgroup != nil {
+		group = *s.cgroup
+	}
 	args := append([]string{
-		"--mount", "--pid", "--fork", "--", "sh", "-euc", enter, "enter", s.dir, s.rootfs,
+		"--mount", "--pid", "--fork", "--", "sh", "-euc", enter, "enter", s.dir, s.rootfs, group.dir, group.mount,
 		"setpriv", "--reuid", id, "--regid", id, "--clear-groups", "--no-new-privs",
 		"--bounding-set=-all", "--inh-caps=-all", "--",
 	}, argv...)

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build integration
+
+package prosody_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os/exec"
+	"sync"
+	"testing"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/engine"
+	"github.com/xmppfed/xmppfed/internal/engine/prosody"
+	"github.com/xmppfed/xmppfed/internal/engine/prosody/prosodytest"
+	"github.com/xmppfed/xmppfed/internal/testkit"
+	"github.com/xmppfed/xmppfed/test/hostile"
+)
+
+// laxPeer may prove itself without TLS.
+const laxPeer = "lax.example"
+
+// dropping is an address whose packets get lost: nobody answers at the other end of the veth pair.
+var dropping = netip.MustParseAddrPort("10.66.0.2:5269")
+
+var loseDropping = sync.OnceValue(func() error {
+	out, err := exec.Command("sh", "-euc", `
+		ip link add dropping type veth peer name dropped
+		ip link set dropping arp off up
+		ip link set dropped up
+		ip addr add 10.66.0.1/24 dev dropping`).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("making a link that loses packets: %w: %s", err, out)
+	}
+	return nil
+})
+
+// target starts a server in the memory limit that its container has and describes it for attacks.
+func (r *rig) target(t *testing.T) hostile.Target {
+	t.Helper()
+	r.Expect(loseDropping()).To(Succeed())
+	r.input.Peers = append(r.input.Peers, engine.Peer{Domain: laxPeer, Policy: v1alpha1.PeerPolicy{
+		Access: v1alpha1.PeerAccessAllow, TLS: v1alpha1.PeerTLSOptional, Authentication: v1alpha1.PeerAuthenticationDialback,
+	}})
+	limits := prosody.Engine{}.Container().Resources.Limits
+	r.LimitMemory(t, limits.Memory().Value())
+	names := r.UseNames(t)
+	r.mountConfig(t)
+	r.Start(t)
+	var issuing sync.Mutex
+	return hostile.Target{
+		Domain: domain, Rooms: "conference." + domain, LaxPeer: laxPeer,
+		S2S:       fmt.Sprintf("127.0.0.1:%d", engine.PortNumberS2S),
+		C2S:       fmt.Sprintf("127.0.0.1:%d", engine.PortNumberC2S),
+		Bystander: hostile.Account{Name: "cupuser1", Password: "pw1"},
+		Attacker:  hostile.Account{Name: "cupuser2", Password: "pw2"},
+		Issue: func(names ...string) tls.Certificate {
+			issuing.Lock()
+			defer issuing.Unlock()
+			return r.ca.KeyPair(t, names...)
+		},
+		Names: names, Dropping: dropping,
+		Alive: func() error {
+			if r.Killed(t) > 0 {
+				return errors.New("killed for want of memory")
+			}
+			conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", engine.PortNumberS2S))
+			if err != nil {
+				return err
+			}
+			return conn.Close()
+		},
+		ResetPeak: r.ResetPeakMemory,
+		Peak:      func() int64 { return r.PeakMemory(t) },
+	}
+}
+
+// attacks are those that every server has to stand.
+var attacks = []hostile.Attack{
+	hostile.WildcardDialback(1),
+	hostile.WildcardDialback(4),
+	hostile.PlainDialback(4),
+	hostile.Crowd(testkit.Campaign(600, 1000)),
+	hostile.SlowReaders(8),
+	hostile.BidiFlood(testkit.Campaign(10, 60)),
+	hostile.Idle(3000),
+}
+
+func TestHostileAttacks(t *testing.T) {
+	for _, version := range prosodytest.Versions {
+		t.Run("Prosody "+version, func(t *testing.T) {
+			var results []hostile.Result
+			for _, attack := range attacks {
+				t.Run(attack.Name, func(t *testing.T) {
+					r := newRig(t, version)
+					result, err := hostile.Run(context.Background(), r.target(t), attack)
+					r.Expect(err).NotTo(HaveOccurred())
+					results = append(results, result)
+					t.Logf("before: %s\nduring: %s\nafter: %s", result.Before, result.During, result.After)
+					if result.Gone == nil {
+						t.Logf("%+v", r.status().Limits)
+					}
+					r.Expect(result.Verdict()).To(Succeed())
+				})
+			}
+			t.Logf("\n%s", hostile.Table(results))
+		})
+	}
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package prosody
+
+// What others can make a server keep or begin. The numbers fit the default memory limit of 256 MiB: an idle server takes
+// 20 MiB, a stream that stands 65 KiB, one that is being opened 26 KiB, one that waits for its turn 5 KiB, a connection that
+// has proven nothing 35 KiB (measured; docs/guides/limits.md). A crowd beyond the bounds is served more slowly, and refused
+// only where it would not end.
+const (
+	// maxConnecting is the number of outgoing streams that may be between their first DNS query and their first stanza.
+	// Servers that drop packets hold such a place for 20 seconds, silent ones for 30.
+	maxConnecting = 512
+	// maxConnectingPerGroup is the part of these that one group of domains (files/xmppfed_group.lib.lua) may hold.
+	maxConnectingPerGroup = 64
+	// maxVerifying is the part that strangers may hold, whose names are to be verified by dialback.
+	maxVerifying = 128
+	// maxWaiting is the number of streams that may wait for such a place, for at most waitSeconds.
+	maxWaiting         = 2048
+	maxWaitingPerGroup = 1024
+	waitSeconds        = 30
+	// connectsPerSecond and verifiesPerSecond pace the beginning of streams for users and for names to verify. A TLS
+	// handshake takes 3 to 6 ms of the only thread.
+	connectsPerSecond = 60
+	verifiesPerSecond = 25
+	// maxStreams is the number of all outgoing streams, maxStreamsPerGroup the part of one group. A group in which there
+	// are maxVerifyStreamsPerGroup already gets no more names verified that need a stream of their own.
+	maxStreams               = 4096
+	maxStreamsPerGroup       = 2048
+	maxVerifyStreamsPerGroup = 128
+	// sendQueue is the number of stanzas that may wait for one stream; Prosody 13 allocates 16 bytes for each in advance.
+	sendQueue = 128
+	// maxQueuedPerStream and maxQueued bound the memory of these stanzas, by stream and in all.
+	maxQueuedPerStream = 1 << 20
+	maxQueued          = 16 << 20
+	// maxPendingNames is the number of names that one incoming stream may have verified at a time, maxNames the number it
+	// may carry. Prosody itself asks for one name per stream; hosting services put dozens into one.
+	maxPendingNames = 16
+	maxNames        = 256
+	// maxRefusedNames is the number of names that one stream is refused for the reasons above until it is closed.
+	maxRefusedNames = 64
+	// maxUnauthenticated is the number of connections that may be open without having proven anything, of servers and of
+	// clients each. All 300 partners of a large Federation fit in, coming at once.
+	maxUnauthenticated = 1024
+	// maxIncomingPerGroup is the number of incoming streams of a group; of more, the oldest is closed.
+	maxIncomingPerGroup = 256
+	// maxUnsent is what may be unsent on one connection, in bytes, beside what the kernel has taken: two of the largest
+	// stanzas. maxUnsentPerGroup and maxUnsentInAll are the same for a group of domains and for all.
+	maxUnsent         = 1 << 20
+	maxUnsentPerGroup = 4 << 20
+	maxUnsentInAll    = 32 << 20
+	// maxSendBuffer is where Prosody 13 itself cuts a connection off. The answer for the operator's status needs 1 MiB.
+	maxSendBuffer = 4 << 20
+	// strangerRate and listedRate are the bytes that are read in a second from a stream of those who are not listed as
+	// peers, and of those who are: about 110 and 370 short messages.
+	strangerRate = 30_000
+	listedRate   = 100_000
+	// strangersMemoryPercent and usersMemoryPercent are the parts of the memory limit above which no streams are opened
+	// any more, for names to verify and for our users.
+	strangersMemoryPercent = 70
+	usersMemoryPercent     = 85
+)
+
+// setting is a member of the table xmppfed_limits.
+type setting struct {
+	Name  string
+	Value int
+}
+
+// settings are the limits as the Lua modules know them.
+func settings() []setting {
+	return []setting{
+		{"connecting", maxConnecting},
+		{"connecting_per_group", maxConnectingPerGroup},
+		{"verifying", maxVerifying},
+		{"waiting", maxWaiting},
+		{"waiting_per_group", maxWaitingPerGroup},
+		{"wait_seconds", waitSeconds},
+		{"connects_per_second", connectsPerSecond},
+		{"verifies_per_second", verifiesPerSecond},
+		{"streams", maxStreams},
+		{"streams_per_group", maxStreamsPerGroup},
+		{"verify_streams_per_group", maxVerifyStreamsPerGroup},
+		{"send_queue", sendQueue},
+		{"queued_bytes_per_stream", maxQueuedPerStream},
+		{"queued_bytes", maxQueued},
+		{"pending_names", maxPendingNames},
+		{"names", maxNames},
+		{"refused_names", maxRefusedNames},
+		{"unauthenticated", maxUnauthenticated},
+		{"incoming_per_group", maxIncomingPerGroup},
+		{"unsent_bytes", maxUnsent},
+		{"unsent_bytes_per_group", maxUnsentPerGroup},
+		{"unsent_bytes_in_all", maxUnsentInAll},
+		{"stranger_rate", strangerRate},
+		{"listed_rate", listedRate},
+		{"strangers_memory_percent", strangersMemoryPercent},
+		{"users_memory_percent", usersMemoryPercent},
+	}
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hostile
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// BidiFlood has the server open a stream to a partner that then sends on it (XEP-0288) as much as the server takes, for some
+// seconds.
+func BidiFlood(seconds int) Attack {
+	return Attack{
+		Name: "a flood on a stream that the server opened", Limit: time.Duration(seconds) * time.Second,
+		Do: func(ctx context.Context, target Target) error {
+			const domain = "bidi.example"
+			h := &host{issue: target.Issue, stanzas: map[string]int{}, bidi: true, opened: make(chan *stream, 1)}
+			address, err := listen(ctx, h.serve)
+			if err != nil {
+				return err
+			}
+			target.Names.Point(domain, address)
+			user, err := login(ctx, target, target.Attacker)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = user.Close() }()
+			if err := user.send("<presence to='u@%s'/>", domain); err != nil {
+				return err
+			}
+			var s *stream
+			select {
+			case s = <-h.opened:
+			case <-until(ctx, patience):
+				return fmt.Errorf("no stream was opened to %s", domain)
+			}
+			message := fmt.Sprintf("<message type='chat' from='a@%s' to='nobody@%s'><body>%s</body></message>",
+				domain, target.Domain, strings.Repeat("z", 200))
+			for ctx.Err() == nil && s.send("%s", strings.Repeat(message, 20)) == nil {
+				continue
+			}
+			return nil
+		},
+	}
+}
+
+// Idle opens that many connections from a few addresses, which say nothing or no more than a stream header. Others must get in
+// all the same: a partner and a user who come in the midst of it.
+func Idle(connections int) Attack {
+	const addresses = 8
+	return Attack{
+		Name: fmt.Sprintf("%d idle connections", connections), Limit: time.Minute,
+		Do: func(ctx context.Context, target Target) error {
+			for i := range connections {
+				s, err := dial(ctx, target.S2S, fmt.Sprintf("127.0.1.%d", 1+i%addresses))
+				if err != nil {
+					return fmt.Errorf("opening connection %d: %w", i, err)
+				}
+				defer func() { _ = s.Close() }()
+				if i%2 == 0 {
+					_ = s.send("%s", serverHeader("idle.example", target.Domain))
+				}
+				go func() { _, _ = io.Copy(io.Discard, s.Conn) }()
+			}
+			<-until(ctx, quiet)
+			const newcomer = "newcomer.example"
+			s, err := federate(ctx, target, newcomer, target.Domain, target.Issue(newcomer))
+			if err != nil {
+				return fmt.Errorf("a partner did not get in: %w", err)
+			}
+			_ = s.Close()
+			user, err := login(ctx, target, target.Attacker)
+			if err != nil {
+				return fmt.Errorf("a user did not get in: %w", err)
+			}
+			return user.Close()
+		},
+	}
+}

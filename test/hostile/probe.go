@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hostile
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	// healthyPartner is the domain of the probe.
+	healthyPartner = "healthy.example"
+	// pace is the time between two messages of the probe.
+	pace = 50 * time.Millisecond
+	// givenUp is how long a message may be under way before it counts as lost.
+	givenUp = 30 * time.Second
+)
+
+// message is one that went from the healthy partner to the bystander and back.
+type message struct {
+	sent     time.Time
+	took     time.Duration
+	returned int
+}
+
+// probe is the healthy partner: its messages to a user are answered, and measured.
+type probe struct {
+	partner, user *stream
+
+	mu       sync.Mutex
+	messages []message
+}
+
+// startProbe has messages go round until ctx is done.
+func startProbe(ctx context.Context, target Target) (*probe, error) {
+	partner, err := federate(ctx, target, healthyPartner, target.Domain, target.Issue(healthyPartner))
+	if err != nil {
+		return nil, err
+	}
+	user, err := login(ctx, target, target.Bystander)
+	if err != nil {
+		return nil, err
+	}
+	p := &probe{partner: partner, user: user}
+	context.AfterFunc(ctx, func() { _, _ = partner.Close(), user.Close() })
+	go p.echo()
+	go p.collect()
+	go p.send(ctx, target)
+	return p, nil
+}
+
+func (p *probe) send(ctx context.Context, target Target) {
+	for ticker := time.NewTicker(pace); ; {
+		select {
+		case <-ctx.Done():
+			ticker.Stop()
+			return
+		case <-ticker.C:
+		}
+		p.mu.Lock()
+		id := len(p.messages)
+		p.messages = append(p.messages, message{sent: time.Now()})
+		p.mu.Unlock()
+		_ = p.partner.send("<message type='chat' from='probe@%s' to='%s@%s'><body>probe %d.</body></message>",
+			healthyPartner, target.Bystander.Name, target.Domain, id)
+	}
+}
+
+var body = regexp.MustCompile(`<body>probe (\d+)\.</body>`)
+
+// each calls do with the number of every message of the probe that arrives on s.
+func each(s *stream, do func(id string)) {
+	buffer := make([]byte, 16384)
+	for {
+		_ = s.SetReadDeadline(time.Time{})
+		n, err := s.Read(buffer)
+		if err != nil {
+			return
+		}
+		s.unread += string(buffer[:n])
+		end := 0
+		for _, match := range body.FindAllStringSubmatchIndex(s.unread, -1) {
+			do(s.unread[match[2]:match[3]])
+			end = match[1]
+		}
+		s.unread = s.unread[end:]
+		if len(s.unread) > 4096 {
+			s.unread = s.unread[len(s.unread)-64:]
+		}
+	}
+}
+
+func (p *probe) echo() {
+	each(p.user, func(id string) {
+		_ = p.user.send("<message type='chat' to='probe@%s'><body>probe %s.</body></message>", healthyPartner, id)
+	})
+}
+
+func (p *probe) collect() {
+	each(p.partner, func(id string) {
+		n, err := strconv.Atoi(id)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if err != nil || n >= len(p.messages) {
+			return
+		}
+		p.messages[n].returned++
+		if p.messages[n].returned == 1 {
+			p.messages[n].took = time.Since(p.messages[n].sent)
+		}
+	})
+}
+
+// settle waits until every message sent before end has returned or is given up.
+func (p *probe) settle(end time.Time) {
+	for deadline := end.Add(givenUp); time.Now().Before(deadline); <-time.After(pace) {
+		if p.window(time.Time{}, end).Lost == 0 {
+			return
+		}
+	}
+}
+
+// Window says what became of the messages of some time.
+type Window struct {
+	Sent, Lost, Doubled int
+	Median, P99, Worst  time.Duration
+}
+
+func (w Window) String() string {
+	return fmt.Sprintf("%d sent, %d lost, %d doubled, median %s, p99 %s, worst %s", w.Sent, w.Lost, w.Doubled,
+		w.Median.Round(time.Millisecond), w.P99.Round(time.Millisecond), w.Worst.Round(time.Millisecond))
+}
+
+func (p *probe) window(from, to time.Time) Window {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var w Window
+	var took []time.Duration
+	for _, m := range p.messages {
+		if m.sent.Before(from) || m.sent.After(to) {
+			continue
+		}
+		w.Sent++
+		switch m.returned {
+		case 0:
+			w.Lost++
+			continue
+		case 1:
+		default:
+			w.Doubled++
+		}
+		took = append(took, m.took)
+	}
+	if len(took) > 0 {
+		slices.Sort(took)
+		w.Median, w.P99, w.Worst = took[len(took)/2], took[len(took)*99/100], took[len(took)-1]
+	}
+	return w
+}
+
+// normalAfter returns how long after end messages took longer than limit.
+func (p *probe) normalAfter(end time.Time, limit time.Duration) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var after time.Duration
+	for _, m := range p.messages {
+		arrived := m.sent.Add(m.took)
+		if arrived.After(end) && (m.took > limit || m.returned == 0) {
+			after = max(after, arrived.Sub(end))
+		}
+	}
+	return after
+}

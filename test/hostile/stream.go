@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hostile
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+)
+
+const (
+	nsSASL = "xmlns='urn:ietf:params:xml:ns:xmpp-sasl'"
+	nsTLS  = "xmlns='urn:ietf:params:xml:ns:xmpp-tls'"
+	// patience bounds the wait for an answer of the server.
+	patience = 10 * time.Second
+)
+
+// stream is one that we opened, reduced to text.
+type stream struct {
+	net.Conn
+	unread string
+}
+
+// dial connects from source, or from any address if it is empty.
+func dial(ctx context.Context, address, source string) (*stream, error) {
+	dialer := net.Dialer{Timeout: patience}
+	if source != "" {
+		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(source)}
+	}
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return &stream{Conn: conn}, nil
+}
+
+func (s *stream) send(format string, args ...any) error {
+	if err := s.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(s.Conn, format, args...)
+	return err
+}
+
+// expect reads until text has arrived and returns everything up to its end.
+func (s *stream) expect(text string) (string, error) {
+	if err := s.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return "", err
+	}
+	buffer := make([]byte, 8192)
+	for {
+		if before, after, found := strings.Cut(s.unread, text); found {
+			s.unread = after
+			return before + text, nil
+		}
+		n, err := s.Read(buffer)
+		s.unread += string(buffer[:n])
+		if n == 0 && err != nil {
+			return "", fmt.Errorf("expecting %q, got %.300q: %w", text, s.unread, err)
+		}
+	}
+}
+
+func (s *stream) exchange(text, answer string) error {
+	if err := s.send("%s", text); err != nil {
+		return err
+	}
+	_, err := s.expect(answer)
+	return err
+}
+
+// starttls opens the stream with header and again within TLS.
+func (s *stream) starttls(ctx context.Context, header string, certificate *tls.Certificate) error {
+	if err := s.exchange(header, "</stream:features>"); err != nil {
+		return err
+	}
+	if err := s.exchange("<starttls "+nsTLS+"/>", "<proceed "); err != nil {
+		return err
+	}
+	config := &tls.Config{InsecureSkipVerify: true} //nolint:gosec // the server is the one to be attacked, whoever it is
+	if certificate != nil {
+		config.Certificates = []tls.Certificate{*certificate}
+	}
+	encrypted := tls.Client(s.Conn, config)
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := encrypted.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	s.Conn, s.unread = encrypted, ""
+	return s.exchange(header, "</stream:features>")
+}
+
+func serverHeader(from, to string) string {
+	return "<stream:stream xmlns='jabber:server' xmlns:db='jabber:server:dialback' " +
+		"xmlns:stream='http://etherx.jabber.org/streams' version='1.0' from='" + from + "' to='" + to + "'>"
+}
+
+// federate opens a bidirectional stream (XEP-0288) from the domain from and proves it by its certificate (XEP-0178).
+func federate(ctx context.Context, target Target, from, to string, certificate tls.Certificate) (*stream, error) {
+	s, err := dial(ctx, target.S2S, "")
+	if err != nil {
+		return nil, err
+	}
+	header := serverHeader(from, to)
+	err = s.starttls(ctx, header, &certificate)
+	if err == nil {
+		err = s.send("<bidi xmlns='urn:xmpp:bidi'/>")
+	}
+	if err == nil {
+		name := base64.StdEncoding.EncodeToString([]byte(from))
+		err = s.exchange("<auth "+nsSASL+" mechanism='EXTERNAL'>"+name+"</auth>", "<success")
+	}
+	if err == nil {
+		err = s.exchange(header, "</stream:features>")
+	}
+	if err != nil {
+		_ = s.Close()
+		return nil, fmt.Errorf("opening a stream from %s to %s: %w", from, to, err)
+	}
+	return s, nil
+}
+
+// login opens a client's stream and binds a resource.
+func login(ctx context.Context, target Target, account Account) (*stream, error) {
+	s, err := dial(ctx, target.C2S, "")
+	if err != nil {
+		return nil, err
+	}
+	header := "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0' to='" +
+		target.Domain + "'>"
+	err = s.starttls(ctx, header, nil)
+	if err == nil {
+		secret := base64.StdEncoding.EncodeToString([]byte("\x00" + account.Name + "\x00" + account.Password))
+		err = s.exchange("<auth "+nsSASL+" mechanism='PLAIN'>"+secret+"</auth>", "<success")
+	}
+	if err == nil {
+		err = s.exchange(header, "</stream:features>")
+	}
+	if err == nil {
+		err = s.exchange("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>", "</jid>")
+	}
+	if err == nil {
+		err = s.send("<presence/>")
+	}
+	if err != nil {
+		_ = s.Close()
+		return nil, fmt.Errorf("logging in as %s: %w", account.Name, err)
+	}
+	return s, nil
+}
