@@ -129,6 +129,8 @@ func wantedUnits(s *scope) map[string][]dns.Unit {
 		unit.ForServices = unit.Anchor == host && !elsewhere
 		if s.adoptable[apex] {
 			unit.Takeover, unit.Accept = takeover(s.fed), true
+		} else {
+			unit.NotAllowed = takeover(s.fed)
 		}
 		wanted[apex] = append(wanted[apex], unit)
 	}

@@ -5,6 +5,7 @@
 package controllers_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/onsi/gomega"
@@ -51,8 +52,11 @@ func TestARecordIsTakenOverWhenBothTeamsSaySo(t *testing.T) {
 			w.reconcile("cup")
 			w.Expect(w.records()).To(gomega.ContainElement("www.cupdomain.com. 300 A 203.0.113.80"))
 			if !test.adopted {
-				w.expectCondition(w.get("cup"), v1alpha1.ConditionDNSPublished, metav1.ConditionFalse, v1alpha1.ReasonRecordExistsUnowned,
-					"name it in spec.dns.takeover of the Federation, for which spec.takeover of the DNSZone has to be Allow")
+				turn := "name it in spec.dns.takeover of the Federation, for which spec.takeover of the DNSZone has to be Allow"
+				if slices.Contains(test.named, host) {
+					turn = "the platform team sets spec.takeover of the DNSZone to Allow"
+				}
+				w.expectCondition(w.get("cup"), v1alpha1.ConditionDNSPublished, metav1.ConditionFalse, v1alpha1.ReasonRecordExistsUnowned, turn)
 				w.Expect(w.records()).To(gomega.ContainElement("cup1.cupdomain.com. 300 A 203.0.113.99"))
 				return
 			}

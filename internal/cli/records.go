@@ -16,7 +16,8 @@ func newRecords(env *environment) *cobra.Command {
 		Short: "Print the DNS records of a Federation, ready to paste at a DNS host",
 		Long: "Print the DNS records of a Federation, ready to paste at a DNS host.\n\n" +
 			"The state is Published when every authoritative name server serves the record, Pending while one does not,\n" +
-			"Unknown while the operator has not looked, and Leftover when the record is no longer wanted and has to go.",
+			"Unknown while the operator has not looked, Leftover when the record is no longer wanted and has to go, and HandedOver\n" +
+			"when it goes to another Federation, as spec.dns.transferTo says.",
 		Example: "  kubectl xmppfed records cup -n chat\n" +
 			"  kubectl xmppfed records cup -n chat -o table",
 		Args:              cobra.ExactArgs(1),

@@ -133,9 +133,9 @@ func (b *builder) explain(k Key, anchor string, g guard, isNew bool) *Error {
 		return nil
 	}
 	if g.listed && g.standing != standingOurs && g.standing != standingOffered {
-		return lostError(g.key, k, b.apex)
+		return b.lostError(g.key, k)
 	}
-	return existsError(k, b.apex)
+	return existsError(k, b.apex, b.adoption(k))
 }
 
 // takesOver reports whether a record set of somebody else is to become ours. What was read counts only once the server has

@@ -92,9 +92,9 @@ func (p planner) checkGuard(g guard, wanted bool) *Error {
 	case g.standing == standingOffered && wanted && !p.want.accept[anchor] && !p.offeredByOurs(g):
 		return p.holding(g, anchor, notAllowedError(g, p.apex))
 	case g.standing == standingJunk && wanted && p.strictAt(anchor) && g.listed:
-		return lostError(g.key, g.key, p.apex)
+		return p.lostError(g.key, g.key)
 	case g.standing == standingJunk && wanted && p.strictAt(anchor):
-		return existsError(g.key, p.apex)
+		return existsError(g.key, p.apex, "")
 	default:
 		return nil
 	}

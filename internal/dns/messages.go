@@ -4,6 +4,7 @@ package dns
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
@@ -75,8 +76,9 @@ func conflictError(g guard, us Owner, apex string) *Error {
 		Reason: v1alpha1.ReasonOwnershipConflict,
 		Message: fmt.Sprintf("%s is published by another owner, %s, says the ownership record %s; delete the Federation of that "+
 			"owner, which may be in another cluster, or have it hand the name over without a gap by spec.dns.transferTo: %s; if it is "+
-			"gone for good, the administrator of zone %s removes what it left (nsupdate: %s)",
-			Display(anchor), g.marker.owner, g.key, us.ID, Display(apex), removal(g.all()...)),
+			"gone for good, %s, and have the administrator of zone %s remove the ownership record alone (nsupdate: %s), or all that it "+
+			"left, with a gap (nsupdate: %s)",
+			Display(anchor), g.marker.owner, g.key, us.ID, naming("the records"), Display(apex), removal(g.key), removal(g.all()...)),
 		Permanent: true,
 	}
 }
@@ -140,18 +142,42 @@ func forgedError(g guard, apex string) *Error {
 	return &Error{
 		Reason: v1alpha1.ReasonOwnershipLost,
 		Message: fmt.Sprintf("the ownership record %s names this Federation but its signature does not fit: somebody changed it, "+
-			"or the operator's signing key was replaced; nothing is touched until the key is back or the administrator of zone %s "+
-			"removes it with the records it lists (nsupdate: %s)", g.key, Display(apex), removal(g.all()...)),
+			"or the operator's signing key was replaced; nothing is touched until the key is back; if it is gone for good, %s, and have "+
+			"the administrator of zone %s remove the ownership records alone (nsupdate: %s)",
+			g.key, naming("the Federation's records"), Display(apex), removal(g.ownership()...)),
 		Permanent: true,
 	}
 }
 
-func lostError(record, inTheWay Key, apex string) *Error {
+// ownership is the ownership record with those that it lists, if it is an index.
+func (g guard) ownership() []Key {
+	return slices.DeleteFunc(g.all(), func(k Key) bool { return k.Type != TypeTXT })
+}
+
+// naming says how records become the Federation's without a gap.
+func naming(what string) string {
+	return fmt.Sprintf("name %s in spec.dns.takeover of the Federation, for which spec.takeover of the DNSZone has to be Allow", what)
+}
+
+// adoption says how a record in the way becomes the Federation's without a gap, and whose turn that is; empty if it can't.
+func (p planner) adoption(k Key) string {
+	switch {
+	case k.Type == TypeTXT:
+		return ""
+	case slices.Contains(p.want.notAllowed, k):
+		return fmt.Sprintf("it is named in spec.dns.takeover, but the DNSZone for %s does not allow takeovers: the platform team sets "+
+			"spec.takeover of the DNSZone to Allow; ", Display(p.apex))
+	default:
+		return "to replace it without a gap, " + naming("it") + "; "
+	}
+}
+
+func (p planner) lostError(record, inTheWay Key) *Error {
 	return &Error{
 		Reason: v1alpha1.ReasonOwnershipLost,
 		Message: fmt.Sprintf("somebody removed or replaced the ownership record %s, so %s may have another owner by now and is left "+
-			"alone; if nobody needs it, the administrator of zone %s removes it (nsupdate: %s) and the operator publishes again",
-			record, inTheWay, Display(apex), removal(inTheWay)),
+			"alone; %sif nobody needs it, the administrator of zone %s removes it (nsupdate: %s) and the operator publishes again",
+			record, inTheWay, p.adoption(inTheWay), Display(p.apex), removal(inTheWay)),
 		Permanent: true,
 		suspect:   inTheWay,
 	}
@@ -174,16 +200,12 @@ func changingError(held bool, apex string) *Error {
 	}
 }
 
-// existsError names the record in the way.
-func existsError(k Key, apex string) *Error {
-	replace := ""
-	if k.Type != TypeTXT {
-		replace = "; to replace it, name it in spec.dns.takeover of the Federation, for which spec.takeover of the DNSZone has to be Allow"
-	}
+// existsError names the record in the way, and how it becomes the Federation's, see adoption.
+func existsError(k Key, apex, adoption string) *Error {
 	return &Error{
 		Reason: v1alpha1.ReasonRecordExistsUnowned,
-		Message: fmt.Sprintf("%s exists already and the operator did not write it; records of others are never touched; if nobody "+
-			"needs it, the administrator of zone %s removes it (nsupdate: %s)%s", k, Display(apex), removal(k), replace),
+		Message: fmt.Sprintf("%s exists already and the operator did not write it; records of others are never touched; %sif nobody "+
+			"needs it, the administrator of zone %s removes it (nsupdate: %s)", k, adoption, Display(apex), removal(k)),
 		Permanent: true,
 		inTheWay:  k,
 		suspect:   k,

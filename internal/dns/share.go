@@ -62,7 +62,7 @@ func (p planner) checkAlone(g guard, anchor string) *Error {
 	for _, k := range p.want.keys[anchor] {
 		for _, d := range p.read[k].Data {
 			if slices.Contains(g.marker.keys, k) && !g.marker.lists(k, d) {
-				return existsError(k, p.apex)
+				return existsError(k, p.apex, "")
 			}
 		}
 	}
@@ -151,9 +151,9 @@ func (b *builder) sharedSet(k Key, anchor string, g guard, wanted bool) (bool, *
 			p.others = slices.DeleteFunc(p.others, p.isUnaccounted)
 			b.adopt(k, anchor)
 		case b.strictAt(anchor) && b.last && g.listed && g.standing != standingOurs:
-			return false, lostError(g.key, k, b.apex)
+			return false, b.lostError(g.key, k)
 		case b.strictAt(anchor) && b.last:
-			return false, existsError(k, b.apex)
+			return false, existsError(k, b.apex, b.adoption(k))
 		default:
 			// It was made up from a wildcard, unless the server says otherwise.
 			exists, p.others = false, nil

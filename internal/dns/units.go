@@ -23,6 +23,9 @@ type Unit struct {
 	// data that is wanted. Records of another owner, or of ExternalDNS, are not taken over. To name what does not exist,
 	// or is owned already, does no harm.
 	Takeover []Key
+	// NotAllowed names those of Records that the owner asks to take over although the zone does not let it. It changes only what
+	// is said of them.
+	NotAllowed []Key
 	// Accept lets the anchor be taken from another owner that offers it to this one, see Owner.TransferTo.
 	Accept bool
 	// HeldOnly keeps the unit up to date if the owner holds its anchor already. Otherwise the anchor is neither claimed nor taken
@@ -47,6 +50,8 @@ type wanted struct {
 	sets map[Key]RRset
 	// takeover are the record sets that may be taken over.
 	takeover []Key
+	// notAllowed are the record sets that the owner asks to take over, and may not.
+	notAllowed []Key
 	// accept are the anchors that may be taken from an owner that offers them.
 	accept map[string]bool
 	// shared are the anchors that other owners may have as well.
@@ -123,6 +128,7 @@ func mergeUnits(apex string, units []Unit) (wanted, error) {
 	}
 	for _, u := range units {
 		w.takeover = append(w.takeover, u.Takeover...)
+		w.notAllowed = append(w.notAllowed, u.NotAllowed...)
 		anchor := Canonical(u.Anchor)
 		w.accept[anchor] = w.accept[anchor] || u.Accept
 		w.heldOnly[anchor] = w.heldOnly[anchor] || u.HeldOnly

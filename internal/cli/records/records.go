@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/cli/text"
 	"github.com/xmppfed/xmppfed/internal/desired"
@@ -26,8 +28,8 @@ type Record struct {
 	TTL int32 `json:"ttl"`
 	// Data in presentation form.
 	Data []string `json:"data"`
-	// State is that of status.records, Unknown where status does not speak of this record with this content, or Leftover
-	// where it speaks of one that is no longer wanted.
+	// State is that of status.records, Unknown where status does not speak of this record with this content, Leftover
+	// where it speaks of one that is no longer wanted, or HandedOver.
 	State string `json:"state"`
 }
 
@@ -37,6 +39,8 @@ const (
 	StateUnknown = "Unknown"
 	// StateLeftover means that the record is to be removed, by the operator or, where people write the zone, by them.
 	StateLeftover = "Leftover"
+	// StateHandedOver means that the record is another Federation's by now, as spec.dns.transferTo says, or will be.
+	StateHandedOver = "HandedOver"
 )
 
 // List is what a Federation wants in the DNS.
@@ -44,6 +48,8 @@ type List struct {
 	Records []Record `json:"records"`
 	// Missing says what has to happen before the list is complete; empty when it is.
 	Missing string `json:"missing,omitempty"`
+	// HandedOver says who has the records with state HandedOver; empty when there are none.
+	HandedOver string `json:"handedOver,omitempty"`
 }
 
 // Of returns the records of a Federation: spec says which, with the addresses that it names, else those of status.
@@ -57,6 +63,9 @@ func Of(fed *v1alpha1.Federation) List {
 			list.Records = append(list.Records, record)
 		}
 	}
+	if handsOver(fed) {
+		list.handOver(fed.Spec.DNS.TransferTo)
+	}
 	slices.SortFunc(list.Records, Compare)
 	list.Records = append(list.Records, leftovers(list.Records, fed.Status.Records)...)
 	if len(addresses) == 0 {
@@ -64,6 +73,29 @@ func Of(fed *v1alpha1.Federation) List {
 			desired.Hostname(fed), v1alpha1.ConditionAddressAssigned)
 	}
 	return list
+}
+
+// handsOver reports whether the Federation publishes nothing because its names go to another owner.
+func handsOver(fed *v1alpha1.Federation) bool {
+	published := meta.FindStatusCondition(fed.Status.Conditions, v1alpha1.ConditionDNSPublished)
+	reasons := []string{v1alpha1.ReasonTransferred, v1alpha1.ReasonTransferOffered}
+	return fed.Spec.DNS.TransferTo != "" && published != nil && slices.Contains(reasons, published.Reason)
+}
+
+// handOver marks the records that are not published from here any more.
+func (l *List) handOver(to string) {
+	for i := range l.Records {
+		if record := &l.Records[i]; record.State != string(v1alpha1.RecordPublished) {
+			record.State = StateHandedOver
+			l.HandedOver = fmt.Sprintf("records with state %s are handed over to owner %s, as spec.dns.transferTo says; to paste them "+
+				"would break the Federation that has them now", StateHandedOver, to)
+		}
+	}
+}
+
+// remarks are what is to be said of the list as a whole.
+func (l *List) remarks() []string {
+	return slices.DeleteFunc([]string{l.Missing, l.HandedOver}, func(remark string) bool { return remark == "" })
 }
 
 // leftovers are the records of status that are not wanted.
@@ -109,7 +141,7 @@ func stateOf(record Record, known []v1alpha1.RecordStatus) string {
 }
 
 // Bind writes the records as lines of a master file (RFC 1035 section 5.1), the state of each as a comment. What is left
-// over is a comment as a whole.
+// over, or handed over, is a comment as a whole.
 func Bind(list List) string {
 	var b strings.Builder
 	names, data := 0, 0
@@ -121,15 +153,15 @@ func Bind(list List) string {
 	}
 	for _, record := range list.Records {
 		for _, line := range record.Data {
-			if record.State == StateLeftover {
+			if record.State == StateLeftover || record.State == StateHandedOver {
 				b.WriteString("; ")
 			}
 			fmt.Fprintf(&b, "%-*s %6d IN %-4s %-*s ; %s\n",
 				names, dns.Canonical(record.Name), record.TTL, record.Type, data, line, record.State)
 		}
 	}
-	if list.Missing != "" {
-		fmt.Fprintf(&b, "; %s\n", list.Missing)
+	for _, remark := range list.remarks() {
+		fmt.Fprintf(&b, "; %s\n", remark)
 	}
 	return b.String()
 }
@@ -146,8 +178,10 @@ func Table(list List, style text.Style) string {
 		}
 	}
 	written := table.Render(style)
-	for _, line := range text.Wrap(list.Missing, style.Width) {
-		written += line + "\n"
+	for _, remark := range list.remarks() {
+		for _, line := range text.Wrap(remark, style.Width) {
+			written += line + "\n"
+		}
 	}
 	return written
 }

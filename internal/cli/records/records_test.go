@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	miekg "github.com/miekg/dns"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/cli/example"
@@ -102,6 +104,35 @@ func TestARecordThatIsNoLongerWantedIsLeftOverAndNotPasted(t *testing.T) {
 	file := records.Bind(list)
 	if parsed := parse(t, file); len(parsed) != 3 || !strings.Contains(file, "\n; old.cupdomain.com. ") {
 		t.Errorf("a name server reads %q in\n%s", parsed, file)
+	}
+}
+
+// Where names were handed over, the records that are not this Federation's any more would break the one that has them.
+func TestWhatWasHandedOverIsNotPasted(t *testing.T) {
+	for _, reason := range []string{v1alpha1.ReasonTransferred, v1alpha1.ReasonTransferOffered} {
+		fed := example.Healthy()
+		fed.Spec.DNS.TransferTo = "9f86d081884c7d65900a"
+		meta.SetStatusCondition(&fed.Status.Conditions, metav1.Condition{
+			Type: v1alpha1.ConditionDNSPublished, Status: metav1.ConditionFalse, Reason: reason, Message: "-",
+		})
+		fed.Status.Records[0].State = v1alpha1.RecordPending
+		fed.Status.Records[1].Data = []string{"0 0 5269 old.cupdomain.com."}
+		list := records.Of(fed)
+		var states []string
+		for _, record := range list.Records {
+			states = append(states, record.State)
+		}
+		want := []string{records.StateHandedOver, records.StateHandedOver, "Published"}
+		if diff := cmp.Diff(want, states); diff != "" {
+			t.Errorf("%s: -want +got:\n%s", reason, diff)
+		}
+		const why = "handed over to owner 9f86d081884c7d65900a"
+		if file := records.Bind(list); len(parse(t, file)) != 1 || !strings.Contains(file, why) {
+			t.Errorf("%s: a name server reads %q in\n%s", reason, parse(t, file), file)
+		}
+		if table := records.Table(list, text.Style{Width: 200}); !strings.Contains(table, why) {
+			t.Errorf("%s: the table does not say %q:\n%s", reason, why, table)
+		}
 	}
 }
 
