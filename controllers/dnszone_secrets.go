@@ -93,6 +93,19 @@ func (r *DNSZoneReconciler) secretValue(ctx context.Context, ref v1alpha1.Secret
 	return last.values[ref.Key], nil
 }
 
+// whyEmpty says why a Secret that was just read has no value to use.
+func whyEmpty(known *knownZone, ref v1alpha1.SecretKey, value []byte) string {
+	_, exists := known.secrets[ref.Name]
+	switch {
+	case !exists:
+		return "does not exist"
+	case value == nil:
+		return fmt.Sprintf("has no key %q", ref.Key)
+	default:
+		return fmt.Sprintf("has nothing under key %q", ref.Key)
+	}
+}
+
 // readSecrets returns the values that the zone's spec refers to.
 func (r *DNSZoneReconciler) readSecrets(
 	ctx context.Context, zone *v1alpha1.DNSZone, known *knownZone,
@@ -107,9 +120,8 @@ func (r *DNSZoneReconciler) readSecrets(
 		}
 		if len(bytes.TrimSpace(value)) == 0 {
 			missing = outcome.Waiting(v1alpha1.ReasonSecretNotFound, 0,
-				"Secret %s, named by spec.provider.%s of DNSZone %s, has no key %s or nothing in it, or does not exist; "+
-					"the platform team has to put %s there",
-				key, field.path, zone.Name, field.ref.Key, field.value)
+				"Secret %s, named by spec.provider.%s of DNSZone %s, %s; the platform team has to put %s there, under key %q",
+				key, field.path, zone.Name, whyEmpty(known, field.ref, value), field.value, field.ref.Key)
 			if !field.spare {
 				return nil, missing, nil
 			}

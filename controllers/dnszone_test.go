@@ -81,7 +81,11 @@ func TestAZoneWithoutUsableKeySaysSo(t *testing.T) {
 	w.createZone("cupdomain-com", nil)
 	w.reconcileZone("cupdomain-com")
 	w.expectZone("cupdomain-com", metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound,
-		"Secret xmppfed-system/fed-tsig, named by spec.provider.rfc2136.tsig.secretRef of DNSZone cupdomain-com, has no key secret")
+		"Secret xmppfed-system/fed-tsig, named by spec.provider.rfc2136.tsig.secretRef of DNSZone cupdomain-com, does not exist; "+
+			"the platform team has to put the TSIG secret there, under key \"secret\"")
+	w.createKey("")
+	w.reconcileZone("cupdomain-com")
+	w.expectZone("cupdomain-com", metav1.ConditionFalse, v1alpha1.ReasonSecretNotFound, "has nothing under key \"secret\"; ")
 	w.create("cup")
 	w.reconcile("cup")
 	w.assignAddress("cup", publicAddress)

@@ -17,4 +17,10 @@ hack/deploy.sh
 step "The manifests of config/samples, and what they refer to"
 CGO_ENABLED=0 go build -o bin/demo ./hack/demo
 hack/samples.sh
-exec $LAB exec node -- bin/demo
+$LAB exec node -- bin/demo
+
+step "To look around"
+cat <<-E
+	$LAB kubectl -n chat get federations
+	$LAB xmppfed status cup -n chat
+E

@@ -51,7 +51,7 @@ func TestBrokenKey(t *testing.T) {
 		},
 		"a Secret that does not have the key it should": {
 			"fed-key", "", "", v1alpha1.ReasonSecretNotFound,
-			[]string{"Secret " + operatorNamespace + "/e2e-broken", "has no key secret", "put the TSIG secret there"},
+			[]string{"Secret " + operatorNamespace + "/e2e-broken", "has no key \"secret\"", "put the TSIG secret there"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -109,7 +109,11 @@ func (e *environment) read(names []string) ([]*unstructured.Unstructured, error)
 	return all, nil
 }
 
-// filesOf are the manifests that kubectl would take for a name: the file itself, or those in the directory.
+// ofKustomize are the files that tell kustomize what to do with the manifests beside them.
+var ofKustomize = []string{"kustomization.yaml", "kustomization.yml"}
+
+// filesOf are the manifests that kubectl would take for a name: the file itself, or those in the directory. It leaves out those of
+// kustomize, which are no objects.
 func filesOf(name string) ([]string, error) {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -124,6 +128,9 @@ func filesOf(name string) ([]string, error) {
 	}
 	var files []string
 	for _, entry := range entries {
+		if slices.Contains(ofKustomize, entry.Name()) {
+			continue
+		}
 		if slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(entry.Name())) && !entry.IsDir() {
 			files = append(files, filepath.Join(name, entry.Name()))
 		}

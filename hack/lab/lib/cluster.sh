@@ -197,6 +197,11 @@ start_containerd() {
 
 kubectl() { in_host node "$KUBE_BIN/kubectl" --kubeconfig "$LAB_DIR/admin.kubeconfig" "$@"; }
 
+xmppfed() {
+	(cd "$ROOT" && CGO_ENABLED=0 go build -o bin/lab/ ./cmd/kubectl-xmppfed)
+	in_host node env KUBECONFIG="$LAB_DIR/admin.kubeconfig" "$BIN/lab/kubectl-xmppfed" "$@"
+}
+
 containerd_ctr() { in_host node ctr --address "$CONTAINERD_SOCK" --namespace k8s.io "$@"; }
 
 api_ready() { kubectl get --raw /readyz | grep -qx ok; }

@@ -3,6 +3,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,7 +36,7 @@ func Coming(object metav1.Object, position int) {
 // Names tells which names of a Federation can't be its own, and why.
 func Names(fed *v1alpha1.Federation, estate Estate) []Problem {
 	var problems []Problem
-	for _, name := range desired.Claims(fed) {
+	for _, name := range inOrder(fed, desired.Claims(fed)) {
 		refused := estate.place(fed, []string{name})
 		if refused == nil {
 			if rival, _, _ := estate.contest().Rival(fed, name); rival != nil {
@@ -49,6 +50,18 @@ func Names(fed *v1alpha1.Federation, estate Estate) []Problem {
 		}
 	}
 	return problems
+}
+
+// inOrder sorts names as the spec lists its domains; what follows from them comes last.
+func inOrder(fed *v1alpha1.Federation, names []string) []string {
+	position := func(name string) int {
+		i := slices.IndexFunc(fed.Spec.Domains, func(domain v1alpha1.DomainName) bool { return string(domain) == name })
+		if i < 0 {
+			return len(fed.Spec.Domains)
+		}
+		return i
+	}
+	return slices.SortedStableFunc(slices.Values(names), func(a, b string) int { return cmp.Compare(position(a), position(b)) })
 }
 
 func (e Estate) place(fed *v1alpha1.Federation, names []string) *outcome.Error {

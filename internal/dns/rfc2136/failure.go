@@ -204,8 +204,9 @@ func (s *session) signatureRefused(signature *miekg.TSIG) *dns.Error {
 			s.server, algorithm, name)
 	default:
 		e.Reason = v1alpha1.ReasonTSIGBadSignature
-		e.Message = fmt.Sprintf("%s knows TSIG key %s but with another secret (BADSIG); put the secret from the server's key statement "+
-			"into the Secret that the DNSZone names", s.server, name)
+		e.Message = fmt.Sprintf("%s knows TSIG key %s but with another secret (BADSIG); the platform team puts the secret from the "+
+			"server's key statement into the Secret that provider.rfc2136 of the DNSZone for %s names for that key",
+			s.server, name, s.client.zoneName())
 	}
 	return e
 }
@@ -216,8 +217,9 @@ func (s *session) signatureRejected() *dns.Error {
 	name, algorithm := s.client.keyName(), dns.Display(s.client.key.algorithm)
 	return &dns.Error{
 		Reason: v1alpha1.ReasonTSIGBadSignature,
-		Message: fmt.Sprintf("%s does not accept the signature by TSIG key %s and does not say why, as PowerDNS does; compare name, "+
-			"algorithm (%s) and secret with the server's key (pdnsutil list-tsig-keys), and the clocks", s.server, name, algorithm),
+		Message: fmt.Sprintf("%s does not accept the signature by TSIG key %s and does not say why, as PowerDNS does; the platform "+
+			"team compares name, algorithm (%s) and secret in provider.rfc2136 of the DNSZone for %s with the server's key (pdnsutil "+
+			"list-tsig-keys), and the clocks", s.server, name, algorithm, s.client.zoneName()),
 		Permanent: true,
 	}
 }
