@@ -25,6 +25,9 @@ func (r *FederationReconciler) accept(ctx context.Context, s *scope) (finding, e
 	if err := r.List(ctx, &zones); err != nil {
 		return finding{}, fmt.Errorf("listing DNSZones: %w", err)
 	}
+	for i := range zones.Items {
+		s.zones = append(s.zones, string(zones.Items[i].Spec.Zone))
+	}
 	apexes, refused, err := r.placeNames(ctx, s.fed.Namespace, desired.Claims(s.fed), zones.Items)
 	if err != nil {
 		return finding{}, err

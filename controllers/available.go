@@ -35,9 +35,8 @@ var fromTheWire = []string{v1alpha1.ReasonReachable, v1alpha1.ReasonPartlyReacha
 // standing.
 func (r *FederationReconciler) seeAvailable(_ context.Context, s *scope) (finding, error) {
 	domains := desired.AddressableDomains(s.fed)
-	if f := s.findings[v1alpha1.ConditionDNSPublished]; f.err != nil && f.err.Reason == v1alpha1.ReasonTransferred {
-		return finding{}, outcome.Unknown(v1alpha1.ReasonTransferred,
-			"the names belong to the owner that spec.dns.transferTo names, whose Federation tells whether partners reach them")
+	if err := s.handedOver(); err != nil {
+		return finding{}, err
 	}
 	if s.wayIn.tried {
 		r.access.note(s.fed.UID, check.Access{Reached: domains})
@@ -50,10 +49,11 @@ func (r *FederationReconciler) seeAvailable(_ context.Context, s *scope) (findin
 	if len(findable) == 0 {
 		return finding{}, &outcome.Error{Reason: v1alpha1.ReasonNotPublished, Message: "partners don't find " +
 			phrase.List(domains, maxListed) + ", because no service record of this Federation has been published yet; see condition " +
-			v1alpha1.ConditionDNSPublished}
+			s.unpublishedBy()}
 	}
 	target := accessTarget(s, findable)
-	encoded, err := json.Marshal([]any{target, s.ok(v1alpha1.ConditionServerReady)})
+	down := serverDown(s)
+	encoded, err := json.Marshal([]any{target, s.ok(v1alpha1.ConditionServerReady), down})
 	if err != nil {
 		return finding{}, fmt.Errorf("encoding what to try: %w", err)
 	}
@@ -61,7 +61,7 @@ func (r *FederationReconciler) seeAvailable(_ context.Context, s *scope) (findin
 	if last.stale(inputs, interval, r.Now()) && !s.wayIn.running && r.access.begin(s.fed.UID, inputs) {
 		r.aside(s.fed, func(ctx context.Context) {
 			access := r.Inbound.Access(ctx, target)
-			r.access.end(s.fed.UID, access, len(access.Reached) == len(target.Domains), inputs, r.Now())
+			r.access.end(s.fed.UID, access, len(access.Reached) == len(target.Domains) && !down, inputs, r.Now())
 		})
 		last = r.access.get(s.fed.UID)
 	}
@@ -71,11 +71,28 @@ func (r *FederationReconciler) seeAvailable(_ context.Context, s *scope) (findin
 	case last.inputs == "":
 		return finding{}, outcome.Unknown(v1alpha1.ReasonNotChecked, "the way that partners take is being tried")
 	}
-	found := judgeAvailable(domains, findable, last.result, serverDown(s))
+	found := judgeAvailable(domains, findable, last.result, down)
 	if found.after = last.left(interval, r.Now()); found.err != nil {
 		found.err.After = found.after
 	}
 	return found, nil
+}
+
+// handedOver is the outcome of every question about the way in after a transfer: it leads to the servers of the other owner.
+func (s *scope) handedOver() error {
+	if f := s.findings[v1alpha1.ConditionDNSPublished]; f.err == nil || f.err.Reason != v1alpha1.ReasonTransferred {
+		return nil
+	}
+	return outcome.Unknown(v1alpha1.ReasonTransferred,
+		"the names belong to the owner that spec.dns.transferTo names, whose Federation tells whether partners reach them")
+}
+
+// unpublishedBy is the condition that says why nothing is published.
+func (s *scope) unpublishedBy() string {
+	if f := s.findings[v1alpha1.ConditionAccepted]; f.err != nil {
+		return v1alpha1.ConditionAccepted
+	}
+	return v1alpha1.ConditionDNSPublished
 }
 
 func reachable(domains []string) finding {
@@ -128,71 +145,93 @@ func accessTarget(s *scope, domains []string) check.AccessTarget {
 	return target
 }
 
-// serverDown reports whether Kubernetes says that no pod of the server is ready, which was looked at in this turn.
+// serverDown reports whether Kubernetes says that no pod of the server is ready, which was looked at in this turn. What answers then is
+// about to end, so that it is soon asked again.
 func serverDown(s *scope) bool {
 	f, looked := s.findings[v1alpha1.ConditionServerReady]
 	return looked && f.err != nil && s.fed.Status.Server != nil && s.fed.Status.Server.ReadyReplicas == 0
 }
 
-// judgeAvailable says what partners get: of every domain of the spec, whether those that can be found were reached. What is not known is
-// no pass, and with a server that is down it is a failure.
+// judgeAvailable says what partners get: of every domain that can be found, whether it was reached. What is not known is no pass, and with
+// a server that is down it is a failure. A domain that was never published, or not tried yet, keeps out nobody who got through before, so
+// that no edit of the spec alone is an outage.
 func judgeAvailable(domains, findable []string, access check.Access, down bool) finding {
-	var reached, barred, unclear, why, doubt []string
-	tell := func(words *[]string, text string) {
-		if !slices.Contains(*words, text) {
-			*words = append(*words, text)
-		}
-	}
+	var seen sight
 	for _, domain := range domains {
 		is := func(b check.Barred) bool { return b.Domain == domain }
-		shut, open := slices.IndexFunc(access.Barred, is), slices.Contains(access.Reached, domain)
-		vague := slices.IndexFunc(access.Unclear, is)
+		shut, vague := slices.IndexFunc(access.Barred, is), slices.IndexFunc(access.Unclear, is)
 		switch {
 		case !slices.Contains(findable, domain):
-			barred = append(barred, domain)
-			tell(&why, "its service record has not been published yet, see condition "+v1alpha1.ConditionDNSPublished)
+			seen.unpublished = append(seen.unpublished, domain)
 		case shut >= 0:
-			barred = append(barred, domain)
-			tell(&why, access.Barred[shut].Why)
-		case open:
-			reached = append(reached, domain)
+			seen.barred.add(domain, access.Barred[shut].Why)
+		case slices.Contains(access.Reached, domain):
+			seen.reached = append(seen.reached, domain)
 		case down:
-			barred = append(barred, domain)
-			tell(&why, "no pod of the server is ready, see condition "+v1alpha1.ConditionServerReady)
+			seen.barred.add(domain, "no pod of the server is ready, see condition "+v1alpha1.ConditionServerReady)
 		case vague >= 0:
-			unclear = append(unclear, domain)
-			tell(&doubt, access.Unclear[vague].Why)
+			seen.unclear.add(domain, access.Unclear[vague].Why)
 		default:
-			unclear = append(unclear, domain)
-			tell(&doubt, "the way that partners take is being tried")
+			seen.untried = append(seen.untried, domain)
 		}
 	}
-	return concludeAvailable(reached, barred, unclear, why, doubt)
+	return seen.conclude()
+}
+
+// sight is what was seen of the domains of a Federation.
+type sight struct {
+	reached, unpublished, untried []string
+	barred, unclear               affected
+}
+
+// affected are domains for which something is the cause, each cause once.
+type affected struct{ domains, causes []string }
+
+func (a *affected) add(domain, cause string) {
+	a.domains = append(a.domains, domain)
+	if !slices.Contains(a.causes, cause) {
+		a.causes = append(a.causes, cause)
+	}
 }
 
 // maxWhy is how many different causes a message tells.
 const maxWhy = 2
 
-func concludeAvailable(reached, barred, unclear, why, doubt []string) finding {
-	causes := func(words []string) string { return strings.Join(words[:min(len(words), maxWhy)], "; ") }
-	but := ""
-	if len(reached) > 0 {
-		but = "; they reach " + phrase.List(reached, maxListed) + ": checked from public DNS"
+// String is the domains and their causes, as a part of a message.
+func (a *affected) String() string {
+	return phrase.List(a.domains, maxListed) + ": " + strings.Join(a.causes[:min(len(a.causes), maxWhy)], "; ")
+}
+
+func (s *sight) conclude() finding {
+	rest := ""
+	if len(s.untried) > 0 {
+		rest = "; " + phrase.List(s.untried, maxListed) + ": the way that partners take is being tried"
+	}
+	if len(s.unpublished) > 0 {
+		rest += "; not published yet: " + phrase.List(s.unpublished, maxListed) + ", see condition " + v1alpha1.ConditionDNSPublished
+	}
+	but := rest
+	if len(s.reached) > 0 {
+		but = "; they reach " + phrase.List(s.reached, maxListed) + ": checked from public DNS" + rest
 	}
 	switch {
-	case len(barred) > 0:
+	case len(s.barred.domains) > 0:
 		reason := v1alpha1.ReasonPartlyReachable
-		if len(reached)+len(unclear) == 0 {
+		if len(s.reached)+len(s.unclear.domains) == 0 {
 			reason = v1alpha1.ReasonUnreachable
 		}
-		if len(unclear) > 0 {
-			but = "; nothing is known about " + phrase.List(unclear, maxListed) + but
+		if len(s.unclear.domains) > 0 {
+			but = "; nothing is known about " + phrase.List(s.unclear.domains, maxListed) + but
 		}
-		return finding{err: &outcome.Error{Reason: reason, Message: phrase.Message(
-			"partners don't reach " + phrase.List(barred, maxListed) + ": " + causes(why) + but)}}
-	case len(unclear) > 0:
-		return finding{err: outcome.Unknown(v1alpha1.ReasonNotChecked, "%s", phrase.Message(
-			"nothing is known about "+phrase.List(unclear, maxListed)+": "+causes(doubt)+but))}
+		return finding{err: &outcome.Error{Reason: reason, Message: phrase.Message("partners don't reach " + s.barred.String() + but)}}
+	case len(s.unclear.domains) > 0:
+		return finding{err: outcome.Unknown(v1alpha1.ReasonNotChecked, "%s",
+			phrase.Message("nothing is known about "+s.unclear.String()+but))}
+	case len(s.reached) == 0:
+		return finding{err: outcome.Unknown(v1alpha1.ReasonNotChecked, "%s",
+			phrase.Message("the way that partners take is being tried: "+phrase.List(s.untried, maxListed)))}
 	}
-	return reachable(reached)
+	found := reachable(s.reached)
+	found.message = phrase.Message(found.message + rest)
+	return found
 }

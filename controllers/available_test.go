@@ -3,6 +3,7 @@
 package controllers
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
@@ -35,8 +36,13 @@ func TestAvailableIsWhatIsKnownOfEveryDomain(t *testing.T) {
 		"none is, for one cause": {both, check.Access{Barred: slices.Concat(shut(a, "nothing listens"), shut(b, "nothing listens"))}, false,
 			metav1.ConditionFalse, v1alpha1.ReasonUnreachable, "partners don't reach a.example, b.example: nothing listens"},
 		"one is not published yet": {both[:1], check.Access{Reached: []string{a}}, false,
-			metav1.ConditionFalse, v1alpha1.ReasonPartlyReachable, "partners don't reach b.example: its service record has not been published " +
-				"yet, see condition DNSPublished; they reach a.example: checked from public DNS"},
+			metav1.ConditionTrue, v1alpha1.ReasonReachable,
+			"partners reach a.example: checked from public DNS; not published yet: b.example, see condition DNSPublished"},
+		"one is not published yet, and the other is not reached": {both[:1], check.Access{Barred: shut(a, "nothing listens")}, false,
+			metav1.ConditionFalse, v1alpha1.ReasonUnreachable,
+			"partners don't reach a.example: nothing listens; not published yet: b.example, see condition DNSPublished"},
+		"one is not published yet, and nothing is known of the other": {both[:1], check.Access{}, false,
+			metav1.ConditionUnknown, v1alpha1.ReasonNotChecked, "the way that partners take is being tried: a.example"},
 		"one is unclear": {both, check.Access{Reached: []string{a}, Unclear: shut(b, "the resolver is silent")}, false,
 			metav1.ConditionUnknown, v1alpha1.ReasonNotChecked,
 			"nothing is known about b.example: the resolver is silent; they reach a.example: checked from public DNS"},
@@ -47,8 +53,8 @@ func TestAvailableIsWhatIsKnownOfEveryDomain(t *testing.T) {
 			metav1.ConditionFalse, v1alpha1.ReasonUnreachable,
 			"partners don't reach a.example, b.example: no pod of the server is ready, see condition ServerReady"},
 		"a domain that is new was not tried yet": {both, check.Access{Reached: []string{a}}, false,
-			metav1.ConditionUnknown, v1alpha1.ReasonNotChecked,
-			"nothing is known about b.example: the way that partners take is being tried; they reach a.example: checked from public DNS"},
+			metav1.ConditionTrue, v1alpha1.ReasonReachable,
+			"partners reach a.example: checked from public DNS; b.example: the way that partners take is being tried"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := judgeAvailable(both, test.findable, test.access, test.down).condition(v1alpha1.ConditionAvailable)
@@ -140,10 +146,15 @@ func TestAfterATransferTheOtherOwnersFederationTellsWhoGetsThrough(t *testing.T)
 		s := newScope(&v1alpha1.Federation{Spec: v1alpha1.FederationSpec{Domains: []v1alpha1.DomainName{"a.example"}}})
 		s.wayIn.tried = tried
 		s.findings[v1alpha1.ConditionDNSPublished] = finding{err: outcome.Stalled(v1alpha1.ReasonTransferred, "gone to another owner")}
-		found, err := (&FederationReconciler{}).seeAvailable(t.Context(), s)
-		var failed *outcome.Error
-		if !errors.As(err, &failed) || failed.Reason != v1alpha1.ReasonTransferred || !failed.Unknown {
-			t.Errorf("tried %v: got %v and %v", tried, found, err)
+		r := &FederationReconciler{}
+		for condition, look := range map[string]func(context.Context, *scope) (finding, error){
+			v1alpha1.ConditionAvailable: r.seeAvailable, v1alpha1.ConditionInboundReachable: r.checkInbound,
+		} {
+			found, err := look(t.Context(), s)
+			var failed *outcome.Error
+			if !errors.As(err, &failed) || failed.Reason != v1alpha1.ReasonTransferred || !failed.Unknown {
+				t.Errorf("tried %v: %s is %v and %v", tried, condition, found, err)
+			}
 		}
 	}
 }

@@ -30,6 +30,8 @@ type scope struct {
 
 	// apexes of the DNSZones that publish the Federation's names, by name.
 	apexes map[string]string
+	// zones are the apexes that there are DNSZones for.
+	zones []string
 	// adoptable are the apexes whose DNSZone lets records of others be taken over.
 	adoptable map[string]bool
 	// keeping is set when the spec is not accepted, so that what is published is only kept up, see keep.

@@ -12,8 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
-	"github.com/xmppfed/xmppfed/internal/check/phrase"
-	"github.com/xmppfed/xmppfed/internal/desired"
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
@@ -133,8 +131,9 @@ func summarize(s *scope) metav1.Condition {
 
 // stillWorks has the message of a Federation that is not Ready say who gets through nevertheless.
 func stillWorks(ready metav1.Condition, fed *v1alpha1.Federation) metav1.Condition {
-	if ready.Status != metav1.ConditionTrue && meta.IsStatusConditionTrue(fed.Status.Conditions, v1alpha1.ConditionAvailable) {
-		ready.Message += "; partners still reach " + phrase.List(desired.AddressableDomains(fed), maxListed) + ": checked from public DNS"
+	available := meta.FindStatusCondition(fed.Status.Conditions, v1alpha1.ConditionAvailable)
+	if ready.Status != metav1.ConditionTrue && available != nil && available.Status == metav1.ConditionTrue {
+		ready.Message += "; " + strings.Replace(available.Message, "partners reach", "partners still reach", 1)
 	}
 	return ready
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
@@ -28,8 +29,8 @@ type step struct {
 	condition string
 	run       func(context.Context, *scope) (finding, error)
 	// gate is set when nothing after this step may happen unless it reached its goal, except steps that are set to run always, and
-	// those that keep up what is published.
-	gate, always, keeps bool
+	// those that keep up what is published. lapses is set when the condition tells what partners find, which changes by itself.
+	gate, always, keeps, lapses bool
 }
 
 // steps in their order. Those that need an earlier one ask the scope; the others run whatever happened before them. What
@@ -37,7 +38,7 @@ type step struct {
 // the certificate.
 func (r *FederationReconciler) steps(fed *v1alpha1.Federation) []step {
 	certificate := step{condition: v1alpha1.ConditionCertificateReady, run: r.provideCertificate}
-	publish := step{condition: v1alpha1.ConditionDNSPublished, run: r.publishOrBelieve, keeps: true} // needs an address
+	publish := step{condition: v1alpha1.ConditionDNSPublished, run: r.publishOrBelieve, keeps: true, lapses: true} // needs an address
 	found := []step{publish, certificate}
 	if wantsTLSA(fed) {
 		found = []step{certificate, publish}
@@ -47,7 +48,7 @@ func (r *FederationReconciler) steps(fed *v1alpha1.Federation) []step {
 		{condition: v1alpha1.ConditionAddressAssigned, run: r.expose, keeps: true},
 	}, found, []step{
 		{condition: v1alpha1.ConditionServerReady, run: r.serve}, // needs a certificate
-		{condition: v1alpha1.ConditionInboundReachable, run: r.checkInbound},
+		{condition: v1alpha1.ConditionInboundReachable, run: r.checkInbound, lapses: true},
 		{condition: v1alpha1.ConditionAvailable, run: r.seeAvailable, always: true},
 		{condition: v1alpha1.ConditionPeersReachable, run: r.checkPeers}, // needs a server that can be reached
 	})
@@ -60,6 +61,7 @@ func (r *FederationReconciler) runSteps(ctx context.Context, s *scope) error {
 	shut := false
 	for _, step := range r.steps(s.fed) {
 		if shut && !step.always && (!step.keeps || !s.keeping) {
+			s.lapse(step)
 			continue
 		}
 		found, err := step.run(ctx, s)
@@ -80,6 +82,18 @@ func (r *FederationReconciler) runSteps(ctx context.Context, s *scope) error {
 		}
 	}
 	return errors.Join(append(errs, r.proveServer(s))...)
+}
+
+// lapse says of a condition that tells what partners find that it is not looked at while the spec is not accepted. Before there was
+// anything to find it has no such condition.
+func (s *scope) lapse(step step) {
+	accepted := s.findings[v1alpha1.ConditionAccepted].err
+	if !step.lapses || accepted == nil || accepted.Retry || meta.FindStatusCondition(s.before.Status.Conditions, step.condition) == nil {
+		return
+	}
+	s.findings[step.condition] = finding{err: outcome.Unknown(v1alpha1.ReasonNotAccepted,
+		"this is not looked at while the spec can't be carried out, see condition %s; whether partners get through, condition %s says",
+		v1alpha1.ConditionAccepted, v1alpha1.ConditionAvailable)}
 }
 
 // failure gives an error the form of an outcome.

@@ -14,6 +14,8 @@ import (
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/check"
+	"github.com/xmppfed/xmppfed/internal/check/phrase"
+	"github.com/xmppfed/xmppfed/internal/desired"
 	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
@@ -23,8 +25,11 @@ const settling = time.Minute
 
 // checkInbound takes the way that partners take. The check runs aside; until it is over, the verdict before it stands.
 func (r *FederationReconciler) checkInbound(_ context.Context, s *scope) (finding, error) {
-	target := inboundTarget(s)
-	encoded, err := json.Marshal([]any{target, s.ok(v1alpha1.ConditionServerReady)})
+	if err := s.handedOver(); err != nil {
+		return finding{}, err
+	}
+	target, down := inboundTarget(s), serverDown(s)
+	encoded, err := json.Marshal([]any{target, s.ok(v1alpha1.ConditionServerReady), down})
 	if err != nil {
 		return finding{}, fmt.Errorf("encoding what to check: %w", err)
 	}
@@ -33,7 +38,7 @@ func (r *FederationReconciler) checkInbound(_ context.Context, s *scope) (findin
 	if last.stale(inputs, interval, r.Now()) && r.worthChecking(s, last) && r.verdicts.begin(s.fed.UID, inputs) {
 		r.aside(s.fed, func(ctx context.Context) {
 			verdict := r.Inbound.Inbound(ctx, target)
-			r.verdicts.end(s.fed.UID, verdict, verdict.Status == metav1.ConditionTrue, inputs, r.Now())
+			r.verdicts.end(s.fed.UID, verdict, verdict.Status == metav1.ConditionTrue && !down, inputs, r.Now())
 		})
 		last = r.verdicts.get(s.fed.UID)
 	}
@@ -44,20 +49,32 @@ func (r *FederationReconciler) checkInbound(_ context.Context, s *scope) (findin
 		return finding{}, outcome.Unlearnt(v1alpha1.ReasonNotChecked, "the way in is being tried")
 	case last.inputs != inputs && last.running:
 		return finding{}, outcome.Unknown(v1alpha1.ReasonNotChecked, "the way in is being tried")
-	case last.inputs == "":
-		return finding{}, outcome.Unlearnt(v1alpha1.ReasonNotChecked,
-			"the way in is tried as soon as the records are published and the server runs; see conditions %s and %s",
-			v1alpha1.ConditionDNSPublished, v1alpha1.ConditionServerReady)
+	case last.inputs == "" || last.inputs != inputs && s.unwritten():
+		return finding{}, outcome.Unlearnt(v1alpha1.ReasonNotChecked, triedLater)
+	case last.inputs != inputs:
+		return finding{}, outcome.Unknown(v1alpha1.ReasonNotChecked, triedLater)
 	}
-	// What is due but can't be tried now is tried when what it waits for changes.
-	wait, verdict := last.left(interval, r.Now()), last.result
-	if last.good {
-		s.recheck = wait
-		return finding{reason: verdict.Reason, message: verdict.Message}, nil
+	return r.judgeInbound(s, last.result, last.left(interval, r.Now()))
+}
+
+// triedLater is said while the way in can't be checked as it is by now.
+const triedLater = "the way in is tried as soon as the records are published and the server runs; see conditions " +
+	v1alpha1.ConditionDNSPublished + " and " + v1alpha1.ConditionServerReady
+
+// judgeInbound says what the newest check means for the spec, wait being how long it is until the next one is due. What is due but can't
+// be tried now is tried when what it waits for changes.
+func (r *FederationReconciler) judgeInbound(s *scope, verdict check.Verdict, wait time.Duration) (finding, error) {
+	if verdict.Status != metav1.ConditionTrue {
+		return finding{}, &outcome.Error{
+			Reason: verdict.Reason, Message: verdict.Message, After: wait, Unknown: verdict.Status == metav1.ConditionUnknown,
+		}
 	}
-	return finding{}, &outcome.Error{
-		Reason: verdict.Reason, Message: verdict.Message, After: wait, Unknown: verdict.Status == metav1.ConditionUnknown,
+	s.recheck = wait
+	if later := s.untriedDomains(); len(later) > 0 {
+		return finding{}, outcome.Unknown(v1alpha1.ReasonNotChecked, "%s; %s can be tried when it is published, see condition %s",
+			verdict.Message, phrase.List(later, maxListed), v1alpha1.ConditionDNSPublished)
 	}
+	return finding{reason: verdict.Reason, message: verdict.Message}, nil
 }
 
 // worthChecking tells whether a check would say something. The first one waits for the server; later ones tell what partners
@@ -68,7 +85,7 @@ func (r *FederationReconciler) checkInbound(_ context.Context, s *scope) (findin
 // While the API server does not take what the server should run, partners meet what ran before, and nothing is to be learnt. A certificate
 // that could not be stored is another one at each try, and a check of each would have the next try made at once.
 func (r *FederationReconciler) worthChecking(s *scope, last checked[check.Verdict]) bool {
-	if server := s.findings[v1alpha1.ConditionServerReady]; server.err != nil && server.err.Retry {
+	if s.unwritten() {
 		return false
 	}
 	standing := meta.FindStatusCondition(s.before.Status.Conditions, v1alpha1.ConditionInboundReachable)
@@ -77,6 +94,19 @@ func (r *FederationReconciler) worthChecking(s *scope, last checked[check.Verdic
 	stands := ran && (published.err == nil || published.err.Reason == v1alpha1.ReasonZoneNotReady)
 	findable := stands || s.publishedInPart() || known && r.lasting.amiss(s.fed.UID, v1alpha1.ConditionDNSPublished, r.Now()) >= settling
 	return findable && (s.ok(v1alpha1.ConditionServerReady) || last.inputs != "")
+}
+
+// unwritten reports whether the API server did not take what the server should run.
+func (s *scope) unwritten() bool {
+	server := s.findings[v1alpha1.ConditionServerReady]
+	return server.err != nil && server.err.Retry
+}
+
+// untriedDomains are those of the spec that the check leaves out, because their records wait for the server.
+func (s *scope) untriedDomains() []string {
+	return slices.DeleteFunc(desired.AddressableDomains(s.fed), func(domain string) bool {
+		return !s.withholds(dns.ServiceXMPPServer, domain)
+	})
 }
 
 func inboundTarget(s *scope) check.InboundTarget {

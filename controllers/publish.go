@@ -179,7 +179,7 @@ func (r *FederationReconciler) publishIn(ctx context.Context, s *scope, apex str
 	if err != nil {
 		// Whether people write there is not known now.
 		s.leftover = append(s.leftover, leftBehind(s.before, apex, recordsOf(units, s.former[apex]))...)
-		return zoneReport{}, s.standing(apex, recordsOf(units, s.former[apex]), err)
+		return zoneReport{}, s.standing(apex, recordsOf(units, s.former[apex]), s.orphaned(apex, err))
 	}
 	if !provider.Capabilities().Writes {
 		return r.publishByPeople(ctx, s, provider, apex, units)
@@ -202,6 +202,16 @@ func (r *FederationReconciler) publishIn(ctx context.Context, s *scope, apex str
 		report.left, _ = r.seen(ctx, provider, stands, nil)
 	}
 	return report, dnsOutcome(err)
+}
+
+// orphaned turns the failure of a zone that is not known into what it means: its servers were not asked yet, or it has no DNSZone, and then
+// what was known of it stands no longer.
+func (s *scope) orphaned(apex string, err error) error {
+	if failed := failure(err); !failed.Keep || slices.Contains(s.zones, apex) {
+		return err
+	}
+	return outcome.Unknown(v1alpha1.ReasonZoneNotProbed, "zone %s has no DNSZone any more, so what was published there can't be checked or "+
+		"changed; the platform team has to keep a DNSZone for it as long as records stand there", apex)
 }
 
 // publishByPeople tells people what to do in a zone that they write to.

@@ -40,7 +40,7 @@ const (
 	ConditionAddressAssigned = "AddressAssigned"
 
 	// ConditionDNSPublished is true when every record is served by every authoritative server of its zone. Always
-	// present once accepted. Unknown: WaitingForAddress, ZoneNotProbed, ZoneNotReady.
+	// present once accepted. Unknown: WaitingForAddress, ZoneNotProbed, ZoneNotReady, NotAccepted.
 	//
 	// True: Published, TransferOffered, DANEUnsigned, RecordsChangedByOthers. False: OwnershipConflict, OwnershipLost, RecordExistsUnowned,
 	// CNAMEConflict, SecretNotFound, TSIGKeyUnknown, TSIGBadSignature, CredentialsRejected, ClockSkew,
@@ -51,7 +51,8 @@ const (
 	ConditionDNSPublished = "DNSPublished"
 
 	// ConditionInboundReachable is true when the way a partner takes works: public DNS, address, TCP, stream, STARTTLS,
-	// certificate that names the domain. Always present once accepted. Unknown: NotChecked, ResolverUnavailable.
+	// certificate that names the domain. Always present once accepted.
+	// Unknown: NotChecked, ResolverUnavailable, NotAccepted, Transferred.
 	//
 	// True: Reachable. False: SRVMissing, SRVMismatch, AddressMismatch, ConnectionRefused, ConnectionTimeout, NotXMPP,
 	// StreamRefused, TLSNotOffered, TLSFailed, CertificateNameMismatch, CertificateExpired.
@@ -67,10 +68,10 @@ const (
 	// PeerRejectsDialback, PeerRefused, PeerSilent, PeerStreamError, PeerHostsOurDomain.
 	ConditionPeersReachable = "PeersReachable"
 
-	// ConditionAvailable answers one question: can partners and users talk now? It is true when partners reach every domain on the way
-	// that public DNS leads them, whatever the spec wants by now and whatever else is wrong; the operator goes on trying that way while
-	// other conditions are not true. The message names the domains that are reached and those that are not, and why. This is the
-	// condition to raise an alarm about. Not part of Ready. Always present, and true only when it was seen from the wire.
+	// ConditionAvailable answers one question: can partners and users talk now? It is true when partners reach every published domain on
+	// the way that public DNS leads them, whatever the spec wants by now and whatever else is wrong; the operator goes on trying that way
+	// while other conditions are not true. The message names the domains that are reached, those that are not, and why, and those that were
+	// not published yet, which keep nobody out who got through before. This is the condition to raise an alarm about. Not part of Ready. Always present, and true only when it was seen from the wire.
 	// Unknown: NotChecked, Transferred, Deleting, Suspended.
 	//
 	// True: Reachable. False: NotPublished, PartlyReachable, Unreachable.
@@ -218,7 +219,7 @@ const (
 	// (spec.dns.publicationPolicy); those that it has are published.
 	ReasonWaitingForServer = "WaitingForServer"
 	// ReasonNotAccepted: the spec can't be carried out, as Accepted tells. What was published before follows its address, and what the
-	// spec does not want any more is withdrawn; nothing new is published.
+	// spec does not want any more is withdrawn; nothing new is published. What is not looked at meanwhile is Unknown for this reason.
 	ReasonNotAccepted = "NotAccepted"
 	// ReasonOwnershipConflict: the ownership record of another owner stands at the name.
 	ReasonOwnershipConflict = "OwnershipConflict"
@@ -319,7 +320,7 @@ const (
 
 // Reasons of Available, which has some of InboundReachable as well.
 const (
-	// ReasonNotPublished: nothing leads partners to the Federation yet: no service record was published.
+	// ReasonNotPublished: nothing leads partners to the Federation yet: no service record of a domain that it wants was published.
 	ReasonNotPublished = "NotPublished"
 	// ReasonPartlyReachable: partners reach some of the domains, and not others.
 	ReasonPartlyReachable = "PartlyReachable"
