@@ -32,26 +32,32 @@ const (
 	searchTimeout = 5 * time.Second
 	// searchAgain is how soon a living Federation looks again when some zones could not be asked.
 	searchAgain = time.Hour
+	// searchSoon is how soon it looks again for a zone that is about to be probed.
+	searchSoon = 10 * time.Second
 )
 
-// searches remembers when the zones were searched for Federations whose journal is not complete yet.
+// searches remembers when the zones were searched for Federations whose journal is not complete yet. A search counts as made when
+// what it found is written down.
 type searches struct {
 	mu    sync.Mutex
 	byFed map[types.UID]time.Time
 }
 
-// begin reports whether it is time for another search, which then counts as made.
-func (s *searches) begin(uid types.UID, now time.Time) bool {
+// due reports whether it is time for another search.
+func (s *searches) due(uid types.UID, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if last, found := s.byFed[uid]; found && !clock.Due(last, now, searchAgain) {
-		return false
-	}
+	last, found := s.byFed[uid]
+	return !found || clock.Due(last, now, searchAgain)
+}
+
+func (s *searches) made(uid types.UID, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.byFed == nil {
 		s.byFed = map[types.UID]time.Time{}
 	}
 	s.byFed[uid] = now
-	return true
 }
 
 func (s *searches) forget(uid types.UID) {
@@ -138,31 +144,33 @@ func (r *FederationReconciler) findZones(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// findFormerZones completes status.zones of a living Federation, once its records are published: what it had elsewhere before its
-// status was lost is then removed like what it had in any zone that it has no names in any more.
+// findFormerZones completes status.zones of a living Federation, once its records are published, but for names that it is refused: what
+// it had elsewhere before its status was lost is then removed like what it had in any zone that it has no names in any more. Of one
+// that is not accepted it is not known what it keeps up.
 func (r *FederationReconciler) findFormerZones(ctx context.Context, s *scope) error {
-	if s.fed.Status.JournalUID == s.fed.UID || !s.ok(v1alpha1.ConditionDNSPublished) || r.recipient(s.fed) != "" ||
-		!r.searches.begin(s.fed.UID, r.Now()) {
+	if s.fed.Status.JournalUID == s.fed.UID || !s.publishedAll || s.keeping || r.recipient(s.fed) != "" ||
+		!r.searches.due(s.fed.UID, r.Now()) {
 		return nil
 	}
 	result, err := r.searchZones(ctx, s.fed)
 	if err != nil {
-		r.searches.forget(s.fed.UID)
 		return err
 	}
 	former := slices.DeleteFunc(result.found, func(zone string) bool { return slices.Contains(s.fed.Status.Zones, zone) })
 	if len(former) > 0 {
-		s.again = firstConflict
 		if err := r.noteZones(ctx, s, former); err != nil {
 			return err
 		}
+		s.again = firstConflict
 	}
 	switch {
 	case result.err != nil: // a zone that is about to be probed, as after a start of the operator
-		r.searches.forget(s.fed.UID)
+		s.again = sooner(s.again, searchSoon)
 	case result.unasked == 0:
 		s.fed.Status.JournalUID = s.fed.UID
 		r.searches.forget(s.fed.UID)
+	default:
+		r.searches.made(s.fed.UID, r.Now())
 	}
 	return nil
 }

@@ -69,8 +69,15 @@ func TestALivingFederationDoesNotSearchAllTheTime(t *testing.T) {
 		after time.Duration
 		want  bool
 	}{{0, true}, {time.Minute, false}, {59 * time.Minute, false}, {time.Hour, true}, {-24 * time.Hour, true}} {
-		if got := s.begin("uid", now.Add(step.after)); got != step.want {
+		got := s.due("uid", now.Add(step.after))
+		if got != step.want {
 			t.Errorf("after %s: got %t, want %t", step.after, got, step.want)
+		}
+		if got && !s.due("uid", now.Add(step.after)) {
+			t.Errorf("after %s: what was not written down counts as searched", step.after)
+		}
+		if got {
+			s.made("uid", now.Add(step.after))
 		}
 	}
 	s.forget("uid")

@@ -5,14 +5,18 @@
 package controllers_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/controllers"
 	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/dns/dnstest"
 )
@@ -133,6 +137,66 @@ func TestWithoutStatusWhatStandsInAnyZoneIsFound(t *testing.T) {
 			w.Expect(other.Dump()).To(gomega.HaveLen(nothing))
 		})
 	}
+}
+
+// What a search found must not be forgotten because it could not be written down.
+func TestWithoutStatusAFederationThatLivesSearchesAgainAfterAConflict(t *testing.T) {
+	w := newWorldWithZone(t)
+	other := w.anotherZone()
+	w.createRunning("cup", "cupdomain.com", "chat.example.com")
+	w.loseStatus("cup")
+	w.change("cup", func(fed *v1alpha1.Federation) { fed.Spec.Domains = fed.Spec.Domains[:1] })
+	noting := w.feds.Client
+	patches := 0
+	w.feds.Client = interceptor.NewClient(noting.(client.WithWatch), interceptor.Funcs{SubResourcePatch: func(
+		ctx context.Context, c client.Client, sub string, obj client.Object, p client.Patch, opts ...client.SubResourcePatchOption,
+	) error {
+		if patches++; patches == 2 { // the first notes the zone that it publishes in
+			w.change("cup", func(fed *v1alpha1.Federation) { fed.Labels = map[string]string{"changed": "meanwhile"} })
+		}
+		return c.SubResource(sub).Patch(ctx, obj, p, opts...)
+	}})
+	_, err := w.tryReconcileWithoutContract(w.key("cup"))
+	w.Expect(err).NotTo(gomega.HaveOccurred())
+	w.feds.Client = noting
+	w.Expect(w.get("cup").Status.Zones).To(gomega.Equal([]string{"cupdomain.com"}))
+	w.reconcile("cup")
+	w.reconcile("cup")
+	w.Expect(other.Dump()).To(gomega.HaveLen(1), "only the name server is left")
+	w.Expect(w.get("cup").Status.JournalUID).To(gomega.Equal(w.get("cup").UID))
+}
+
+func TestWithoutStatusANameThatIsRefusedKeepsNothingElsewhere(t *testing.T) {
+	w := newWorldWithZone(t)
+	other := w.anotherZone()
+	w.createRunning("cup", "cupdomain.com", "chat.example.com")
+	w.loseStatus("cup")
+	w.edit(dns.SRVRecord(dns.ServiceXMPPServer, "b.cupdomain.com", 300, dns.SRV{Port: 1, Target: "elsewhere.example"}))
+	w.change("cup", func(fed *v1alpha1.Federation) { fed.Spec.Domains[1] = "b.cupdomain.com" })
+	for range 3 {
+		w.reconcile("cup")
+	}
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionDNSPublished, metav1.ConditionFalse, v1alpha1.ReasonRecordExistsUnowned)
+	w.Expect(other.Dump()).To(gomega.HaveLen(1), "only the name server is left")
+}
+
+func TestWithoutStatusAZoneThatIsAboutToBeProbedIsSearchedSoon(t *testing.T) {
+	w := newWorldWithZone(t)
+	other := w.anotherZone()
+	w.createRunning("cup", "cupdomain.com", "chat.example.com")
+	w.loseStatus("cup")
+	w.change("cup", func(fed *v1alpha1.Federation) { fed.Spec.Domains = fed.Spec.Domains[:1] })
+	w.restartOperator()
+	w.feds.Zones = controllers.NewZones(func() time.Time { return w.now })
+	w.zones.Zones = w.feds.Zones
+	w.reconcileZone("cupdomain-com")
+	w.reconcile("cup")
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionDNSPublished, metav1.ConditionTrue, v1alpha1.ReasonPublished)
+	w.Expect(w.reconcile("cup").RequeueAfter).To(gomega.BeNumerically("<=", 10*time.Second))
+	w.reconcileZone("example-com")
+	w.reconcile("cup")
+	w.reconcile("cup")
+	w.Expect(other.Dump()).To(gomega.HaveLen(1), "only the name server is left")
 }
 
 func TestAFederationThatNeverPublishedIsDeletedAtOnceThoughZonesOfOthersAreDead(t *testing.T) {

@@ -39,7 +39,7 @@ func newForgetful(t *testing.T) (*FederationReconciler, *v1alpha1.Federation) {
 	r.access.begin(fed.UID, "inputs")
 	r.proofs.begin(fed.UID, "inputs")
 	r.signings.begin(fed.UID)
-	r.searches.begin(fed.UID, time.Now())
+	r.searches.made(fed.UID, time.Now())
 	r.verified.put(fed.UID, verifiedDNS{inputs: "inputs"})
 	r.Zones.repairs.note(fed.UID, []repair{{zone: "cupdomain.com", at: time.Now()}})
 	r.lasting.note(fed.UID, fed.Generation, map[string]finding{

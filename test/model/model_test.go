@@ -102,6 +102,7 @@ func TestModel_Known(t *testing.T) {
 			"die-later:184:669 wait:334:467 rest:952:187 vandal:11:933 die-later:662:91 wait:222:316 wait:598:593 create:987:868",
 		"a host name in another zone is somebody else's": "create:0:7 rest:0:0 foreign:1:0 host:0:1",
 		"a Federation wants the host name of another":    "create:0:728 create:119:768 rest:169:935 host:143:801 host:836:437",
+		"a search after a restore can't be written down": "create:0:773 rest:808:547 restore:484:293 domains:616:393",
 		"the giver of a transfer goes on being checked":  "create:0:902 rest:56:677 create:887:956 move:692:663",
 	} {
 		t.Run(name, func(t *testing.T) {
