@@ -17,7 +17,7 @@ const (
 	// maxWaiting is the number of streams that may wait for such a place, for at most waitSeconds.
 	maxWaiting         = 2048
 	maxWaitingPerGroup = 1024
-	waitSeconds        = 30
+	waitSeconds        = 60
 	// connectsPerSecond and verifiesPerSecond pace the beginning of streams for users and for names to verify. A TLS
 	// handshake takes 3 to 6 ms of the only thread.
 	connectsPerSecond = 60
