@@ -31,16 +31,17 @@ func (r *FederationReconciler) keepCertificate(ctx context.Context, s *scope) er
 	kept.fed.Spec.Domains, kept.fed.Spec.Server.GroupChat = served, nil
 	before := s.mounted.Data[engine.KeyTLSCert]
 	kept.cert, kept.key = before, s.mounted.Data[engine.KeyTLSKey]
-	found, err := r.findKeyPair(ctx, &kept)
-	if err != nil {
-		found.err = failure(err)
+	found, failed := r.findKeyPair(ctx, &kept)
+	if failed != nil {
+		found.err = failure(failed)
 		if found.err.Retry {
-			return err
+			return failed
 		}
 	}
 	s.findings[v1alpha1.ConditionCertificateReady] = found
+	renewed := failed == nil && !bytes.Equal(kept.cert, before)
 	another := dane.Key(kept.cert) != dane.Key(before)
-	if err != nil || bytes.Equal(kept.cert, before) || another && s.fed.Status.TLSA != nil && !dane.Expired(before, r.Now()) {
+	if !renewed || another && s.fed.Status.TLSA != nil && !dane.Expired(before, r.Now()) {
 		return nil
 	}
 	secrets, err := r.serverSecrets(&kept)

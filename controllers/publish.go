@@ -210,8 +210,8 @@ func (s *scope) orphaned(apex string, err error) error {
 	if failed := failure(err); !failed.Keep || slices.Contains(s.zones, apex) {
 		return err
 	}
-	return outcome.Unknown(v1alpha1.ReasonZoneNotProbed, "zone %s has no DNSZone any more, so what was published there can't be checked or "+
-		"changed; the platform team has to keep a DNSZone for it as long as records stand there", apex)
+	return outcome.Unknown(v1alpha1.ReasonZoneNotProbed, "zone %s has no DNSZone any more, so what was published there can't be "+
+		"checked or changed; the platform team has to keep a DNSZone for it as long as records stand there", apex)
 }
 
 // publishByPeople tells people what to do in a zone that they write to.

@@ -71,7 +71,8 @@ const (
 	// ConditionAvailable answers one question: can partners and users talk now? It is true when partners reach every published domain on
 	// the way that public DNS leads them, whatever the spec wants by now and whatever else is wrong; the operator goes on trying that way
 	// while other conditions are not true. The message names the domains that are reached, those that are not, and why, and those that were
-	// not published yet, which keep nobody out who got through before. This is the condition to raise an alarm about. Not part of Ready. Always present, and true only when it was seen from the wire.
+	// not published yet, which keep nobody out who got through before. This is the condition to raise an alarm about. Not part of Ready.
+	// Always present, and true only when it was seen from the wire.
 	// Unknown: NotChecked, Transferred, Deleting, Suspended.
 	//
 	// True: Reachable. False: NotPublished, PartlyReachable, Unreachable.

@@ -52,8 +52,8 @@
 // named in Result.Refused; of one that is held only the record that can't be written is left out. Everything else of the owner
 // in the zone goes on: changes of others, and releases, which never depend on a claim. Hence owners who want each other's names
 // all get them. Service records that would lead to a host without address wait for it, be it in another zone (Unit.NoHost), and a
-// host name that only service records need which are refused is not claimed (Unit.ForServices). Only what is wrong with the zone as a whole, or with the
-// index, without which nothing can be known to be owned, is an error.
+// host name that only service records need which are refused is not claimed (Unit.ForServices). Only what is wrong with the zone as a
+// whole, or with the index, without which nothing can be known to be owned, is an error.
 //
 // When the server refuses an update on account of what it is about (Error.PerName), it is sent with half of the anchors, and so on
 // until the one is found that the server refuses alone, which is then left out. An update that is more than a provider takes at once
