@@ -35,7 +35,7 @@ func TestBrokenKey(t *testing.T) {
 	}{
 		"a secret that differs from the server's": {
 			"fed-key", "weak-key", "", v1alpha1.ReasonTSIGBadSignature,
-			[]string{lab.Primary + " knows TSIG key fed-key", "(BADSIG)", "put the secret from the server's key statement into the Secret"},
+			[]string{lab.Primary + " knows TSIG key fed-key", "(BADSIG)", "puts the secret from the server's key statement into the Secret"},
 		},
 		"a key that the server does not know": {
 			"no-such-key", "fed-key", "", v1alpha1.ReasonTSIGKeyUnknown,

@@ -37,7 +37,7 @@ func TestFailuresOfBINDBecomeReasonsAndFixes(t *testing.T) {
 			change: func(c *rfc2136.Config) {
 				c.Secret = base64.StdEncoding.EncodeToString([]byte("another secret than the server's"))
 			},
-			reason: v1alpha1.ReasonTSIGBadSignature, words: []string{"fed-key", "another secret (BADSIG)", "put the secret"}, probe: true,
+			reason: v1alpha1.ReasonTSIGBadSignature, words: []string{"fed-key", "another secret (BADSIG)", "puts the secret"}, probe: true,
 		},
 		"An unknown key is reported": {
 			change: func(c *rfc2136.Config) { c.KeyName = "fed-kye" },
