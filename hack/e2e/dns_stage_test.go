@@ -147,7 +147,7 @@ func nsupdate(ctx context.Context, apex string, remove, add []string) error {
 		}
 	}
 	m.SetTsig(dnstest.ForeignKey+".", dns.HmacSHA256, 300, time.Now().Unix())
-	foreign := dns.Client{Net: "tcp", TsigSecret: map[string]string{dnstest.ForeignKey + ".": dnstest.ForeignSecret}}
+	foreign := dns.Client{Net: "tcp", TsigSecret: map[string]string{dnstest.ForeignKey + ".": dnstest.ForeignSecret}, Timeout: soon}
 	answer, _, err := foreign.ExchangeContext(ctx, m, stageServer)
 	if err != nil {
 		return fmt.Errorf("updating zone %s: %w", apex, err)
