@@ -102,7 +102,7 @@ func (s *scope) unwritten() bool {
 	return server.err != nil && server.err.Retry
 }
 
-// untriedDomains are those of the spec that the check leaves out, because their records wait for the server.
+// untriedDomains returns the domains of the spec that the check leaves out, because their records wait for the server.
 func (s *scope) untriedDomains() []string {
 	return slices.DeleteFunc(desired.AddressableDomains(s.fed), func(domain string) bool {
 		return !s.withholds(dns.ServiceXMPPServer, domain)

@@ -50,7 +50,7 @@ type Logins struct {
 
 // LiveLimits is what a server has to do for others, beside the bounds of that.
 type LiveLimits struct {
-	// MemoryBytes is the memory in use, MemoryLimitBytes that of the container; 0 if there is no limit.
+	// MemoryBytes is the memory in use. MemoryLimitBytes is the limit of the container, 0 if it has none.
 	MemoryBytes      int64 `json:"memoryBytes"`
 	MemoryLimitBytes int64 `json:"memoryLimitBytes"`
 	// Connecting is the number of outgoing streams that are being opened, Waiting of those that wait to be.

@@ -16,7 +16,7 @@ import (
 const (
 	// occupants is how many users each partner has in the room.
 	occupants = 8
-	// bodySize is that of each message to the room, in bytes.
+	// bodySize is the size of each message to the room, in bytes.
 	bodySize = 20000
 )
 

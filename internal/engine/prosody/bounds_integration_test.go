@@ -110,6 +110,32 @@ func TestBounds_GroupsOfDomains(t *testing.T) {
 	}
 }
 
+// networks prints the network of each line of /tmp/addresses.
+const networks = `package.path = "/usr/lib/prosody/?.lua;/usr/lib/?.lua;"..package.path
+package.cpath = "/usr/lib/prosody/?.so;/usr/lib/?.so;"..package.cpath
+local network = dofile("/tmp/session.lua").network
+for line in io.lines("/tmp/addresses") do print(network(line)) end`
+
+// Whoever has one address of a network of 64 bits has all of them, however they are written.
+func TestBounds_NetworksOfAddresses(t *testing.T) {
+	each(t, func(t *testing.T, r *rig) {
+		files, _ := r.render()
+		r.WriteTmp(t, "session.lua", files["xmppfed_session.lib.lua"])
+		r.WriteTmp(t, "networks.lua", networks)
+		r.WriteTmp(t, "addresses", strings.Join([]string{
+			"198.51.100.7", "::ffff:198.51.100.7", "2001:db8::1", "2001:db8::2", "2001:db8::a:b:c:d", "2001:db8:0:1::1", "2001:db8:0:1:2:3:4:5",
+		}, "\n")+"\n")
+		out, err := r.Run(t, "lua5.4", "/tmp/networks.lua")
+		r.Expect(err).NotTo(HaveOccurred(), out)
+		got := strings.Fields(out)
+		r.Expect(got).To(HaveLen(7))
+		r.Expect(got[:2]).To(Equal([]string{"198.51.100.7", "198.51.100.7"}))
+		r.Expect(got[3:5]).To(HaveEach(got[2]), "%s", got)
+		r.Expect(got[5:]).To(HaveEach(got[5]), "%s", got)
+		r.Expect(got[5]).NotTo(Equal(got[2]))
+	})
+}
+
 // TestBounds_RateOfAPeer sends the same to the server as a stranger and as peers, and compares how long it takes.
 func TestBounds_RateOfAPeer(t *testing.T) {
 	const message = "<message from='a@%s' to='nobody@" + domain + "' type='error'><body>%s</body></message>"

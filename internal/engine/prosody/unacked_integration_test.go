@@ -50,7 +50,7 @@ func (r *rig) sendMessages(t *testing.T, first, last int) {
 	}
 }
 
-// numbers are those of the messages in text, in their order.
+// numbers returns the numbers of the messages in text, in their order.
 func numbers(text string) (list []string) {
 	for _, match := range delivered.FindAllStringSubmatch(text, -1) {
 		list = append(list, match[1])

@@ -13,7 +13,7 @@ local timer = require "util.timer";
 local connections = module:require "xmppfed_cut";
 local group_of = module:require "xmppfed_group".of;
 local memory = module:require "xmppfed_memory";
-local streams = module:require "xmppfed_session";
+local network = module:require "xmppfed_session".network;
 
 local state = module:shared("/*/xmppfed/state"); -- peers: what xmppfed_policy.parse returned
 local counters = module:shared("/*/xmppfed_limits/counters"); -- reason -> how often something was refused
@@ -32,12 +32,6 @@ end
 
 local kinds = { s2sin_unauthed = "servers", c2s_unauthed = "clients" };
 local pools = { servers = {}, clients = {} }; -- { session, address } in the order of their coming
-
--- One owner of IPv6 addresses has at least a /64 of them.
-local function address(conn)
-	local ip = conn and conn:ip() or "";
-	return ip:match("^%x+:%x*:%x*:%x*:") or ip;
-end
 
 -- Without those that have authenticated or are gone.
 local function prune(pool)
@@ -64,7 +58,7 @@ end
 local function admit(session)
 	local kind = kinds[session.type];
 	if not kind or session.destroyed or not session.close then return; end
-	local pool, newcomer = pools[kind], { session = session, address = address(session.conn) };
+	local pool, newcomer = pools[kind], { session = session, address = network(session.conn and session.conn:ip()) };
 	if #pool >= limits.unauthenticated then pool = prune(pool); end
 	pool[#pool + 1] = newcomer;
 	pools[kind] = pool;

@@ -7,9 +7,9 @@
 -- that user, which no stranger elsewhere can use up. All other attempts count for
 -- their address, whatever the name, and for the name, whatever the address.
 
-local ip = require "util.ip";
 local now = require "util.time".now;
 local buckets = module:require "xmppfed_buckets";
+local network = module:require "xmppfed_session".network;
 
 local max_familiar = 8; -- addresses per user
 local max_failures = 5; -- per connection
@@ -25,17 +25,6 @@ shared.told = shared.told or buckets.new(4096, 1, 60); -- addresses in the log, 
 
 local store = module:open_store("xmppfed_logins"); -- user -> address -> time of the last login
 
--- The address to count for. Whoever has one IPv6 address has all 2^64 of its network.
-local function network(session)
-	local address = session.ip and ip.new_ip(session.ip);
-	if not address then return "unknown"; end
-	if address.proto == "IPv6" then
-		local mapped = address.addr:match("^::ffff:(%d+%.%d+%.%d+%.%d+)$");
-		return mapped or ip.truncate(address, 64).addr.."/64";
-	end
-	return address.addr;
-end
-
 local function familiar_addresses(username)
 	return store:get(username) or {};
 end
@@ -43,7 +32,7 @@ end
 -- Counts an attempt of session to log in as username, or returns false and after how many seconds it may be made.
 -- known says whether there is an account of that name.
 local function begin(session, username, known)
-	local address, user = network(session), username.."@"..module.host;
+	local address, user = network(session.ip), username.."@"..module.host;
 	local attempt = { address = address };
 	if known and familiar_addresses(username)[address] then
 		attempt.spent = { { shared.familiar, user.." "..address } };
@@ -93,7 +82,7 @@ end
 local function refuse(session, username)
 	shared.refused = shared.refused + 1;
 	session.xmppfed_failures = max_failures;
-	if shared.told:take(network(session)) then log("Login refused unseen after too many that failed", session, username); end
+	if shared.told:take(network(session.ip)) then log("Login refused unseen after too many that failed", session, username); end
 end
 
 -- Whether no more attempts are taken on this connection.

@@ -4,9 +4,21 @@
 -- Prosody 0.12 and 13, which keep some things in different places.
 
 local array = require "util.array";
+local net = require "util.net"; -- util.ip of 0.12 can't truncate addresses
 local verify_identity = require "util.x509".verify_identity;
 
 local max_name = 253; -- bytes; unauthenticated names come from strangers and can be longer
+
+local mapped = ("\0"):rep(10).."\255\255"; -- of IPv4 addresses in IPv6
+
+-- The address to count for. One owner of an IPv6 address has all 2^64 of its network.
+local function network(address)
+	local packed = address and net.pton((address:gsub("%%.*", "")));
+	if not packed then return "unknown"; end
+	if #packed == 4 then return net.ntop(packed); end
+	if packed:sub(1, 12) == mapped then return net.ntop(packed:sub(13)); end
+	return net.ntop(packed:sub(1, 8)..("\0"):rep(8)).."/64";
+end
 
 local function names(session)
 	if session.direction == "outgoing" then return session.from_host, session.to_host; end
@@ -100,6 +112,6 @@ local function all()
 end
 
 return {
-	names = names, proven = proven, mechanism = mechanism, describe = describe, all = all, queue = queue,
+	names = names, network = network, proven = proven, mechanism = mechanism, describe = describe, all = all, queue = queue,
 	is_established = is_established, is_certified = is_certified,
 };
