@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/testkit"
 )
 
 // hostile strings end quotations, comments, lines, documents or memory of one language or another.
@@ -139,9 +140,14 @@ func TestAHostileStringInAnyFieldOfAFederationIsRefusedOrHarmless(t *testing.T) 
 	w.createReady("cup")
 	all := specLeaves(w, "federations")
 	names := slices.Sorted(maps.Keys(hostile))
+	everyString := testkit.Campaign(false, true) // in the many fields of a Pod, too
 	tried, accepted, reconciled, refusedLater := 0, 0, 0, 0
 	for i, leaf := range all {
 		for j, name := range names {
+			turn := (i+j)%len(names) == 0
+			if anyText(leaf.path) && !turn && !everyString {
+				continue
+			}
 			tried++
 			what := fmt.Sprintf("%s with %s", leaf.path, name)
 			spec := baseSpec(w, "Federation")
@@ -150,10 +156,9 @@ func TestAHostileStringInAnyFieldOfAFederationIsRefusedOrHarmless(t *testing.T) 
 				continue
 			}
 			accepted++
-			w.Expect(leaf.path).To(gomega.Or(gomega.HavePrefix("spec.server.podTemplate."),
-				gomega.HavePrefix("spec.exposure.loadBalancer.annotations")), "only what is handed to Kubernetes may hold any text")
+			w.Expect(anyText(leaf.path)).To(gomega.BeTrue(), "only what is handed to Kubernetes may hold any text, unlike %s", leaf.path)
 			// A reconcile takes its time; each field gets one of the strings, each string a tenth of the fields.
-			if (i+j)%len(names) == 0 {
+			if turn {
 				reconciled++
 				w.expectHarmless(what, hostile[name])
 				if readyReason(w.get("cup")) == v1alpha1.ReasonObjectRefused {
@@ -162,10 +167,15 @@ func TestAHostileStringInAnyFieldOfAFederationIsRefusedOrHarmless(t *testing.T) 
 			}
 		}
 	}
-	w.Expect(tried).To(gomega.BeNumerically(">", 1000))
+	w.Expect(len(all)).To(gomega.BeNumerically(">", 100))
 	w.Expect(reconciled).To(gomega.BeNumerically(">", 0))
 	t.Logf("%d strings in %d fields: admission refused %d; of %d others that were reconciled Kubernetes refused an object of %d",
 		tried, len(all), tried-accepted, reconciled, refusedLater)
+}
+
+// anyText reports whether a field is handed to Kubernetes as it is.
+func anyText(path string) bool {
+	return strings.HasPrefix(path, "spec.server.podTemplate.") || strings.HasPrefix(path, "spec.exposure.loadBalancer.annotations")
 }
 
 // updateSpec changes Federation cup and tells whether admission accepted that.

@@ -20,7 +20,7 @@ import (
 )
 
 // paceOf is how many Federations, or DNSZones, the larger worlds have.
-var paceOf = flag.Int("pace-of", 10, "how many Federations, or DNSZones, the larger worlds of TestPace have")
+var paceOf = flag.Int("pace-of", 5, "how many Federations, or DNSZones, the larger worlds of TestPace have")
 
 // paceCase is something that begins, and then stays the same for an hour.
 type paceCase struct {

@@ -53,9 +53,11 @@ type paced struct {
 	cache cache.Cache
 	// due is when the work queues have each object reconciled next.
 	due map[work]time.Time
-	// checks of the way in that run aside, and what they have to tell.
-	checks  sync.WaitGroup
+	// checked is where checks of the way in, which run aside, tell that they have news. The look that follows one comes with the next
+	// call of any queue, so that counts differ by a few from run to run.
 	checked chan event.TypedGenericEvent[*v1alpha1.Federation]
+	// tokens are the names of the Secrets of the servers that take them.
+	tokens map[string]string
 
 	reconciles map[string]int
 	reads      atomic.Int64
@@ -77,7 +79,7 @@ const (
 func newPaced(t *testing.T, federations int) *paced {
 	t.Helper()
 	p := &paced{
-		world: newWorldWithZone(t), due: map[work]time.Time{}, reconciles: map[string]int{},
+		world: newWorldWithZone(t), due: map[work]time.Time{}, reconciles: map[string]int{}, tokens: map[string]string{},
 		checked: make(chan event.TypedGenericEvent[*v1alpha1.Federation], 1000),
 	}
 	p.dnsZones = []client.ObjectKey{{Name: "cupdomain-com"}}
@@ -109,21 +111,36 @@ func (p *paced) live(ctx context.Context, _, token string) (engine.LiveStatus, e
 	if p.server.silent {
 		return p.server.status(ctx, "", token)
 	}
-	var secrets corev1.SecretList
-	if err := p.api.List(ctx, &secrets, client.InNamespace(p.namespace)); err != nil {
+	secret, err := p.secretWith(ctx, token)
+	if err != nil {
 		return engine.LiveStatus{}, err
 	}
-	for _, secret := range secrets.Items {
-		if string(secret.Data[engine.KeyToken]) != token {
-			continue
-		}
-		var config corev1.ConfigMap
-		if err := p.api.Get(ctx, client.ObjectKeyFromObject(&secret), &config); err != nil {
-			return engine.LiveStatus{}, err
-		}
-		return liveStatus(config.Data, secret.Data, p.now)
+	var config corev1.ConfigMap
+	if err := p.api.Get(ctx, client.ObjectKeyFromObject(secret), &config); err != nil {
+		return engine.LiveStatus{}, err
 	}
-	return engine.LiveStatus{}, fmt.Errorf("401 Unauthorized")
+	return liveStatus(config.Data, secret.Data, p.now)
+}
+
+// secretWith returns the Secret of the server that takes a token. All Secrets are listed only for a token that is new.
+func (p *paced) secretWith(ctx context.Context, token string) (*corev1.Secret, error) {
+	var secret corev1.Secret
+	if name, known := p.tokens[token]; known {
+		if err := p.api.Get(ctx, p.key(name), &secret); err != nil || string(secret.Data[engine.KeyToken]) == token {
+			return &secret, err
+		}
+	}
+	var secrets corev1.SecretList
+	if err := p.api.List(ctx, &secrets, client.InNamespace(p.namespace)); err != nil {
+		return nil, err
+	}
+	for _, secret := range secrets.Items {
+		if string(secret.Data[engine.KeyToken]) == token {
+			p.tokens[token] = secret.Name
+			return &secret, nil
+		}
+	}
+	return nil, fmt.Errorf("401 Unauthorized")
 }
 
 // addZones creates DNSZones without Federations.
@@ -223,7 +240,6 @@ func (p *paced) work(next work) {
 	if result.RequeueAfter > 0 {
 		p.enqueue(next, p.now.Add(result.RequeueAfter))
 	}
-	p.checks.Wait()
 	for len(p.checked) > 0 {
 		p.enqueue(work{kindFederation, client.ObjectKeyFromObject((<-p.checked).Object)}, p.now)
 	}
