@@ -38,6 +38,19 @@ type LiveStatus struct {
 	Logins Logins `json:"logins"`
 	// Limits says how near the server is to its bounds, and what it has refused at them.
 	Limits LiveLimits `json:"limits"`
+	// Volume says how full the data volume is.
+	Volume LiveVolume `json:"volume"`
+}
+
+// LiveVolume is the volume that a server stores everything on.
+type LiveVolume struct {
+	// Bytes is its size, UsedBytes what is taken of it. Files and UsedFiles are the same in files; Files is 0 where these have no limit.
+	Bytes     int64 `json:"bytes"`
+	UsedBytes int64 `json:"usedBytes"`
+	Files     int64 `json:"files"`
+	UsedFiles int64 `json:"usedFiles"`
+	// Full says that messages for users who are away are refused, because too little is free.
+	Full bool `json:"full"`
 }
 
 // Logins counts attempts to log in since the server started.

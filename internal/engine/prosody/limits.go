@@ -54,6 +54,15 @@ const (
 	// peers, and of those who are: about 110 and 370 short messages.
 	strangerRate = 30_000
 	listedRate   = 100_000
+	// maxStoredMessages and maxStoredBytes bound what a client may leave unacknowledged, for each user. The bytes bound the
+	// offline messages of a user, too, whose number Prosody bounds by 10000.
+	maxStoredMessages = 5000
+	maxStoredBytes    = 4 << 20
+	// Messages for users who are away are not stored any more when less than volumeReservePercent of the data volume, and
+	// less than volumeReserve, in bytes or in files, is free: for rosters and for messages that were acknowledged before.
+	volumeReservePercent = 10
+	volumeReserve        = 100 << 20
+	volumeReserveFiles   = 1000
 	// strangersMemoryPercent and usersMemoryPercent are the parts of the memory limit above which no streams are opened
 	// any more, for names to verify and for our users.
 	strangersMemoryPercent = 70
@@ -93,6 +102,11 @@ func settings() []setting {
 		{"unsent_bytes_in_all", maxUnsentInAll},
 		{"stranger_rate", strangerRate},
 		{"listed_rate", listedRate},
+		{"stored_messages", maxStoredMessages},
+		{"stored_bytes", maxStoredBytes},
+		{"volume_reserve_percent", volumeReservePercent},
+		{"volume_reserve_bytes", volumeReserve},
+		{"volume_reserve_files", volumeReserveFiles},
 		{"strangers_memory_percent", strangersMemoryPercent},
 		{"users_memory_percent", usersMemoryPercent},
 	}

@@ -18,6 +18,7 @@ local state = module:shared("/*/xmppfed/state"); -- accounts: localpart -> passw
 local counts = module:shared("/*/xmppfed/removed"); -- host -> number of accounts whose data are still there
 local store = module:open_store("xmppfed_accounts"); -- the ledger, of no user
 local files = storagemanager.olddm;
+local unsaved; -- the ledger, while it can't be written
 
 -- Passwords stay out of the volume: marks can't be tried against a list of words without the secret.
 local function marks()
@@ -84,10 +85,16 @@ local function save(ledger)
 	local count = 0;
 	for _ in pairs(ledger.removed) do count = count + 1; end
 	counts[host] = count;
-	return store:set(nil, ledger);
+	if store:set(nil, ledger) then
+		unsaved = nil;
+	else
+		unsaved = ledger;
+		module:log("error", "Writing down which accounts there are: the data volume can't be written to; trying again");
+	end
 end
 
 local function load()
+	if unsaved then return unsaved; end
 	local ledger, err = store:get(nil);
 	if err then module:log("error", "Reading which accounts there were: %s; nothing is deleted", err); end
 	return ledger or not err and first_ledger();
@@ -112,7 +119,7 @@ end
 
 local function on_tick()
 	local ledger = state.accounts and load();
-	if not ledger or next(ledger.removed) == nil then return; end
+	if not ledger or next(ledger.removed) == nil and not unsaved then return; end
 	local after, due = ledgers.pass(ledger, tick, state.accounts);
 	for _, name in ipairs(due) do
 		if delete(name) then after.removed[name] = nil; end

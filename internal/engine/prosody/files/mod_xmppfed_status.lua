@@ -2,6 +2,7 @@
 --
 -- GET /xmppfed/ready   200 when the server can take federation traffic, else 503
 --                      and the reason. Says nothing secret and needs no token.
+-- GET /xmppfed/alive   200 as long as the server answers at all.
 -- GET /xmppfed/status  JSON for the operator; Authorization: Bearer <token>.
 
 module:set_global();
@@ -22,6 +23,7 @@ local removed = module:shared("/*/xmppfed/removed"); -- written by mod_xmppfed_a
 local requests = module:shared("/*/xmppfed/requests"); -- written by mod_xmppfed_requests
 local logins = module:shared("/*/xmppfed/logins"); -- written by xmppfed_logins
 local counters = module:shared("/*/xmppfed_limits/counters"); -- reason -> how often something was refused
+local volume = module:shared("/*/xmppfed/volume"); -- written by mod_xmppfed_volume
 local outgoing = module:shared("/*/xmppfed_outgoing/known"); -- totals
 
 local function is_listening(service)
@@ -52,6 +54,8 @@ local function ready(event)
 	end
 	return "ready\n";
 end
+
+local function alive() return "alive\n"; end
 
 -- Describes the streams, one entry for each name proven, and says how many there would be.
 local function sessions()
@@ -102,6 +106,13 @@ local function status()
 		requestsRefused = requests.refused or 0;
 		logins = { failed = logins.failed or 0, refused = logins.refused or 0 };
 		limits = limits();
+		volume = {
+			bytes = math.floor(volume.bytes or 0);
+			usedBytes = math.floor(volume.used or 0);
+			files = volume.files or 0;
+			usedFiles = volume.used_files or 0;
+			full = volume.full or false;
+		};
 	});
 end
 
@@ -109,5 +120,5 @@ module:provides("http", {
 	name = "xmppfed";
 	default_path = "/xmppfed";
 	cors = { enabled = false };
-	route = { ["GET /ready"] = ready, ["GET /status"] = for_operator(status) };
+	route = { ["GET /alive"] = alive, ["GET /ready"] = ready, ["GET /status"] = for_operator(status) };
 });

@@ -5,14 +5,19 @@
 --   { t = session, s = number of the stanza there, m = message, w = time, x = stanza }
 --   { t = session, h = number of the last stanza that was acknowledged }
 
+local lfs = require "lfs";
 local storagemanager = require "core.storagemanager";
 local st = require "util.stanza";
+local now = require "util.time".now;
 
 local host = module.host;
 local name = "xmppfed_journal";
-local max_entries = 5000; -- of a user
+local limits = module:get_option("xmppfed_limits");
+local max_entries, max_bytes = limits.stored_messages, limits.stored_bytes; -- of a user
+local patience = 5; -- seconds between two attempts to make room in a list that is full
 local files = storagemanager.olddm;
 local counts = {}; -- user -> entries
+local full = {}; -- user -> when to try again to make room
 
 local function count(user)
 	if not counts[user] then counts[user] = #(files.list_load(user, host, name) or {}); end
@@ -48,20 +53,36 @@ local function compact(user)
 	if files.list_store(user, host, name, kept) then counts[user] = #kept; end
 end
 
--- Returns whether entry is on disk.
-local function append(user, entry)
-	if entry.x and count(user) >= max_entries then
-		compact(user);
-		if count(user) >= max_entries * 3 / 4 then counts[user] = max_entries; end -- not again for every message
-	end
-	if entry.x and count(user) >= max_entries or not files.list_append(user, host, name, entry) then return false; end
-	counts[user] = counts[user] + 1;
+local function size(user)
+	return lfs.attributes(files.getpath(user, host, name, "list"), "size") or 0;
+end
+
+local function is_above(user, part)
+	return count(user) >= max_entries * part or size(user) >= max_bytes * part;
+end
+
+local function has_room(user)
+	if full[user] and now() < full[user] then return false; end
+	if not is_above(user, 1) then return true; end
+	compact(user);
+	full[user] = is_above(user, 3/4) and now() + patience or nil; -- reading and writing a long list for every message would stop all others
+	return not full[user];
+end
+
+-- Returns whether entry is on disk. What is only moved here from other messages of the user has no bound here.
+local function append(user, entry, moved)
+	if entry.x and not moved and not has_room(user) then return false; end
+	local before = count(user);
+	if not files.list_append(user, host, name, entry) then return false; end
+	counts[user] = before + 1;
 	return true;
 end
 
+-- Needs no room on the disk.
 local function clear(user)
-	files.list_store(user, host, name, nil);
-	counts[user] = nil;
+	os.remove(files.getpath(user, host, name, "lidx"));
+	os.remove(files.getpath(user, host, name, "list"));
+	counts[user], full[user] = nil, nil;
 end
 
 -- Returns the entries of user, or nil and what is wrong.

@@ -118,6 +118,11 @@ func New(t testing.TB, version string, config map[string]string, secret map[stri
 	return s
 }
 
+// DataPath returns where a file of the data volume is for the test.
+func (s *Server) DataPath(elem ...string) string {
+	return filepath.Join(append([]string{s.dir, "data"}, elem...)...)
+}
+
 // Start runs a server made by New until the test ends, and waits until it is ready.
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
