@@ -26,7 +26,7 @@ const (
 // work. Readiness asks only about the server itself, never about partners.
 func (Engine) Container() corev1.Container {
 	config := configDir + "/" + configFile
-	alive := corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromString(engine.PortS2S)}}
+	listens := corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromString(engine.PortS2S)}}
 	return corev1.Container{
 		Name: "prosody",
 		// The path has to be absolute: Prosody reads it again after it has changed its directory.
@@ -56,15 +56,18 @@ func (Engine) Container() corev1.Container {
 			},
 			Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("256Mi")},
 		},
-		StartupProbe:  &corev1.Probe{ProbeHandler: alive, PeriodSeconds: 1, FailureThreshold: 60},
-		LivenessProbe: &corev1.Probe{ProbeHandler: alive, PeriodSeconds: 10, FailureThreshold: 3},
+		StartupProbe: &corev1.Probe{ProbeHandler: listens, PeriodSeconds: 1, FailureThreshold: 60},
+		// A server that is busy answers late, one that hangs not at all, though the kernel goes on taking connections for it.
+		LivenessProbe: &corev1.Probe{
+			ProbeHandler: asks("/xmppfed/alive"), PeriodSeconds: 10, TimeoutSeconds: 10, FailureThreshold: 6,
+		},
+		// One that is not ready says so at once. One that is busy stays in service: partners would only get a refusal instead.
 		ReadinessProbe: &corev1.Probe{
-			ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
-				Path: "/xmppfed/ready",
-				Port: intstr.FromString(engine.PortHTTP),
-			}},
-			PeriodSeconds:    1,
-			FailureThreshold: 3,
+			ProbeHandler: asks("/xmppfed/ready"), PeriodSeconds: 1, TimeoutSeconds: 5, FailureThreshold: 3,
 		},
 	}
+}
+
+func asks(path string) corev1.ProbeHandler {
+	return corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromString(engine.PortHTTP)}}
 }

@@ -154,6 +154,12 @@ func (s *Server) Kill() { s.end(syscall.SIGKILL) }
 // Stop is Terminate and waits until the server is gone.
 func (s *Server) Stop() { s.end(syscall.SIGTERM) }
 
+// Pause has the server hang until Resume.
+func (s *Server) Pause() { _ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGSTOP) }
+
+// Resume ends Pause.
+func (s *Server) Resume() { _ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGCONT) }
+
 func (s *Server) end(signal syscall.Signal) {
 	_ = syscall.Kill(-s.cmd.Process.Pid, signal)
 	_ = s.cmd.Wait()
