@@ -175,6 +175,11 @@ func (r *FederationReconciler) observeServer(ctx context.Context, s *scope, want
 		status.Version = before.Version
 	}
 	s.fed.Status.Server = status
+	lost, again := observe.NodeTrouble(pods.Items, r.Now())
+	s.again = sooner(s.again, again)
+	if lost != nil {
+		return finding{}, lost
+	}
 	if trouble, err := r.podTrouble(ctx, &set, pods.Items); err != nil {
 		return finding{}, err
 	} else if trouble != nil {

@@ -28,8 +28,8 @@ const (
 	// ConditionServerReady is true when every pod runs the configuration of this generation. Failures of the pods
 	// themselves, as Kubernetes reports them, are in the message. Always present once accepted.
 	//
-	// True: Running. False: Unschedulable, ImagePullFailed, ContainerCrashing, VolumePending, PodsRejected,
-	// ConfigRejected, SecretNotFound, ConfigMapNotFound, AccountsInvalid, TrustedCAsInvalid, NameTaken, ObjectRefused,
+	// True: Running. False: Unschedulable, NodeLost, PodTerminating, ImagePullFailed, ContainerCrashing, VolumePending,
+	// PodsRejected, ConfigRejected, SecretNotFound, ConfigMapNotFound, AccountsInvalid, TrustedCAsInvalid, NameTaken, ObjectRefused,
 	// RollingOut.
 	ConditionServerReady = "ServerReady"
 
@@ -175,6 +175,10 @@ const (
 	ReasonRunning = "Running"
 	// ReasonUnschedulable: no node can take the pod.
 	ReasonUnschedulable = "Unschedulable"
+	// ReasonNodeLost: the node of a pod does not answer, and Kubernetes starts no other pod as long as that one may still run.
+	ReasonNodeLost = "NodeLost"
+	// ReasonPodTerminating: a pod was deleted and should have ended, but something keeps it: its node, a volume or a finalizer.
+	ReasonPodTerminating = "PodTerminating"
 	// ReasonImagePullFailed: the server image can't be pulled.
 	ReasonImagePullFailed = "ImagePullFailed"
 	// ReasonContainerCrashing: the server starts and ends again.

@@ -113,6 +113,8 @@ var classes = map[string]Class{
 	// ServerReady.
 	v1alpha1.ReasonRunning:           Good,
 	v1alpha1.ReasonUnschedulable:     Doubtful,
+	v1alpha1.ReasonNodeLost:          Doubtful,
+	v1alpha1.ReasonPodTerminating:    Doubtful,
 	v1alpha1.ReasonImagePullFailed:   Doubtful,
 	v1alpha1.ReasonContainerCrashing: Doubtful,
 	v1alpha1.ReasonVolumePending:     Progressing,
