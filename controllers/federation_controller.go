@@ -87,8 +87,8 @@ type FederationReconciler struct {
 // +kubebuilder:rbac:groups=xmppfed.io,resources=federations/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=configmaps;secrets,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;patch
-// +kubebuilder:rbac:groups="",resources=events,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch;patch
+// +kubebuilder:rbac:groups="",resources=events,verbs=list;watch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups=apps,resources=statefulsets,verbs=get;list;watch;create;patch
@@ -96,9 +96,12 @@ type FederationReconciler struct {
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=apiextensions.k8s.io,resources=customresourcedefinitions,resourceNames=federations.xmppfed.io,verbs=get;patch
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,resourceNames=xmppfed-operator,verbs=get
-// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=xmppfed-system,resources=leases,verbs=get;create;update
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=xmppfed-system,resources=leases,verbs=create
+// +kubebuilder:rbac:groups=coordination.k8s.io,namespace=xmppfed-system,resources=leases,resourceNames=xmppfed-operator,verbs=get;update
 // +kubebuilder:rbac:groups="",namespace=xmppfed-system,resources=secrets,verbs=get;list;watch;create
 // +kubebuilder:rbac:groups="",namespace=xmppfed-system,resources=secrets,resourceNames=xmppfed-ownership,verbs=patch
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 
 // Reconcile does what is missing for one Federation and writes down, whatever happened, how far it came.
 func (r *FederationReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {

@@ -163,7 +163,7 @@ func (p *paced) start() {
 	p.t.Helper()
 	scheme, err := operator.Scheme()
 	p.Expect(err).NotTo(gomega.HaveOccurred())
-	config := rest.CopyConfig(kubetest.Config(p.t))
+	config := rest.CopyConfig(kubetest.Operator(p.t))
 	config.QPS, config.Burst = -1, 0
 	p.cache, err = cache.New(config, cache.Options{Scheme: scheme})
 	p.Expect(err).NotTo(gomega.HaveOccurred())

@@ -100,11 +100,16 @@ func newWorld(t *testing.T) *world {
 	w.server, w.guard = &server{world: w}, newGuard()
 	scheme, err := operator.Scheme()
 	w.Expect(err).NotTo(gomega.HaveOccurred())
-	config := rest.CopyConfig(kubetest.Config(t))
-	config.WarningHandler = rest.NoWarnings{}
-	live, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
-	w.Expect(err).NotTo(gomega.HaveOccurred())
-	w.api = live
+	connect := func(config *rest.Config) client.WithWatch {
+		config = rest.CopyConfig(config)
+		config.WarningHandler = rest.NoWarnings{}
+		c, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
+		w.Expect(err).NotTo(gomega.HaveOccurred())
+		return c
+	}
+	w.api = connect(kubetest.Config(t))
+	// With the operator's rights, so that every test shows that these are enough.
+	live := connect(kubetest.Operator(t))
 	w.namespace = w.newNamespace("chat-")
 	w.newNamespaceNamed("xmppfed-system")
 

@@ -68,7 +68,7 @@ chart() {
 
 manifests() {
 	local overlay
-	for overlay in config/default config/samples; do "$KUSTOMIZE" build "$overlay" >/dev/null; done
+	for overlay in config/default config/namespaced config/samples; do "$KUSTOMIZE" build "$overlay" >/dev/null; done
 }
 
 check "code is formatted" formatted

@@ -16,6 +16,9 @@ import (
 type Options struct {
 	// MetricsAddress is where metrics are served; "0" for nowhere.
 	MetricsAddress string
+	// MetricsSecure serves metrics by TLS, and only to those whom the API server lets get /metrics. Without it everybody who reaches
+	// the address gets them.
+	MetricsSecure bool
 	// ProbeAddress is where /healthz and /readyz are served.
 	ProbeAddress string
 	// LeaderElect lets only one of several operators work.
@@ -50,7 +53,9 @@ func Command() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&options.MetricsAddress, "metrics-bind-address", ":8080", `address to serve metrics at; "0" for none`)
+	flags.StringVar(&options.MetricsAddress, "metrics-bind-address", ":8443", `address to serve metrics at; "0" for none`)
+	flags.BoolVar(&options.MetricsSecure, "metrics-secure", true,
+		"serve metrics by TLS, and only to those whom the API server lets get /metrics")
 	flags.StringVar(&options.ProbeAddress, "health-probe-bind-address", ":8081", "address to serve /healthz and /readyz at")
 	flags.BoolVar(&options.LeaderElect, "leader-elect", false, "let only one of several operators work")
 	flags.StringVar(&options.Namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace that the operator runs in")

@@ -24,7 +24,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/controllers"
@@ -96,7 +95,7 @@ func newManager(scheme *runtime.Scheme, config *rest.Config, options Options) (c
 	if err != nil {
 		return nil, err
 	}
-	managerOptions.Metrics = server.Options{BindAddress: options.MetricsAddress}
+	managerOptions.Metrics = metricsOptions(options)
 	lock, err := newLock(config, options)
 	if err != nil {
 		return nil, err

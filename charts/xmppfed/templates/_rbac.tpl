@@ -19,6 +19,18 @@
   - get
   - patch
 - apiGroups:
+  - authentication.k8s.io
+  resources:
+  - tokenreviews
+  verbs:
+  - create
+- apiGroups:
+  - authorization.k8s.io
+  resources:
+  - subjectaccessreviews
+  verbs:
+  - create
+- apiGroups:
   - coordination.k8s.io
   resourceNames:
   - xmppfed-operator
@@ -66,7 +78,6 @@
   resources:
   - events
   verbs:
-  - get
   - list
   - watch
 - apiGroups:
@@ -74,7 +85,6 @@
   resources:
   - pods
   verbs:
-  - get
   - list
   - patch
   - watch
@@ -166,6 +176,13 @@
   - leases
   verbs:
   - create
+- apiGroups:
+  - coordination.k8s.io
+  resourceNames:
+  - xmppfed-operator
+  resources:
+  - leases
+  verbs:
   - get
   - update
 - apiGroups:

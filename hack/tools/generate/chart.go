@@ -18,6 +18,7 @@ import (
 const (
 	crdDir    = "config/crd/bases"
 	roleFile  = "config/rbac/role.yaml"
+	policyDir = "config/policy"
 	templates = "charts/xmppfed/templates"
 )
 
@@ -99,6 +100,7 @@ func chartRules(root string) (map[string]string, error) {
 func clusterScopedKinds(root string) ([]string, error) {
 	kinds := []string{
 		"/namespaces", "events.k8s.io/events", "apiextensions.k8s.io/customresourcedefinitions", "coordination.k8s.io/leases",
+		"authentication.k8s.io/tokenreviews", "authorization.k8s.io/subjectaccessreviews",
 	}
 	crds, err := readCRDs(root)
 	if err != nil {

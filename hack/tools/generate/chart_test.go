@@ -138,7 +138,8 @@ func TestWatchNamespacesNarrowTheRightsToNamespacedKinds(t *testing.T) {
 	}
 	for _, right := range rights(clusterRole.Rules) {
 		if resource := strings.Fields(right)[0]; !slices.Contains(toOne, right) && !slices.Contains([]string{
-			"/namespaces", "events.k8s.io/events", "xmppfed.io/dnszones", "xmppfed.io/dnszones/status", "xmppfed.io/dnszones/finalizers",
+			"/namespaces", "events.k8s.io/events", "authentication.k8s.io/tokenreviews", "authorization.k8s.io/subjectaccessreviews",
+			"xmppfed.io/dnszones", "xmppfed.io/dnszones/status", "xmppfed.io/dnszones/finalizers",
 		}, resource) {
 			t.Errorf("the ClusterRole grants %q in every namespace", right)
 		}
@@ -231,7 +232,7 @@ func TestValuesReachTheOperator(t *testing.T) {
 	r := mustRender(t, "image.repository=localhost/op", "image.tag=dev", "watchNamespaces={chat,talk}", "logLevel=debug",
 		"engines.prosody.image=localhost/prosody:0.12", "leaderElection.enabled=false", "metrics.port=9000")
 	container := objects[appsv1.Deployment](t, r, "Deployment")["xmppfed-system/xmppfed"].Spec.Template.Spec.Containers[0]
-	want := []string{"--metrics-bind-address=:9000", "--health-probe-bind-address=:8081", "--leader-elect=false",
+	want := []string{"--metrics-bind-address=:9000", "--metrics-secure=true", "--health-probe-bind-address=:8081", "--leader-elect=false",
 		"--namespace=$(POD_NAMESPACE)", "--watch-namespaces=chat,talk", "--prosody-image=localhost/prosody:0.12", "--log-level=debug"}
 	if diff := cmp.Diff(container.Args, want); diff != "" {
 		t.Errorf("arguments (-are +want):\n%s", diff)

@@ -17,7 +17,9 @@ import (
 // A generator returns the files that it writes, by their path relative to the root of the repository.
 type generator func(root string) (map[string]string, error)
 
-var generators = []generator{chartCRDs, chartRules, chartReadme, conditionsPage, checksPage, apiPage, kubectlPage}
+var generators = []generator{
+	chartCRDs, chartRules, chartPolicies, namespacedRoles, chartReadme, conditionsPage, checksPage, apiPage, kubectlPage,
+}
 
 func main() {
 	root := flag.String("root", ".", "root of the repository")

@@ -5,11 +5,13 @@
 package kubetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"sync"
 	"testing"
+	"time"
 
 	"k8s.io/client-go/rest"
 
@@ -56,6 +58,27 @@ func Config(t testing.TB) *rest.Config {
 	t.Helper()
 	testkit.Require(t, os.Getenv(cluster.Assets) != "", "a Kubernetes API server (make test-envtest sets "+cluster.Assets+")")
 	config, err := start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
+
+// policyPatience bounds how long an API server may take until it acts on a policy.
+const policyPatience = time.Minute
+
+// operator gives the operator its rights once.
+var operator = sync.OnceValues(func() (*rest.Config, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), policyPatience)
+	defer cancel()
+	return running.Operator(ctx)
+})
+
+// Operator is the way to the API server for the operator: with the rights of config/rbac and within the policies of config/policy.
+func Operator(t testing.TB) *rest.Config {
+	t.Helper()
+	_ = Config(t)
+	config, err := operator()
 	if err != nil {
 		t.Fatal(err)
 	}
