@@ -215,6 +215,10 @@ func TestRights_ServersPodsHaveNoRights(t *testing.T) {
 		"the processes of the node": func(pod *corev1.PodSpec) { pod.HostPID = true },
 		"the IPC of the node":       func(pod *corev1.PodSpec) { pod.HostIPC = true },
 		"root":                      func(pod *corev1.PodSpec) { pod.SecurityContext.RunAsNonRoot = ptr.To(false) },
+		"root in a container":       func(pod *corev1.PodSpec) { pod.Containers[0].SecurityContext.RunAsNonRoot = ptr.To(false) },
+		"a capability": func(pod *corev1.PodSpec) {
+			pod.Containers[0].SecurityContext.Capabilities.Add = []corev1.Capability{"SYS_ADMIN"}
+		},
 		"privileges": func(pod *corev1.PodSpec) {
 			pod.Containers[0].SecurityContext = &corev1.SecurityContext{Privileged: ptr.To(true)}
 		},
