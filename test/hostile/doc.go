@@ -14,8 +14,8 @@ import (
 
 // Names is the DNS that the server under attack sees.
 type Names interface {
-	// Point has the server of domain, and of every name below it, be at address.
-	Point(domain string, address netip.AddrPort)
+	// Point has the servers of domains be at address.
+	Point(address netip.AddrPort, domains ...string) error
 }
 
 // Account is a user of the server.
@@ -25,30 +25,33 @@ type Account struct{ Name, Password string }
 type Target struct {
 	// Domain is served for federation and clients, Rooms is its room service.
 	Domain, Rooms string
-	// S2S and C2S are the addresses, with ports, for STARTTLS.
-	S2S, C2S string
+	// S2S and C2S are the addresses, with ports, for STARTTLS, S2STLS is the one for direct TLS (XEP-0368).
+	S2S, C2S, S2STLS string
+	// Addresses are the attackers' own: they listen at the first, and connect from all of them.
+	Addresses []netip.Addr
 	// Bystander receives what the healthy partner sends, Attacker is the user whom attacks log in as.
 	Bystander, Attacker Account
-	// LaxPeer is a partner whose policy allows plaintext and dialback.
-	LaxPeer string
-	// Issue returns a certificate that the server trusts.
-	Issue func(names ...string) tls.Certificate
+	// Issue returns a certificate that the server trusts, Expired one that it would have trusted a minute ago.
+	Issue, Expired func(names ...string) tls.Certificate
 	// Names is the DNS of the server.
 	Names Names
 	// Dropping is an address where packets get lost, the zero value if there is none.
 	Dropping netip.AddrPort
 	// Alive returns why the server is gone, or nil.
 	Alive func() error
+	// Killed returns how often the kernel has ended the server for want of memory.
+	Killed func() int
 	// ResetPeak begins a new measurement of memory, Peak returns the most that was in use since, in bytes.
 	ResetPeak func()
 	Peak      func() int64
 }
 
-// Attack is something to do to a target. It returns an error if it could not be carried out, or if those whom the server
-// has to serve in spite of it were not served; being refused or cut off is what it expects.
+// Attack is something to do to a target.
 type Attack struct {
 	Name string
-	Do   func(ctx context.Context, target Target) error
+	// Do returns what came of it in a few words. It returns an error if the attack could not be carried out, if it was let in,
+	// or if those whom the server has to serve in spite of it were not served; being refused or cut off is what it expects.
+	Do func(ctx context.Context, target Target) (string, error)
 	// Limit is how long it may take.
 	Limit time.Duration
 }

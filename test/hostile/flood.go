@@ -15,32 +15,34 @@ import (
 func BidiFlood(seconds int) Attack {
 	return Attack{
 		Name: "a flood on a stream that the server opened", Limit: time.Duration(seconds) * time.Second,
-		Do: func(ctx context.Context, target Target) error {
+		Do: func(ctx context.Context, target Target) (string, error) {
 			const domain = "bidi.example"
 			h := &host{issue: target.Issue, stanzas: map[string]int{}, bidi: true, opened: make(chan *stream, 1)}
-			address, err := listen(ctx, h.serve)
+			address, err := listen(ctx, target, h.serve)
 			if err != nil {
-				return err
+				return "", err
 			}
-			target.Names.Point(domain, address)
+			if err := target.Names.Point(address, domain); err != nil {
+				return "", err
+			}
 			user, err := login(ctx, target, target.Attacker)
 			if err != nil {
-				return err
+				return "", err
 			}
 			defer func() { _ = user.Close() }()
 			if err := user.send("<presence to='u@%s'/>", domain); err != nil {
-				return err
+				return "", err
 			}
 			var s *stream
 			select {
 			case s = <-h.opened:
 			case <-until(ctx, patience):
-				return fmt.Errorf("no stream was opened to %s", domain)
+				return "", fmt.Errorf("no stream was opened to %s", domain)
 			}
 			message := fmt.Sprintf("<message type='chat' from='a@%s' to='nobody@%s'><body>%s</body></message>",
 				domain, target.Domain, strings.Repeat("z", 200))
 			s.flood(ctx, strings.Repeat(message, 20))
-			return nil
+			return "", nil
 		},
 	}
 }
@@ -48,12 +50,11 @@ func BidiFlood(seconds int) Attack {
 // Idle opens that many connections from a few addresses, which say nothing or no more than a stream header. Others must get in
 // all the same: a partner and a user who come in the midst of it.
 func Idle(connections int) Attack {
-	const addresses = 8
 	return Attack{
 		Name: fmt.Sprintf("%d idle connections", connections), Limit: time.Minute,
-		Do: func(ctx context.Context, target Target) error {
+		Do: func(ctx context.Context, target Target) (string, error) {
 			for i := range connections {
-				s, err := dial(ctx, target.S2S, fmt.Sprintf("127.0.1.%d", 1+i%addresses))
+				s, err := dialFrom(ctx, target.S2S, target.Addresses[i%len(target.Addresses)])
 				if err != nil {
 					break // the server is busy; whether others get in is what counts
 				}
@@ -67,14 +68,14 @@ func Idle(connections int) Attack {
 			const newcomer = "newcomer.example"
 			s, err := federate(ctx, target, newcomer, target.Domain, target.Issue(newcomer))
 			if err != nil {
-				return fmt.Errorf("a partner did not get in: %w", err)
+				return "", fmt.Errorf("a partner did not get in: %w", err)
 			}
 			_ = s.Close()
 			user, err := login(ctx, target, target.Attacker)
 			if err != nil {
-				return fmt.Errorf("a user did not get in: %w", err)
+				return "", fmt.Errorf("a user did not get in: %w", err)
 			}
-			return user.Close()
+			return "a partner and a user got in", user.Close()
 		},
 	}
 }

@@ -11,16 +11,17 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // silent takes connections and says nothing on them.
-func silent(ctx context.Context) (netip.AddrPort, error) {
-	return listen(ctx, func(net.Conn) {})
+func silent(ctx context.Context, target Target) (netip.AddrPort, error) {
+	return listen(ctx, target, func(net.Conn) {})
 }
 
 // listen calls serve for every connection, which is closed when ctx is done.
-func listen(ctx context.Context, serve func(net.Conn)) (netip.AddrPort, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+func listen(ctx context.Context, target Target, serve func(net.Conn)) (netip.AddrPort, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", netip.AddrPortFrom(target.Addresses[0], 0).String())
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
@@ -38,7 +39,8 @@ func listen(ctx context.Context, serve func(net.Conn)) (netip.AddrPort, error) {
 	return netip.MustParseAddrPort(listener.Addr().String()), nil
 }
 
-// host is a server of any number of domains that takes streams as it should and counts the stanzas of each.
+// host is a server of any number of domains that takes streams as it should, calls every key of dialback valid and counts the
+// stanzas of each domain.
 type host struct {
 	issue func(names ...string) tls.Certificate
 	// bidi has streams go both ways; opened gets those that are ready then.
@@ -53,6 +55,13 @@ func (h *host) served() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.stanzas)
+}
+
+// await returns when that many domains were sent something, but after the given time at the latest.
+func (h *host) await(ctx context.Context, domains int, limit time.Duration) {
+	for end := time.Now().Add(limit); h.served() < domains && time.Now().Before(end) && ctx.Err() == nil; {
+		<-until(ctx, pace)
+	}
 }
 
 // guest is a stream that a host has taken.
@@ -97,6 +106,12 @@ func (g *guest) handle(start xml.StartElement) error {
 		g.authed, g.decoder = true, xml.NewDecoder(g.conn)
 		_, err := io.WriteString(g.conn, "<success "+nsSASL+"/>")
 		return err
+	case "result":
+		_, err := fmt.Fprintf(g.conn, "<db:result from='%s' to='%s' type='valid'/>", attr["to"], attr["from"])
+		return err
+	case "verify":
+		_, err := fmt.Fprintf(g.conn, "<db:verify from='%s' to='%s' id='%s' type='valid'/>", attr["to"], attr["from"], attr["id"])
+		return err
 	case "message", "presence", "iq":
 		g.mu.Lock()
 		g.stanzas[g.domain]++
@@ -109,9 +124,10 @@ func (g *guest) greet(to string) error {
 	features := ""
 	switch {
 	case !g.secure:
-		features = "<starttls " + nsTLS + "/>"
+		features = "<starttls " + nsTLS + "/><dialback xmlns='urn:xmpp:features:dialback'/>"
 	case !g.authed:
-		features = "<mechanisms " + nsSASL + "><mechanism>EXTERNAL</mechanism></mechanisms>"
+		features = "<mechanisms " + nsSASL + "><mechanism>EXTERNAL</mechanism></mechanisms>" +
+			"<dialback xmlns='urn:xmpp:features:dialback'/>"
 		if g.bidi {
 			features += "<bidi xmlns='urn:xmpp:features:bidi'/>"
 		}

@@ -5,6 +5,7 @@ package hostile
 import (
 	"context"
 	"fmt"
+	"html"
 	"regexp"
 	"slices"
 	"strconv"
@@ -34,6 +35,13 @@ type probe struct {
 
 	mu       sync.Mutex
 	messages []message
+	forged   []forgery
+}
+
+// forgery is a message that reached the bystander and was sent by somebody else than it said.
+type forgery struct {
+	arrived time.Time
+	about   string
 }
 
 // startProbe has messages go round until ctx is done.
@@ -71,10 +79,11 @@ func (p *probe) send(ctx context.Context, target Target) {
 	}
 }
 
-var body = regexp.MustCompile(`<body>probe (\d+)\.</body>`)
+// body matches those of the probe's messages, and of forged ones.
+var body = regexp.MustCompile(`<body>(probe|forged) ([^<]*)\.</body>`)
 
-// each calls do with the number of every message of the probe that arrives on s.
-func each(s *stream, do func(id string)) {
+// each calls do with the kind of every message that arrives on s and what it says.
+func each(s *stream, do func(kind, id string)) {
 	buffer := make([]byte, 16384)
 	for {
 		_ = s.SetReadDeadline(time.Time{})
@@ -85,7 +94,7 @@ func each(s *stream, do func(id string)) {
 		s.unread += string(buffer[:n])
 		end := 0
 		for _, match := range body.FindAllStringSubmatchIndex(s.unread, -1) {
-			do(s.unread[match[2]:match[3]])
+			do(s.unread[match[2]:match[3]], s.unread[match[4]:match[5]])
 			end = match[1]
 		}
 		s.unread = s.unread[end:]
@@ -96,13 +105,19 @@ func each(s *stream, do func(id string)) {
 }
 
 func (p *probe) echo() {
-	each(p.user, func(id string) {
+	each(p.user, func(kind, id string) {
+		if kind == "forged" {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.forged = append(p.forged, forgery{time.Now(), html.UnescapeString(id)})
+			return
+		}
 		_ = p.user.send("<message type='chat' to='probe@%s'><body>probe %s.</body></message>", healthyPartner, id)
 	})
 }
 
 func (p *probe) collect() {
-	each(p.partner, func(id string) {
+	each(p.partner, func(_, id string) {
 		n, err := strconv.Atoi(id)
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -114,6 +129,19 @@ func (p *probe) collect() {
 			p.messages[n].took = time.Since(p.messages[n].sent)
 		}
 	})
+}
+
+// forgedBetween returns what the forgeries that arrived at that time are about.
+func (p *probe) forgedBetween(from, to time.Time) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var about []string
+	for _, f := range p.forged {
+		if !f.arrived.Before(from) && f.arrived.Before(to) {
+			about = append(about, f.about)
+		}
+	}
+	return about
 }
 
 // settle waits until every message sent before end has returned or is given up.
@@ -163,14 +191,14 @@ func (p *probe) window(from, to time.Time) Window {
 	return w
 }
 
-// normalAfter returns how long after end messages took longer than limit.
-func (p *probe) normalAfter(end time.Time, limit time.Duration) time.Duration {
+// normalAfter returns how long after end messages took longer than limit, of those that were sent before next.
+func (p *probe) normalAfter(end, next time.Time, limit time.Duration) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var after time.Duration
 	for _, m := range p.messages {
 		arrived := m.sent.Add(m.took)
-		if arrived.After(end) && (m.took > limit || m.returned == 0) {
+		if m.sent.Before(next) && arrived.After(end) && (m.took > limit || m.returned == 0) {
 			after = max(after, arrived.Sub(end))
 		}
 	}

@@ -24,17 +24,17 @@ const (
 func SlowReaders(partners int) Attack {
 	return Attack{
 		Name: fmt.Sprintf("%d partners in one room that stop reading", partners), Limit: time.Minute,
-		Do: func(ctx context.Context, target Target) error {
+		Do: func(ctx context.Context, target Target) (string, error) {
 			user, err := openRoom(ctx, target)
 			if err != nil {
-				return err
+				return "", err
 			}
 			defer func() { _ = user.Close() }()
 			var streams []*stream
 			for i := range partners {
 				s, err := join(ctx, target, fmt.Sprintf("slow%d.example", i))
 				if err != nil {
-					return err
+					return "", err
 				}
 				defer func() { _ = s.Close() }()
 				streams = append(streams, s)
@@ -48,7 +48,7 @@ func SlowReaders(partners int) Attack {
 				})
 			}
 			flood.Wait()
-			return nil
+			return "", nil
 		},
 	}
 }

@@ -6,9 +6,12 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
+	"os"
 	"strings"
 	"time"
 )
@@ -18,6 +21,8 @@ const (
 	nsTLS  = "xmlns='urn:ietf:params:xml:ns:xmpp-tls'"
 	// patience bounds the wait for an answer of the server.
 	patience = 10 * time.Second
+	// nothing is what no server sends, to wait for the end of a stream.
+	nothing = "\x00"
 )
 
 // stream is one that we opened, reduced to text.
@@ -26,11 +31,15 @@ type stream struct {
 	unread string
 }
 
-// dial connects from source, or from any address if it is empty.
-func dial(ctx context.Context, address, source string) (*stream, error) {
+func dial(ctx context.Context, address string) (*stream, error) {
+	return dialFrom(ctx, address, netip.Addr{})
+}
+
+// dialFrom connects from source, or from any address if it is the zero value.
+func dialFrom(ctx context.Context, address string, source netip.Addr) (*stream, error) {
 	dialer := net.Dialer{Timeout: patience}
-	if source != "" {
-		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(source)}
+	if source.IsValid() {
+		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(source, 0))
 	}
 	conn, err := dialer.DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -44,6 +53,9 @@ func (s *stream) send(format string, args ...any) error {
 		return err
 	}
 	_, err := fmt.Fprintf(s.Conn, format, args...)
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return &refusal{end: fmt.Errorf("connection ended: %w", err)}
+	}
 	return err
 }
 
@@ -61,9 +73,13 @@ func (s *stream) flood(ctx context.Context, text string) {
 	}
 }
 
-// expect reads until text has arrived and returns everything up to its end.
-func (s *stream) expect(text string) (string, error) {
-	if err := s.SetReadDeadline(time.Now().Add(patience)); err != nil {
+// expect reads until text has arrived and returns everything up to its end. It returns a *refusal if the server says no or ends
+// the stream.
+func (s *stream) expect(text string) (string, error) { return s.expectWithin(patience, text) }
+
+// expectWithin is expect with a time after which it gives up.
+func (s *stream) expectWithin(limit time.Duration, text string) (string, error) {
+	if err := s.SetReadDeadline(time.Now().Add(limit)); err != nil {
 		return "", err
 	}
 	buffer := make([]byte, 8192)
@@ -72,19 +88,28 @@ func (s *stream) expect(text string) (string, error) {
 			s.unread = after
 			return before + text, nil
 		}
+		if isNo.MatchString(s.unread) {
+			return "", &refusal{answer: s.unread}
+		}
 		n, err := s.Read(buffer)
 		s.unread += string(buffer[:n])
-		if n == 0 && err != nil {
+		if n > 0 || err == nil {
+			continue
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return "", fmt.Errorf("expecting %q, got %.300q: %w", text, s.unread, err)
 		}
+		return "", &refusal{answer: s.unread, end: fmt.Errorf("connection ended: %w", err)}
 	}
 }
 
+// exchange sends text and expects answer. A stream that ended meanwhile may have left an answer that says why.
 func (s *stream) exchange(text, answer string) error {
-	if err := s.send("%s", text); err != nil {
+	err := s.send("%s", text)
+	if _, ended := errors.AsType[*refusal](err); err != nil && !ended {
 		return err
 	}
-	_, err := s.expect(answer)
+	_, err = s.expect(answer)
 	return err
 }
 
@@ -96,7 +121,18 @@ func (s *stream) starttls(ctx context.Context, header string, certificate *tls.C
 	if err := s.exchange("<starttls "+nsTLS+"/>", "<proceed "); err != nil {
 		return err
 	}
+	if err := s.encrypt(ctx, "", certificate); err != nil {
+		return err
+	}
+	return s.exchange(header, "</stream:features>")
+}
+
+// encrypt does the handshake of TLS. The name, if any, is that of direct TLS (XEP-0368).
+func (s *stream) encrypt(ctx context.Context, name string, certificate *tls.Certificate) error {
 	config := &tls.Config{InsecureSkipVerify: true} //nolint:gosec // the server is the one to be attacked, whoever it is
+	if name != "" {
+		config.ServerName, config.NextProtos = name, []string{"xmpp-server"}
+	}
 	if certificate != nil {
 		config.Certificates = []tls.Certificate{*certificate}
 	}
@@ -104,10 +140,10 @@ func (s *stream) starttls(ctx context.Context, header string, certificate *tls.C
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := encrypted.HandshakeContext(ctx); err != nil {
-		return err
+		return &refusal{end: fmt.Errorf("no handshake: %w", err)}
 	}
 	s.Conn, s.unread = encrypted, ""
-	return s.exchange(header, "</stream:features>")
+	return nil
 }
 
 func serverHeader(from, to string) string {
@@ -115,9 +151,13 @@ func serverHeader(from, to string) string {
 		"xmlns:stream='http://etherx.jabber.org/streams' version='1.0' from='" + from + "' to='" + to + "'>"
 }
 
+func clientHeader(to string) string {
+	return "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0' to='" + to + "'>"
+}
+
 // federate opens a bidirectional stream (XEP-0288) from the domain from and proves it by its certificate (XEP-0178).
 func federate(ctx context.Context, target Target, from, to string, certificate tls.Certificate) (*stream, error) {
-	s, err := dial(ctx, target.S2S, "")
+	s, err := dial(ctx, target.S2S)
 	if err != nil {
 		return nil, err
 	}
@@ -127,11 +167,7 @@ func federate(ctx context.Context, target Target, from, to string, certificate t
 		err = s.send("<bidi xmlns='urn:xmpp:bidi'/>")
 	}
 	if err == nil {
-		name := base64.StdEncoding.EncodeToString([]byte(from))
-		err = s.exchange("<auth "+nsSASL+" mechanism='EXTERNAL'>"+name+"</auth>", "<success")
-	}
-	if err == nil {
-		err = s.exchange(header, "</stream:features>")
+		err = s.external(from, header)
 	}
 	if err != nil {
 		_ = s.Close()
@@ -142,12 +178,11 @@ func federate(ctx context.Context, target Target, from, to string, certificate t
 
 // login opens a client's stream and binds a resource.
 func login(ctx context.Context, target Target, account Account) (*stream, error) {
-	s, err := dial(ctx, target.C2S, "")
+	s, err := dial(ctx, target.C2S)
 	if err != nil {
 		return nil, err
 	}
-	header := "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0' to='" +
-		target.Domain + "'>"
+	header := clientHeader(target.Domain)
 	err = s.starttls(ctx, header, nil)
 	if err == nil {
 		secret := base64.StdEncoding.EncodeToString([]byte("\x00" + account.Name + "\x00" + account.Password))

@@ -14,10 +14,10 @@ import (
 	"os/exec"
 	"sync"
 	"testing"
+	"time"
 
 	. "github.com/onsi/gomega"
 
-	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/engine"
 	"github.com/xmppfed/xmppfed/internal/engine/prosody"
 	"github.com/xmppfed/xmppfed/internal/engine/prosody/prosodytest"
@@ -25,11 +25,14 @@ import (
 	"github.com/xmppfed/xmppfed/test/hostile"
 )
 
-// laxPeer may prove itself without TLS.
-const laxPeer = "lax.example"
-
 // dropping is an address whose packets get lost: nobody answers at the other end of the veth pair.
 var dropping = netip.MustParseAddrPort("10.66.0.2:5269")
+
+// attackersAddresses are on loopback, like everything here.
+var attackersAddresses = []netip.Addr{
+	netip.MustParseAddr("127.0.1.1"), netip.MustParseAddr("127.0.1.2"), netip.MustParseAddr("127.0.1.3"), netip.MustParseAddr("127.0.1.4"),
+	netip.MustParseAddr("127.0.1.5"), netip.MustParseAddr("127.0.1.6"), netip.MustParseAddr("127.0.1.7"), netip.MustParseAddr("127.0.1.8"),
+}
 
 var loseDropping = sync.OnceValue(func() error {
 	out, err := exec.Command("sh", "-euc", `
@@ -47,9 +50,10 @@ var loseDropping = sync.OnceValue(func() error {
 func (r *rig) target(t *testing.T) hostile.Target {
 	t.Helper()
 	r.Expect(loseDropping()).To(Succeed())
-	r.input.Peers = append(r.input.Peers, engine.Peer{Domain: laxPeer, Policy: v1alpha1.PeerPolicy{
-		Access: v1alpha1.PeerAccessAllow, TLS: v1alpha1.PeerTLSOptional, Authentication: v1alpha1.PeerAuthenticationDialback,
-	}})
+	for name, policy := range hostile.Peers {
+		r.input.Peers = append(r.input.Peers, engine.Peer{Domain: name, Policy: policy})
+	}
+	r.input.DirectTLS = true
 	limits := prosody.Engine{}.Container().Resources.Limits
 	r.LimitMemory(t, limits.Memory().Value())
 	names := r.UseNames(t)
@@ -57,9 +61,11 @@ func (r *rig) target(t *testing.T) hostile.Target {
 	r.Start(t)
 	var issuing sync.Mutex
 	return hostile.Target{
-		Domain: domain, Rooms: "conference." + domain, LaxPeer: laxPeer,
+		Domain: domain, Rooms: "conference." + domain,
 		S2S:       fmt.Sprintf("127.0.0.1:%d", engine.PortNumberS2S),
 		C2S:       fmt.Sprintf("127.0.0.1:%d", engine.PortNumberC2S),
+		S2STLS:    fmt.Sprintf("127.0.0.1:%d", engine.PortNumberS2STLS),
+		Addresses: attackersAddresses,
 		Bystander: hostile.Account{Name: "cupuser1", Password: "pw1"},
 		Attacker:  hostile.Account{Name: "cupuser2", Password: "pw2"},
 		Issue: func(names ...string) tls.Certificate {
@@ -67,7 +73,8 @@ func (r *rig) target(t *testing.T) hostile.Target {
 			defer issuing.Unlock()
 			return r.ca.KeyPair(t, names...)
 		},
-		Names: names, Dropping: dropping,
+		Expired: func(names ...string) tls.Certificate { return r.ca.ExpiredKeyPair(t, names...) },
+		Names:   names, Dropping: dropping,
 		Alive: func() error {
 			if r.Killed(t) > 0 {
 				return errors.New("killed for want of memory")
@@ -78,6 +85,7 @@ func (r *rig) target(t *testing.T) hostile.Target {
 			}
 			return conn.Close()
 		},
+		Killed:    func() int { return r.Killed(t) },
 		ResetPeak: r.ResetPeakMemory,
 		Peak:      func() int64 { return r.PeakMemory(t) },
 	}
@@ -115,4 +123,33 @@ func TestHostileAttacks(t *testing.T) {
 			t.Logf("\n%s", hostile.Table(results))
 		})
 	}
+}
+
+// TestHostileRefused plays what has to fail: nobody speaks for another, gets the policy of another, or harms the parser.
+func TestHostileRefused(t *testing.T) {
+	for _, version := range prosodytest.Versions {
+		t.Run("Prosody "+version, func(t *testing.T) {
+			r := newRig(t, version)
+			target := r.target(t)
+			groups, err := hostile.Refused(t.Context(), target)
+			r.Expect(err).NotTo(HaveOccurred())
+			for _, group := range groups {
+				t.Run(group.Name, func(t *testing.T) { refuses(t, target, group.Attacks) })
+			}
+		})
+	}
+}
+
+func refuses(t *testing.T, target hostile.Target, attacks []hostile.Attack) {
+	g := NewWithT(t)
+	results, err := hostile.RunAll(t.Context(), target, 50*time.Millisecond, attacks...)
+	g.Expect(err).NotTo(HaveOccurred())
+	t.Logf("\n%s", hostile.Table(results))
+	for _, result := range results {
+		if err := result.Verdict(); err != nil {
+			t.Errorf("%s: %v", result.Attack, err)
+		}
+		g.Expect(result.Said).To(ContainSubstring(saidByPolicy[result.Attack]), result.Attack)
+	}
+	g.Expect(results).To(HaveLen(len(attacks)), "the server was there until the end")
 }

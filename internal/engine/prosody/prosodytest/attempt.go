@@ -30,8 +30,6 @@ type Attempt struct {
 	Legacy bool
 	// External authenticates by SASL EXTERNAL (XEP-0178), else by dialback (XEP-0220).
 	External bool
-	// Bare attempts have no addresses in the stream header, as RFC 3920 allowed.
-	Bare bool
 	// Name is what dialback is to prove; empty: From.
 	Name string
 	// Unproven attempts end before that.
@@ -130,10 +128,10 @@ func (a Attempt) header() string {
 	if !a.Legacy {
 		b.WriteString(" version='1.0'")
 	}
-	if a.From != "" && !a.Bare {
+	if a.From != "" {
 		fmt.Fprintf(&b, " from='%s'", a.From)
 	}
-	if a.To != "" && !a.Bare {
+	if a.To != "" {
 		fmt.Fprintf(&b, " to='%s'", a.To)
 	}
 	return b.String() + ">"

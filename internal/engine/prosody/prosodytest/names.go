@@ -42,23 +42,21 @@ func (s *Server) UseNames(t testing.TB) *Names {
 	return names
 }
 
-// Point has the server of domain, and of every name below it, be at address.
-func (n *Names) Point(domain string, address netip.AddrPort) {
+// Point has the servers of domains be at address.
+func (n *Names) Point(address netip.AddrPort, domains ...string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.known[domain] = address
+	for _, domain := range domains {
+		n.known[domain] = address
+	}
+	return nil
 }
 
 func (n *Names) find(name string) (netip.AddrPort, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for rest := name; rest != ""; {
-		if address, ok := n.known[rest]; ok {
-			return address, true
-		}
-		_, rest, _ = strings.Cut(rest, ".")
-	}
-	return netip.AddrPort{}, false
+	address, ok := n.known[name]
+	return address, ok
 }
 
 func (n *Names) answer(query *dns.Msg) *dns.Msg {

@@ -26,6 +26,7 @@ import (
 
 	"github.com/xmppfed/xmppfed/internal/engine"
 	"github.com/xmppfed/xmppfed/internal/testkit"
+	"github.com/xmppfed/xmppfed/test/cgroup"
 )
 
 // Versions of Prosody that are supported, newest first.
@@ -65,7 +66,7 @@ exec chroot "$root" "$@"
 type Server struct {
 	dir            string
 	rootfs         string
-	cgroup         *cgroup // nil: unlimited
+	cgroup         *cgroup.Group // nil: unlimited
 	config, secret *volume
 	cmd            *exec.Cmd
 	log            *logBuffer
@@ -169,12 +170,12 @@ func (s *Server) end(signal syscall.Signal) {
 // that has the server's volumes.
 func (s *Server) command(ctx context.Context, argv ...string) *exec.Cmd {
 	id := fmt.Sprint(user)
-	group := cgroup{}
+	group := cgroup.Group{}
 	if s.cgroup != nil {
 		group = *s.cgroup
 	}
 	args := append([]string{
-		"--mount", "--pid", "--fork", "--", "sh", "-euc", enter, "enter", s.dir, s.rootfs, group.dir, group.mount,
+		"--mount", "--pid", "--fork", "--", "sh", "-euc", enter, "enter", s.dir, s.rootfs, group.Dir, group.Mount,
 		"setpriv", "--reuid", id, "--regid", id, "--clear-groups", "--no-new-privs",
 		"--bounding-set=-all", "--inh-caps=-all", "--",
 	}, argv...)
