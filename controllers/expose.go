@@ -23,7 +23,9 @@ import (
 // expose gets the public address. What is known waits for nothing: addresses that the spec gives, or that the Service has, are
 // there for the steps that follow even if the Service can't be written now.
 func (r *FederationReconciler) expose(ctx context.Context, s *scope) (finding, error) {
+	unread := r.keepOpen(ctx, s)
 	service, err := r.applyPublicService(ctx, s)
+	err = errors.Join(err, unread)
 	s.clusterAddresses = parseAddresses(service.Spec.ClusterIPs)
 	fixed := s.fed.Spec.Exposure.PublicAddresses
 	assigned, hostnames := ofLoadBalancer(service)

@@ -119,7 +119,7 @@ func (r *FederationReconciler) reconcile(ctx context.Context, req ctrl.Request) 
 	}
 	r.recall(fed)
 	s := newScope(fed)
-	correctTimes(&fed.Status, r.Now())
+	correctStatus(fed, r.Now())
 	s.began = r.Now()
 	if !fed.DeletionTimestamp.IsZero() {
 		if !controllerutil.ContainsFinalizer(fed, Finalizer) {

@@ -33,7 +33,8 @@ func formerHosts(status *v1alpha1.FederationStatus, host string, now time.Time) 
 			all = append(all, former)
 		}
 	}
-	if last := status.Hostname; last != host && hasAddresses(status, last) {
+	listed := func(former v1alpha1.FormerHost) bool { return former.Hostname == status.Hostname }
+	if last := status.Hostname; last != host && hasAddresses(status, last) && !slices.ContainsFunc(all, listed) {
 		all = append(all, v1alpha1.FormerHost{Hostname: last, TTL: serviceTTL(status)})
 	}
 	return all[max(0, len(all)-v1alpha1.MaxFormerHosts):]

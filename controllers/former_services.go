@@ -3,6 +3,7 @@
 package controllers
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/desired"
@@ -124,14 +126,32 @@ func endOf(ttl int32, now time.Time) metav1.Time {
 // noteFormer writes to status what is served besides what the spec wants. It comes before the first change, so that nothing is
 // forgotten.
 func (r *FederationReconciler) noteFormer(s *scope) {
-	status := &s.before.Status
-	s.fed.Status.FormerPorts = formerPorts(status, desired.PublicPorts(s.fed), r.Now())
+	status := &s.fed.Status
+	status.FormerPorts = formerPorts(status, desired.PublicPorts(s.fed), r.Now())
 	all := formerDomains(status, desired.AddressableDomains(s.fed), r.Now())
-	s.fed.Status.FormerDomains = all[max(0, len(all)-v1alpha1.MaxFormerDomains):]
+	status.FormerDomains = all[max(0, len(all)-v1alpha1.MaxFormerDomains):]
 }
 
-// nameFormer completes that by what the server is configured for: which former domains are group chats, and, where status was lost,
-// which there are.
+// keepOpen drops the former ports that the public Service as it stands does not have: nothing was led there.
+func (r *FederationReconciler) keepOpen(ctx context.Context, s *scope) error {
+	if len(s.fed.Status.FormerPorts) == 0 {
+		return nil
+	}
+	var service corev1.Service
+	key := client.ObjectKey{Namespace: s.fed.Namespace, Name: desired.PublicServiceName(s.fed)}
+	if err := r.Reader.Get(ctx, key, &service); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("reading Service %s: %w", key, err)
+	}
+	if open := portsOf(&service); metav1.IsControlledBy(&service, s.fed) {
+		s.fed.Status.FormerPorts = slices.DeleteFunc(s.fed.Status.FormerPorts, func(former v1alpha1.FormerPort) bool {
+			return !slices.Contains(open, former.Port)
+		})
+	}
+	return nil
+}
+
+// nameFormer corrects that by what the server is configured for: which former domains are group chats, where status was lost, which
+// there are, and which were never served.
 func (s *scope) nameFormer() {
 	users, rooms := listedIn(&s.mountedConfig, desired.AnnotationDomains), listedIn(&s.mountedConfig, desired.AnnotationGroupChats)
 	status, wanted := &s.fed.Status, desired.AddressableDomains(s.fed)
@@ -141,6 +161,11 @@ func (s *scope) nameFormer() {
 				status.FormerDomains = addFormer(status.FormerDomains, v1alpha1.FormerDomain{Domain: domain, TTL: s.fed.Spec.DNS.TTL})
 			}
 		}
+	}
+	if _, told := s.mountedConfig.Annotations[desired.AnnotationDomains]; told {
+		status.FormerDomains = slices.DeleteFunc(status.FormerDomains, func(former v1alpha1.FormerDomain) bool {
+			return !slices.Contains(users, former.Domain) && !slices.Contains(rooms, former.Domain)
+		})
 	}
 	for i := range status.FormerDomains {
 		former := &status.FormerDomains[i]

@@ -27,12 +27,14 @@ func (r *FederationReconciler) keep(s *scope) {
 			published[name] = apex
 		}
 	}
-	if len(published) == 0 || r.recipient(s.fed) != "" {
+	host := status.Hostname
+	if published[host] == "" { // nothing leads there, whoever wrote it
+		host = desired.Hostname(s.fed)
+	}
+	if published[host] == "" || r.recipient(s.fed) != "" {
 		return
 	}
-	if status.Hostname != "" {
-		s.fed.Spec.DNS.Hostname = v1alpha1.DomainName(status.Hostname)
-	}
+	s.fed.Spec.DNS.Hostname = v1alpha1.DomainName(host)
 	s.keeping, s.apexes, s.adoptable, s.giving = true, map[string]string{}, nil, nil
 	for _, name := range desired.Claims(s.fed) {
 		if apex, found := published[name]; found {

@@ -11,8 +11,38 @@ import (
 	"github.com/xmppfed/xmppfed/internal/clock"
 )
 
-// correctTimes puts right what a clock that was ahead wrote into the status of a Federation, so that every step, and everybody
-// else who reads it, finds times that can be true.
+// maxTTL is the greatest that spec.dns.ttl may be, in seconds.
+const maxTTL = 86400
+
+// correctStatus puts right what can't be true in the status of a Federation, so that every step, and everybody else who reads it, finds
+// what can be: somebody may have written it by hand, or with a clock that was wrong. What only others can tell, such as whose a name
+// is, the steps find out.
+func correctStatus(fed *v1alpha1.Federation, now time.Time) {
+	correctTTLs(&fed.Status)
+	correctTimes(&fed.Status, now)
+	if fed.DeletionTimestamp.IsZero() {
+		fed.Status.ServiceRecordsWithdrawn = nil // deletion withdraws them, and would not if it had been done
+	}
+}
+
+// correctTTLs bounds all TTLs by those that a spec may have, so that nobody waits longer than for one.
+func correctTTLs(status *v1alpha1.FederationStatus) {
+	bound := func(ttl *int32) { *ttl = max(0, min(*ttl, maxTTL)) }
+	for i := range status.Records {
+		bound(&status.Records[i].TTL)
+	}
+	for i := range status.FormerHosts {
+		bound(&status.FormerHosts[i].TTL)
+	}
+	for i := range status.FormerDomains {
+		bound(&status.FormerDomains[i].TTL)
+	}
+	for i := range status.FormerPorts {
+		bound(&status.FormerPorts[i].TTL)
+	}
+}
+
+// correctTimes puts right what a clock that was ahead wrote into the status of a Federation.
 func correctTimes(status *v1alpha1.FederationStatus, now time.Time) {
 	correctConditions(status.Conditions, now)
 	for i := range status.Peers {
