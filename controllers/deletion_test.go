@@ -43,6 +43,14 @@ func (w *world) deleteCompletely(name string) []string {
 	return nil
 }
 
+// expectLapsed expects that no condition of a Federation that is being deleted goes on saying what partners find.
+func (w *world) expectLapsed(name string) {
+	w.t.Helper()
+	for _, condition := range []string{v1alpha1.ConditionDNSPublished, v1alpha1.ConditionInboundReachable, v1alpha1.ConditionAvailable} {
+		w.expectCondition(w.get(name), condition, metav1.ConditionUnknown, v1alpha1.ReasonDeleting)
+	}
+}
+
 func TestDeletionTakesBackInTheOrderInWhichPartnersLoseIt(t *testing.T) {
 	w := newWorldWithZone(t)
 	w.edit(addressRecord("www.cupdomain.com", "203.0.113.80"))
@@ -52,7 +60,8 @@ func TestDeletionTakesBackInTheOrderInWhichPartnersLoseIt(t *testing.T) {
 
 	result := w.reconcile("cup")
 	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting,
-		"the service records are gone; the address stays until 5m0s after that")
+		"no service record of this Federation stands any more; the address stays until 5m0s after that")
+	w.expectLapsed("cup")
 	w.Expect(w.records()).To(gomega.ConsistOf("cup1.cupdomain.com. 300 A "+publicAddress, "www.cupdomain.com. 300 A 203.0.113.80"))
 	w.Expect(w.exists(&corev1.Service{}, "cup-s2s")).To(gomega.BeTrue())
 	w.Expect(result.RequeueAfter).To(gomega.Equal(5 * time.Minute))

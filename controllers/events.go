@@ -54,11 +54,14 @@ func kindOfEvent(condition metav1.Condition) string {
 func repeats(condition metav1.Condition, all []metav1.Condition) bool {
 	switch condition.Type {
 	case v1alpha1.ConditionReady:
+		if condition.Reason == v1alpha1.ReasonDeleting { // it says what deletion does, the others that they lapse
+			return false
+		}
 		return slices.ContainsFunc(all, func(other metav1.Condition) bool {
 			return !isSummary(other) && other.Reason == condition.Reason
 		})
 	case v1alpha1.ConditionStalled: // what is Blocked was so from the beginning
 		return outcome.ClassOf(condition.Reason) == outcome.Blocked
 	}
-	return isSummary(condition)
+	return isSummary(condition) || condition.Reason == v1alpha1.ReasonDeleting
 }

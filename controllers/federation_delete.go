@@ -161,8 +161,9 @@ func (r *FederationReconciler) awaitCaches(_ context.Context, s *scope) error {
 	cached := cacheWait(s.fed)
 	if left := clock.Left(since.Time, r.Now(), cached); left > 0 {
 		return outcome.Until(v1alpha1.ReasonDeleting, left,
-			"the service records are gone; the address stays until %s after that, as resolvers may still have them cached; to give it "+
-				"back sooner set spec.dns.maxCacheWait: what partners with such a resolver send then may reach whoever gets the address",
+			"no service record of this Federation stands any more; the address stays until %s after that, as resolvers may still have "+
+				"one cached; to give it back sooner set spec.dns.maxCacheWait: what partners with such a resolver send then may reach "+
+				"whoever gets the address",
 			cached)
 	}
 	return nil

@@ -46,8 +46,7 @@ func updateStatus(s *scope, now time.Time) {
 		meta.SetStatusCondition(&status.Conditions, condition)
 	}
 	if !s.fed.DeletionTimestamp.IsZero() {
-		s.findings[v1alpha1.ConditionAvailable] = finding{err: outcome.Unknown(v1alpha1.ReasonDeleting,
-			"whether partners reach it is not checked any more, as it is being deleted")}
+		s.lapseInDeletion()
 	}
 	for _, conditionType := range statusOrder {
 		switch found, ran := s.findings[conditionType]; {
@@ -61,6 +60,25 @@ func updateStatus(s *scope, now time.Time) {
 	sum.ready = stillWorks(sum.ready, s.fed)
 	sum.write(&status.Conditions, s.fed.Generation, now)
 	s.deadline = sum.left
+}
+
+// lapseInDeletion says of the conditions that tell what partners find that this is not looked at any more. Which records are left, and
+// what deletion waits for, Ready tells. That somebody else has a name stands, as deletion goes by it (see mayHave).
+func (s *scope) lapseInDeletion() {
+	lapsed := func(what string) finding {
+		return finding{err: outcome.Unknown(v1alpha1.ReasonDeleting, "%s, as this Federation is being deleted; see condition %s",
+			what, v1alpha1.ConditionReady)}
+	}
+	s.findings[v1alpha1.ConditionAvailable] = lapsed("whether partners reach it is not checked any more")
+	for condition, what := range map[string]string{
+		v1alpha1.ConditionDNSPublished:     "records are not kept up any more, but taken back or left behind",
+		v1alpha1.ConditionInboundReachable: "the way in is not checked any more",
+		v1alpha1.ConditionPeersReachable:   "partners are not tried any more",
+	} {
+		if was := meta.FindStatusCondition(s.fed.Status.Conditions, condition); was != nil && !slices.Contains(conflicts, was.Reason) {
+			s.findings[condition] = lapsed(what)
+		}
+	}
 }
 
 // suspendStatus says that nothing is looked at. What was said before stands, about the generation that it was said of.

@@ -128,7 +128,7 @@ func TestWherePeopleWriteDeletionKeepsTheAddressUntilTheyHaveRemovedTheRecords(t
 	w.zone.Edit(dropping("SRV _xmpp-server._tcp.cupdomain.com", "SRV _xmpp-server._tcp.conference.cupdomain.com"))
 	w.reconcile("cup")
 	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting,
-		"the service records are gone; the address stays until 5m0s after that")
+		"no service record of this Federation stands any more; the address stays until 5m0s after that")
 	w.pass(5 * time.Minute)
 	w.reconcile("cup")
 	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonRecordsToRemove,

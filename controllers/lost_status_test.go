@@ -69,7 +69,7 @@ func TestDeletionFindsWhatItOwnsWithoutStatus(t *testing.T) {
 			w.startDeletion("cup")
 			w.reconcile("cup")
 			w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting,
-				"the service records are gone; the address stays until 5m0s after that")
+				"no service record of this Federation stands any more; the address stays until 5m0s after that")
 			w.Expect(w.exists(&corev1.Service{}, "cup-s2s")).To(gomega.BeTrue())
 			w.pass(5 * time.Minute)
 			w.reconcile("cup")
@@ -262,7 +262,7 @@ func TestDeletionKeepsTheAddressWhileItCannotProveWhatStands(t *testing.T) {
 	w.Expect(w.exists(&corev1.Service{}, "cup-s2s")).To(gomega.BeTrue())
 	w.zone.Edit(dropping("SRV _xmpp-server._tcp.cupdomain.com", "SRV _xmpp-server._tcp.conference.cupdomain.com"))
 	w.reconcile("cup")
-	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting, "the service records are gone")
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting, "no service record of this Federation stands any more")
 	w.pass(5 * time.Minute)
 	w.reconcile("cup")
 	w.reconcile("cup")

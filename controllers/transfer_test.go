@@ -138,6 +138,22 @@ func TestDeletionWaitsUntilTheOtherClusterHasTheServiceRecords(t *testing.T) {
 	}
 }
 
+// Fault: deletion said that the service records are gone, which stood as those of the other.
+func TestDeletionAfterAHandoverSpeaksOfItsOwnRecordsOnly(t *testing.T) {
+	w := newWorldWithZone(t)
+	other := w.elsewhere()
+	w.createReady("cup")
+	w.change("cup", transferringTo(other.ID))
+	w.reconcile("cup")
+	w.Expect(other.converge(other.units()...)).To(gomega.Succeed())
+	w.startDeletion("cup")
+	w.reconcile("cup")
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonDeleting,
+		"no service record of this Federation stands any more; the address stays until 5m0s after that")
+	w.expectLapsed("cup")
+	w.Expect(w.records()).To(gomega.HaveLen(3))
+}
+
 func TestAFederationAcceptsNamesWhenThePlatformTeamAllowsIt(t *testing.T) {
 	w := newWorldWithZone(t)
 	other := w.elsewhere()

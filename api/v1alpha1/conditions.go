@@ -40,7 +40,7 @@ const (
 	ConditionAddressAssigned = "AddressAssigned"
 
 	// ConditionDNSPublished is true when every record is served by every authoritative server of its zone. Always
-	// present once accepted. Unknown: WaitingForAddress, ZoneNotProbed, ZoneNotReady, NotAccepted.
+	// present once accepted. Unknown: WaitingForAddress, ZoneNotProbed, ZoneNotReady, NotAccepted, Deleting.
 	//
 	// True: Published, TransferOffered, DANEUnsigned, RecordsChangedByOthers. False: OwnershipConflict, OwnershipLost, RecordExistsUnowned,
 	// CNAMEConflict, SecretNotFound, TSIGKeyUnknown, TSIGBadSignature, CredentialsRejected, ClockSkew,
@@ -52,7 +52,7 @@ const (
 
 	// ConditionInboundReachable is true when the way a partner takes works: public DNS, address, TCP, stream, STARTTLS,
 	// certificate that names the domain. Always present once accepted.
-	// Unknown: NotChecked, ResolverUnavailable, NotAccepted, Transferred.
+	// Unknown: NotChecked, ResolverUnavailable, NotAccepted, Transferred, Deleting.
 	//
 	// True: Reachable. False: SRVMissing, SRVMismatch, AddressMismatch, ConnectionRefused, ConnectionTimeout, NotXMPP,
 	// StreamRefused, TLSNotOffered, TLSFailed, CertificateNameMismatch, CertificateExpired.
@@ -61,7 +61,7 @@ const (
 	// ConditionPeersReachable is true when every partner in spec.peers answers a ping (XEP-0199) as its policy demands.
 	// Reason and message are those of the first that does not, in the order of spec.peers; status.peers tells of each.
 	// Present when spec.peers lists a partner whose access is Allow. Not part of Ready: a partner's outage is not ours.
-	// Unknown: NotChecked. Entries: PeerReachable, PeerDenied.
+	// Unknown: NotChecked, Deleting. Entries: PeerReachable, PeerDenied.
 	//
 	// True: PeersReachable. False: PeerDNS, PeerConnectionRefused, PeerTimeout, PeerNotXMPP, PeerServesNotDomain,
 	// PeerRequiresTLS, PeerOffersNoTLS, PeerTLSFailed, PeerCertificateInvalid, PeerRejectsCertificate,

@@ -78,7 +78,7 @@ func Of(fed *v1alpha1.Federation) List {
 // handsOver reports whether the Federation publishes nothing because its names go to another owner.
 func handsOver(fed *v1alpha1.Federation) bool {
 	published := meta.FindStatusCondition(fed.Status.Conditions, v1alpha1.ConditionDNSPublished)
-	reasons := []string{v1alpha1.ReasonTransferred, v1alpha1.ReasonTransferOffered}
+	reasons := []string{v1alpha1.ReasonTransferred, v1alpha1.ReasonTransferOffered, v1alpha1.ReasonDeleting}
 	return fed.Spec.DNS.TransferTo != "" && published != nil && slices.Contains(reasons, published.Reason)
 }
 
