@@ -17,7 +17,7 @@ import (
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
-// count the Federations in the zone and their records. Vanished are those that lost theirs lately and are no more.
+// count the Federations in the zone and the records that they have there. Vanished are those that lost theirs lately and are no more.
 func (r *DNSZoneReconciler) count(ctx context.Context, zone *v1alpha1.DNSZone) (vanished int, err error) {
 	apex := string(zone.Spec.Zone)
 	var feds v1alpha1.FederationList
@@ -30,7 +30,7 @@ func (r *DNSZoneReconciler) count(ctx context.Context, zone *v1alpha1.DNSZone) (
 	for i := range feds.Items {
 		delete(lost, client.ObjectKeyFromObject(&feds.Items[i]).String())
 		for _, record := range feds.Items[i].Status.Records {
-			if holds(&feds.Items[i], apex, record.Name) {
+			if record.State != v1alpha1.RecordPending && holds(&feds.Items[i], apex, record.Name) {
 				zone.Status.Records++
 			}
 		}

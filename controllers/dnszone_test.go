@@ -71,7 +71,12 @@ func TestAZoneTellsHowMuchStandsInIt(t *testing.T) {
 	w.reconcileZone("cupdomain-com")
 	w.Expect(w.journal).To(gomega.BeEmpty(), "nothing is written when nothing changed")
 
-	w.deleteCompletely("cup")
+	w.startDeletion("cup")
+	w.reconcile("cup")
+	w.reconcileZone("cupdomain-com")
+	w.Expect(w.getZone("cupdomain-com").Status.Records).To(gomega.Equal(int32(1)), "the address outlasts the service records")
+	w.pass(5 * time.Minute)
+	w.rounds(2, "cup")
 	w.reconcileZone("cupdomain-com")
 	w.Expect(w.getZone("cupdomain-com").Status.Federations).To(gomega.BeZero())
 }

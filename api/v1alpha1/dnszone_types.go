@@ -215,7 +215,8 @@ type DNSZoneStatus struct {
 	// +kubebuilder:default=0
 	Federations int32 `json:"federations"`
 
-	// Records is the number of record sets that these Federations want in the zone, without ownership records.
+	// Records is the number of record sets of these Federations that every name server of the zone serves, without ownership records;
+	// where people write, those that they still have to remove count as well.
 	//
 	// +optional
 	// +kubebuilder:default=0
