@@ -230,6 +230,9 @@ type server struct {
 	// silent servers do not answer; lagging ones run an older configuration; rejected tells why the newest is refused.
 	silent, lagging bool
 	rejected        string
+	// behind servers go on with what they ran when they were asked last.
+	behind bool
+	last   engine.LiveStatus
 	// refuses is a domain to which streams are refused.
 	refuses string
 }
@@ -250,8 +253,12 @@ func (s *server) status(ctx context.Context, podIP, token string) (engine.LiveSt
 	if s.lagging {
 		return engine.LiveStatus{Version: "13.0.1", Generation: "old", SecretGeneration: "old"}, nil
 	}
+	if s.behind {
+		return s.last, nil
+	}
 	live, err := liveStatus(config.Data, secret.Data, s.world.now)
 	live.ConfigError = s.rejected
+	s.last = live
 	return live, err
 }
 

@@ -74,12 +74,13 @@ type FederationReconciler struct {
 	verdicts checks[check.Verdict]
 	access   checks[check.Access]
 	// proofs are what the servers were seen to serve.
-	proofs   checks[check.Proof]
-	signings signings
-	lasting  lasting
-	retries  retries
-	searches searches
-	verified verified
+	proofs     checks[check.Proof]
+	signings   signings
+	shrinkages shrinkages
+	lasting    lasting
+	retries    retries
+	searches   searches
+	verified   verified
 }
 
 // +kubebuilder:rbac:groups=xmppfed.io,resources=federations,verbs=get;list;watch;patch

@@ -60,6 +60,7 @@ func (r *FederationReconciler) forgetUID(uid types.UID) {
 	r.access.forget(uid)
 	r.proofs.forget(uid)
 	r.signings.forget(uid)
+	r.shrinkages.forget(uid)
 	r.verified.put(uid, verifiedDNS{})
 	r.Zones.repairs.forget(uid)
 	r.lasting.note(uid, 0, nil, r.Now())

@@ -48,6 +48,7 @@ func newForgetful(t *testing.T) (*FederationReconciler, *v1alpha1.Federation) {
 	if _, err := r.retries.settle(retryRequest, ctrl.Result{}, errStale); err != nil {
 		t.Fatal(err)
 	}
+	r.shrinkages.note(fed.UID, shrinkage{})
 	return r, fed
 }
 

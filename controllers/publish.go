@@ -193,7 +193,7 @@ func (r *FederationReconciler) publishIn(ctx context.Context, s *scope, apex str
 	}
 	s.noteHolders(apex, units, result.Refused)
 	r.tellAdopted(s.fed, apex, result.Adopted)
-	gone := union(result.Dropped, s.formerKeys(apex, recordsOf(units)))
+	gone := union(s.noticeable(result.Dropped), s.formerKeys(apex, recordsOf(units)))
 	if report.served, err = r.seen(ctx, provider, without(recordsOf(made), result.Withheld), gone); err == nil {
 		err = r.lookBehind(ctx, s, provider, apex, units, result.Kept)
 	}

@@ -134,6 +134,10 @@ func (r *FederationReconciler) applyServer(ctx context.Context, s *scope, secret
 		return rollout{}, fmt.Errorf("rendering the server's configuration: %w", err)
 	}
 	data, generation := secrets.Data()
+	to := rollout{config: config.Generation, secret: generation, token: string(secrets.Token)}
+	if err := r.noteShrinkage(s, server, to, data); err != nil {
+		return rollout{}, err
+	}
 	for _, object := range desired.ServerObjects(s.fed, desired.Runtime{
 		Engine: server.Engine, Image: server.Image, OperatorNamespace: r.Namespace, Files: config.Files, Secrets: data,
 	}) {
@@ -141,7 +145,7 @@ func (r *FederationReconciler) applyServer(ctx context.Context, s *scope, secret
 			return rollout{}, err
 		}
 	}
-	return rollout{config: config.Generation, secret: generation, token: string(secrets.Token)}, nil
+	return to, nil
 }
 
 // maxVersion and maxRefusal bound what a server may write into status, in bytes.
@@ -259,7 +263,7 @@ func (s *scope) serial() string {
 func (r *FederationReconciler) askPods(
 	ctx context.Context, s *scope, pods []corev1.Pod, want rollout,
 ) (finding, error) {
-	status := s.fed.Status.Server
+	status, again := s.fed.Status.Server, time.Duration(0)
 	for i := range pods {
 		pod := &pods[i]
 		if !pod.DeletionTimestamp.IsZero() {
@@ -275,6 +279,8 @@ func (r *FederationReconciler) askPods(
 			return finding{}, outcome.Stalled(v1alpha1.ReasonConfigRejected,
 				"the server in pod %s goes on with its previous configuration, because it refused the new one: %s [%s]",
 				pod.Name, firstLine(live.ConfigError), check.Drift).Every(recheckServer).For(want.String())
+		case !settled(live, want, s.serial()) && r.shrinkages.covers(s.fed.UID, want, live, r.Now()):
+			again = recheckRollout
 		case live.Generation != want.config || live.SecretGeneration != want.secret:
 			return finding{}, outcome.Waiting(v1alpha1.ReasonRollingOut, recheckRollout,
 				"pod %s has not taken up the newest configuration yet; it does within seconds of the kubelet's delivery [%s]",
@@ -291,5 +297,6 @@ func (r *FederationReconciler) askPods(
 	return finding{
 		reason:  v1alpha1.ReasonRunning,
 		message: fmt.Sprintf("%d of %d pods run %s %s", len(pods), len(pods), status.Engine, status.Version),
+		after:   again,
 	}, nil
 }
