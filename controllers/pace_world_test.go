@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -82,6 +83,8 @@ func newPaced(t *testing.T, federations int) *paced {
 		world: newWorldWithZone(t), due: map[work]time.Time{}, reconciles: map[string]int{}, tokens: map[string]string{},
 		checked: make(chan event.TypedGenericEvent[*v1alpha1.Federation], 1000),
 	}
+	nobody := &events.FakeRecorder{} // the world's takes a thousand events and then waits for a reader
+	p.feds.Recorder, p.zones.Recorder = nobody, nobody
 	p.dnsZones = []client.ObjectKey{{Name: "cupdomain-com"}}
 	for i := range federations {
 		p.addFederation(fmt.Sprintf("fed%03d", i), fmt.Sprintf("203.0.113.%d", i+1))
