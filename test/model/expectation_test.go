@@ -309,11 +309,23 @@ func (w *world) statusWrong(v view) []string {
 		case isReady && len(has) > 0:
 			found = append(found, fmt.Sprintf("%s is Ready without %v", key, has))
 		case ready.Reason == v1alpha1.ReasonOwnershipLost && len(w.stripped) > 0:
+		case !isReady && w.strands(v, ownerOf(key)):
 		case !isReady && len(has) == 0 && !v.frozen(fed) && w.keptOut(v, key) == "":
 			found = append(found, fmt.Sprintf("%s has all it wants, and is %s: %s", key, ready.Reason, ready.Message))
 		}
 	}
 	return found
+}
+
+// strands reports whether records of an owner stand where nobody can withdraw them, because the zone has no DNSZone that can be used.
+func (w *world) strands(v view, owner string) bool {
+	for _, apex := range apexes {
+		mine := func(set dns.RRset) bool { return w.holder(set.Key()) == owner }
+		if !v.usable[apex] && slices.ContainsFunc(w.zones[apex].Sets(), mine) {
+			return true
+		}
+	}
+	return false
 }
 
 // missing are the records that a Federation wants and that are not as it wants them.

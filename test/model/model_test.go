@@ -103,6 +103,7 @@ func TestModel_Known(t *testing.T) {
 		"a host name in another zone is somebody else's": "create:0:7 rest:0:0 foreign:1:0 host:0:1",
 		"a Federation wants the host name of another":    "create:0:728 create:119:768 rest:169:935 host:143:801 host:836:437",
 		"a search after a restore can't be written down": "create:0:773 rest:808:547 restore:484:293 domains:616:393",
+		"the zone of a domain that was released is gone": "create:551:474 rest:649:590 zone-gone:625:454 domains:331:120",
 		"the giver of a transfer goes on being checked":  "create:0:902 rest:56:677 create:887:956 move:692:663",
 	} {
 		t.Run(name, func(t *testing.T) {

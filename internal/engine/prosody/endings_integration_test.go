@@ -64,7 +64,7 @@ func partnerFlood(r *rig, t *testing.T, _ hostile.Target) {
 }
 
 func bidiFlood(r *rig, t *testing.T, target hostile.Target) {
-	go func() { _ = hostile.BidiFlood(60).Do(t.Context(), target) }()
+	go func() { _, _ = hostile.BidiFlood(60).Do(t.Context(), target) }()
 	r.Eventually(func() bool {
 		return slices.ContainsFunc(r.status().Sessions, func(s engine.Session) bool { return s.Remote == bidiFlooder && s.Bidirectional })
 	}).Should(BeTrue())
