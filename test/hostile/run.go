@@ -134,7 +134,8 @@ func Table(results []Result) string {
 		width = max(width, utf8.RuneCountInString(r.Attack))
 	}
 	fmt.Fprintf(&b, "%-*s %8s %9s %5s %4s %5s %10s %10s %7s %8s  %s\n",
-		width, "attack", "peak MiB", "OOM kills", "alive", "lost", "twice", "p99 before", "p99 during", "worst", "normal s", "what came of it")
+		width, "attack", "peak MiB", "OOM kills", "alive", "lost", "twice", "p99 before", "p99 during", "worst", "normal s",
+		"what came of it")
 	for _, r := range results {
 		alive, said := "yes", r.Said
 		if r.Gone != nil {

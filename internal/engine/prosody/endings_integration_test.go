@@ -58,7 +58,7 @@ func partnerFlood(r *rig, t *testing.T, _ hostile.Target) {
 	t.Cleanup(stream.Close)
 	message := "<message type='chat' from='a@" + flooder + "' to='nobody@" + domain + "'><body>" + strings.Repeat("z", 200) + "</body></message>"
 	go func() {
-		for stream.Send(strings.Repeat(message, 20)) == nil { //nolint:revive // it ends with the stream
+		for stream.Send(strings.Repeat(message, 20)) == nil { // it ends with the stream
 		}
 	}()
 }
