@@ -11,7 +11,7 @@ KUSTOMIZE_VERSION := v5.8.0
 
 TOOLS := $(CURDIR)/bin/tools
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)
-KUSTOMIZE := $(TOOLS)/kustomize-$(KUSTOMIZE_VERSION)
+export KUSTOMIZE := $(TOOLS)/kustomize-$(KUSTOMIZE_VERSION)
 export FUZZTIME
 export HELM := $(TOOLS)/helm-$(HELM_VERSION)
 
@@ -29,7 +29,7 @@ demo: $(HELM) ## Watch cupdomain.com federate with gmail.com on a real cluster o
 	hack/demo.sh
 
 .PHONY: test
-test: $(HELM) ## Run every test; without root, those that need it are skipped and the summary says so
+test: $(HELM) $(KUSTOMIZE) ## Run every test; without root, those that need it are skipped and the summary says so
 	hack/test.sh all
 
 ##@ Develop
@@ -51,7 +51,7 @@ e2e: $(HELM) ## Run the lab tests, or those whose names match RUN=regexp (needs 
 	hack/test.sh e2e
 
 .PHONY: soak
-soak: $(HELM) ## Run every test in its long form, or those whose names match RUN=regexp, and the fuzz targets, for hours (needs root)
+soak: $(HELM) $(KUSTOMIZE) ## Run every test in its long form, or those whose names match RUN=regexp, and the fuzz targets, for hours (needs root)
 	hack/test.sh soak
 
 .PHONY: fuzz
@@ -81,7 +81,7 @@ generate: ## Write what is generated: deep copies, CRDs, RBAC, the chart's part 
 
 .PHONY: verify
 verify: $(HELM) $(KUSTOMIZE) ## Check that what is generated is up to date, every module is tidy, scripts and chart are clean
-	HELM=$(HELM) KUSTOMIZE=$(KUSTOMIZE) hack/verify.sh
+	hack/verify.sh
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Check code against the gates of .golangci.yml (compiles Kubernetes the first time, 9 minutes)

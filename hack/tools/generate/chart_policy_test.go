@@ -26,7 +26,7 @@ func kustomize(t *testing.T, overlay string) release {
 	t.Helper()
 	program := os.Getenv("KUSTOMIZE")
 	_, err := os.Stat(program)
-	testkit.Require(t, program != "" && err == nil, "kustomize, at the path in $KUSTOMIZE (make verify builds it and sets KUSTOMIZE)")
+	testkit.Require(t, program != "" && err == nil, "kustomize, at the path in $KUSTOMIZE (make test builds it and sets KUSTOMIZE)")
 	var problem bytes.Buffer
 	command := exec.Command(program, "build", filepath.Join(root, overlay))
 	command.Stderr = &problem
