@@ -32,6 +32,8 @@ type message struct {
 // probe is the healthy partner: its messages to a user are answered, and measured.
 type probe struct {
 	partner, user *stream
+	// stop ends the sending of messages.
+	stop func()
 
 	mu       sync.Mutex
 	messages []message
@@ -54,12 +56,24 @@ func startProbe(ctx context.Context, target Target) (*probe, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &probe{partner: partner, user: user}
+	sending, stop := context.WithCancel(ctx)
+	stopped := make(chan struct{})
+	p := &probe{partner: partner, user: user, stop: func() { stop(); <-stopped }}
 	context.AfterFunc(ctx, func() { _, _ = partner.Close(), user.Close() })
 	go p.echo()
 	go p.collect()
-	go p.send(ctx, target)
+	go func() {
+		defer close(stopped)
+		p.send(sending, target)
+	}()
 	return p, nil
+}
+
+// end has no more messages go round and waits for those that still do: an answer that comes after the stream of the partner has
+// been closed makes the server open one of its own, and all later answers take that.
+func (p *probe) end() {
+	p.stop()
+	p.settle(time.Now())
 }
 
 func (p *probe) send(ctx context.Context, target Target) {

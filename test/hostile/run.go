@@ -70,6 +70,9 @@ func RunAll(ctx context.Context, target Target, pause time.Duration, attacks ...
 		}
 		results = append(results, r.measured(p, next))
 	}
+	if len(all) > 0 && all[len(all)-1].Gone == nil {
+		p.end()
+	}
 	return results, nil
 }
 
