@@ -120,14 +120,12 @@ func TestDomainsAreSwapped(t *testing.T) {
 			name := "_xmpp-server._tcp." + string(domains[1-i])
 			g.Expect(s.records(lab.Primary, name, dns.TypeSRV)).To(Equal([]string{"0 0 5269 " + string(fed.Spec.DNS.Hostname) + "."}))
 		}
-		for _, fed := range feds {
+		for i, fed := range feds {
 			g.Expect(s.condition(fed, v1alpha1.ConditionReady).Status).To(Equal(metav1.ConditionTrue))
 			g.Expect(fed.Status.FormerDomains).To(BeEmpty())
+			hosts := strings.Join(s.live(fed).Hosts, " ")
+			g.Expect(hosts).To(ContainSubstring(string(domains[1-i])))
+			g.Expect(hosts).NotTo(ContainSubstring(string(domains[i])))
 		}
 	}, readyWithin, poll).Should(Succeed())
-	for i, fed := range feds {
-		hosts := strings.Join(s.live(fed).Hosts, " ")
-		s.Expect(hosts).To(ContainSubstring(string(domains[1-i])))
-		s.Expect(hosts).NotTo(ContainSubstring(string(domains[i])))
-	}
 }
