@@ -13,7 +13,7 @@ new_ca() {
 # issue CA DIRECTORY NAME… writes tls.crt and tls.key for the names (DNS:… or IP:…; a bare name is DNS) into DIRECTORY.
 # With "itself" as the CA, the certificate is self-signed. VALID_DAYS=0 makes one that has expired.
 issue() {
-	local dir=$2 signer=(-CA "$PKI/$1.crt" -CAkey "$PKI/$1.key") names=() name list
+	local dir=$2 signer=(-CA "$PKI/$1.crt" -CAkey "$PKI/$1.key") names=() name list request
 	[[ $1 != itself ]] || signer=(-signkey "$dir/tls.key")
 	shift 2
 	for name; do
@@ -21,12 +21,15 @@ issue() {
 	done
 	list=$(IFS=, && echo "${names[*]}")
 	mkdir -p "$dir"
-	openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=${names[0]#*:}" \
+	# One after the other: who signs by itself needs the new key, not the one that the file had before.
+	if ! request=$(openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=${names[0]#*:}" \
 		-addext "subjectAltName=$list" -addext basicConstraints=critical,CA:FALSE \
 		-addext keyUsage=critical,digitalSignature -addext extendedKeyUsage=serverAuth,clientAuth \
-		-keyout "$dir/tls.key" 2>/dev/null |
-		openssl x509 -req -copy_extensions copyall -days "${VALID_DAYS:-365}" "${signer[@]}" -out "$dir/tls.crt" 2>/dev/null ||
+		-keyout "$dir/tls.key" 2>/dev/null) ||
+		! openssl x509 -req -copy_extensions copyall -days "${VALID_DAYS:-365}" "${signer[@]}" -out "$dir/tls.crt" \
+			<<<"$request" 2>/dev/null; then
 		die "making a certificate for ${names[*]}"
+	fi
 }
 
 make_pki() {
