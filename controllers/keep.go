@@ -28,7 +28,7 @@ func (r *FederationReconciler) keep(s *scope) {
 		}
 	}
 	host := status.Hostname
-	if published[host] == "" { // nothing leads there, whoever wrote it
+	if published[host] == "" { // status names a host at which nothing was published
 		host = desired.Hostname(s.fed)
 	}
 	if published[host] == "" || r.recipient(s.fed) != "" {

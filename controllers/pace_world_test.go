@@ -54,8 +54,8 @@ type paced struct {
 	cache cache.Cache
 	// due is when the work queues have each object reconciled next.
 	due map[work]time.Time
-	// checked is where checks of the way in, which run aside, tell that they have news. The look that follows one comes with the next
-	// call of any queue, so that counts differ by a few from run to run.
+	// checked receives the news of checks of the way in, which run in goroutines of their own. The world takes news after the next
+	// reconcile, so counts differ by a few from run to run.
 	checked chan event.TypedGenericEvent[*v1alpha1.Federation]
 	// tokens are the names of the Secrets of the servers that take them.
 	tokens map[string]string

@@ -104,8 +104,8 @@ func (r *FederationReconciler) fits(s *scope, data map[string][]byte) bool {
 	return bytes.Equal(cert, data[engine.KeyTLSCert]) || pki.ByOwnCA(verdict).Status == metav1.ConditionTrue
 }
 
-// noticeable leaves out of record sets that were dropped those of former hosts whose time is over: no service record names these any
-// more, so it makes no difference to anybody when name servers let go of them.
+// noticeable returns the dropped record sets that somebody may still ask for. Address records of a former host are not among them once
+// its time is over: no service record has named it for as long as resolvers remember.
 func (s *scope) noticeable(dropped []dns.Key) []dns.Key {
 	return slices.DeleteFunc(slices.Clone(dropped), func(key dns.Key) bool {
 		is := func(former v1alpha1.FormerHost) bool { return former.Hostname == dns.Display(dns.Bare(key.Name)) }

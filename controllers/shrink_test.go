@@ -46,7 +46,7 @@ func TestAServerThatServesMoreThanIsWantedForAWhileIsReady(t *testing.T) {
 	}
 }
 
-// A change that others may notice is told at once, be it at the same time.
+// A change that others may notice is told at once, even when a former domain is dropped in the same rollout.
 func TestAServerThatServesLessThanIsWantedIsNotReady(t *testing.T) {
 	w := newWorldWithZone(t)
 	w.writeAccounts(map[string]string{"cupuser1": "secret"})

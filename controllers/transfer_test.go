@@ -138,7 +138,7 @@ func TestDeletionWaitsUntilTheOtherClusterHasTheServiceRecords(t *testing.T) {
 	}
 }
 
-// Fault: deletion said that the service records are gone, which stood as those of the other.
+// After a handover the service records stand and belong to the other Federation, so deletion must not say that they are gone.
 func TestDeletionAfterAHandoverSpeaksOfItsOwnRecordsOnly(t *testing.T) {
 	w := newWorldWithZone(t)
 	other := w.elsewhere()

@@ -22,7 +22,7 @@ func TestInstallation_WhileItWorksItKeepsItsKeyUntilAnotherCameFirst(t *testing.
 		for range 2 {
 			synctest.Wait()
 			damage(t, c, nil)
-			time.Sleep(keepInterval + time.Second) // passes at once: time is that of the synctest bubble
+			time.Sleep(keepInterval + time.Second) // in the synctest bubble, where it takes no time
 			if got := readSecret(t, c).Data; !reflect.DeepEqual(got, this.known.data) {
 				t.Errorf("the Secret has %v, want the key that is in use", got)
 			}

@@ -93,7 +93,7 @@ func (p *probe) send(ctx context.Context, target Target) {
 	}
 }
 
-// body matches those of the probe's messages, and of forged ones.
+// body matches the body of a message that the probe sent, or that an attack forged.
 var body = regexp.MustCompile(`<body>(probe|forged) ([^<]*)\.</body>`)
 
 // each calls do with the kind of every message that arrives on s and what it says.

@@ -20,7 +20,7 @@ type refusal struct {
 var (
 	// isNo matches what ends a stream, an attempt to authenticate or one to encrypt.
 	isNo = regexp.MustCompile(`</stream:stream>|</failure>|<failure[^>]*/>`)
-	// conditions, failures and texts are those of RFC 6120, sections 4.9, 6.5 and 8.3.
+	// conditions, failures and texts match what RFC 6120 defines in sections 4.9, 6.5 and 8.3.
 	conditions = regexp.MustCompile(`<([a-z-]+)[^>]* xmlns=['"]urn:ietf:params:xml:ns:xmpp-(?:streams|sasl|stanzas)['"]`)
 	failures   = regexp.MustCompile(`<failure[^>]*>\s*<([a-z-]+)`)
 	texts      = regexp.MustCompile(`<text[^>]*>([^<]*)</text>`)

@@ -127,7 +127,7 @@ func (s *stream) starttls(ctx context.Context, header string, certificate *tls.C
 	return s.exchange(header, "</stream:features>")
 }
 
-// encrypt does the handshake of TLS. The name, if any, is that of direct TLS (XEP-0368).
+// encrypt does the TLS handshake. With a name it is one of direct TLS (XEP-0368), which sends the name as SNI.
 func (s *stream) encrypt(ctx context.Context, name string, certificate *tls.Certificate) error {
 	config := &tls.Config{InsecureSkipVerify: true} //nolint:gosec // the server is the one to be attacked, whoever it is
 	if name != "" {

@@ -166,7 +166,7 @@ func (w *world) expectOrderlyDeletion(t *testing.T) {
 	if err := w.opDelete(0, 0); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(50 * time.Second)
+	time.Sleep(50 * time.Second) // in the synctest bubble, where it takes no time; resolvers remember records for longer
 	if err := w.api.Get(context.Background(), client.ObjectKey{Namespace: victim.Namespace, Name: victim.Name + "-s2s"}, &corev1.Service{}); err != nil {
 		t.Errorf("resolvers may have the service records, and the address is gone: %v", err)
 	}
@@ -181,7 +181,7 @@ func (w *world) expectOrderlyDeletion(t *testing.T) {
 	}
 }
 
-// That a zone which nobody has heard of holds nothing can't be seen. So that is told, with the way out.
+// Nobody can see that a zone without a DNSZone holds nothing, so status says that it can't be looked at, and what to do.
 func TestStatus_AZoneThatNobodyKnowsIsTold(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		if err := w.opCreate(0, 0); err != nil {

@@ -16,7 +16,7 @@ import (
 // Writer sends numbered messages on a stream with stream management (XEP-0198), and learns which of them the server acknowledged
 // and which it returned.
 type Writer struct {
-	// Name tells the messages of one writer from those of others.
+	// Name is part of every message, so that readers know who wrote it.
 	Name   string
 	stream *Stream
 	from   string
