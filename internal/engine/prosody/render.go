@@ -35,6 +35,7 @@ var modules = []string{
 	"mod_xmppfed_volume.lua",
 	"xmppfed_buckets.lib.lua",
 	"xmppfed_cut.lib.lua",
+	"xmppfed_entries.lib.lua",
 	"xmppfed_group.lib.lua",
 	"xmppfed_journal.lib.lua",
 	"xmppfed_ledger.lib.lua",
