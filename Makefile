@@ -66,6 +66,11 @@ bench-check: ## Measure doctor's checks: one domain with a partner, and a thousa
 bench-dns: build ## Measure the DNS side by side with ExternalDNS (needs root); QUICK=1 for less, OUT for the directory of raw data
 	hack/bench/dns/run.sh
 
+.PHONY: bench-throughput
+bench-throughput: ## Measure how many stanzas of a partner a server takes, beside a Prosody without limits (needs root); OUT for a file of raw data
+	$(LAB) build images
+	go test -tags integration -run '^$$' -bench Partner -benchtime 1x -timeout 60m ./hack/bench/throughput -args $(if $(OUT),-out $(abspath $(OUT)))
+
 .PHONY: build
 build: ## Build the operator and the kubectl plugin into bin/xmppfed-operator and bin/kubectl-xmppfed
 	CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o bin/xmppfed-operator ./cmd/operator
