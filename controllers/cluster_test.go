@@ -235,6 +235,8 @@ type server struct {
 	last   engine.LiveStatus
 	// refuses is a domain to which streams are refused.
 	refuses string
+	// counted is what the servers have refused and delayed since they started.
+	counted engine.LiveLimits
 }
 
 func (s *server) status(ctx context.Context, podIP, token string) (engine.LiveStatus, error) {
@@ -257,7 +259,7 @@ func (s *server) status(ctx context.Context, podIP, token string) (engine.LiveSt
 		return s.last, nil
 	}
 	live, err := liveStatus(config.Data, secret.Data, s.world.now)
-	live.ConfigError = s.rejected
+	live.ConfigError, live.Limits = s.rejected, s.counted
 	s.last = live
 	return live, err
 }

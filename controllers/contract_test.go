@@ -29,11 +29,11 @@ import (
 var stepConditions = []string{
 	v1alpha1.ConditionAccepted, v1alpha1.ConditionAvailable, v1alpha1.ConditionCertificateReady, v1alpha1.ConditionServerReady,
 	v1alpha1.ConditionAddressAssigned, v1alpha1.ConditionDNSPublished, v1alpha1.ConditionInboundReachable,
-	v1alpha1.ConditionPeersReachable,
+	v1alpha1.ConditionPeersReachable, v1alpha1.ConditionLimitsReached,
 }
 
 // notOurs are the conditions that Ready does not depend on.
-var notOurs = []string{v1alpha1.ConditionAvailable, v1alpha1.ConditionPeersReachable}
+var notOurs = []string{v1alpha1.ConditionAvailable, v1alpha1.ConditionPeersReachable, v1alpha1.ConditionLimitsReached}
 
 // expectContract holds a Federation that was just reconciled against kstatus
 // (https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus) and what this project adds to it.

@@ -38,7 +38,7 @@ func kindOfEvent(condition metav1.Condition) string {
 	switch {
 	case condition.Reason == v1alpha1.ReasonTransferred: // as somebody wanted it
 		return corev1.EventTypeNormal
-	case condition.Type == v1alpha1.ConditionStalled:
+	case condition.Type == v1alpha1.ConditionStalled, condition.Reason == v1alpha1.ReasonShortOfMemory:
 		return corev1.EventTypeWarning
 	case condition.Type == v1alpha1.ConditionAvailable && condition.Reason != v1alpha1.ReasonNotPublished:
 		if condition.Status == metav1.ConditionFalse {

@@ -78,6 +78,7 @@ type FederationReconciler struct {
 	signings   signings
 	shrinkages shrinkages
 	lasting    lasting
+	refusals   readings
 	retries    retries
 	searches   searches
 	verified   verified

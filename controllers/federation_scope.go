@@ -67,6 +67,8 @@ type scope struct {
 	publishedAll bool
 	// serving is what the server can be asked for.
 	serving serving
+	// live are the servers in all pods; nil before the step for ServerReady has listed the pods.
+	live []liveServer
 	// podIP of a server that runs this generation, and the token it knows the operator by; empty before ServerReady.
 	podIP, token string
 	// wayIn is what the check of the way in says to the question who gets through.

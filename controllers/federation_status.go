@@ -28,7 +28,8 @@ var readiness = []string{
 // statusOrder are the conditions that steps set, in the order in which status lists them. Those that are there whether or not a
 // Federation is accepted come first.
 var statusOrder = slices.Concat(
-	[]string{v1alpha1.ConditionAccepted, v1alpha1.ConditionAvailable}, readiness[1:], []string{v1alpha1.ConditionPeersReachable},
+	[]string{v1alpha1.ConditionAccepted, v1alpha1.ConditionAvailable}, readiness[1:],
+	[]string{v1alpha1.ConditionPeersReachable, v1alpha1.ConditionLimitsReached},
 )
 
 // updateStatus derives the conditions from what the steps found.

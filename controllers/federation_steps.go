@@ -51,6 +51,7 @@ func (r *FederationReconciler) steps(fed *v1alpha1.Federation) []step {
 		{condition: v1alpha1.ConditionInboundReachable, run: r.checkInbound, lapses: true},
 		{condition: v1alpha1.ConditionAvailable, run: r.seeAvailable, always: true},
 		{condition: v1alpha1.ConditionPeersReachable, run: r.checkPeers}, // needs a server that can be reached
+		{condition: v1alpha1.ConditionLimitsReached, run: r.watchLimits},
 	})
 }
 

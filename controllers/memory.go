@@ -64,4 +64,5 @@ func (r *FederationReconciler) forgetUID(uid types.UID) {
 	r.verified.put(uid, verifiedDNS{})
 	r.Zones.repairs.forget(uid)
 	r.lasting.note(uid, 0, nil, r.Now())
+	r.refusals.forget(uid)
 }

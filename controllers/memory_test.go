@@ -49,6 +49,7 @@ func newForgetful(t *testing.T) (*FederationReconciler, *v1alpha1.Federation) {
 		t.Fatal(err)
 	}
 	r.shrinkages.note(fed.UID, shrinkage{})
+	r.refusals.of(fed.UID)
 	return r, fed
 }
 

@@ -174,6 +174,7 @@ func (r *FederationReconciler) observeServer(ctx context.Context, s *scope, want
 	}
 	// The labels are no secret: only pods of this Federation's own StatefulSet count.
 	pods.Items = slices.DeleteFunc(pods.Items, func(pod corev1.Pod) bool { return !metav1.IsControlledBy(&pod, &set) })
+	s.live = unasked(pods.Items)
 	status := &v1alpha1.ServerStatus{Engine: s.fed.Spec.Server.Engine, ReadyReplicas: set.Status.ReadyReplicas}
 	if before := s.fed.Status.Server; before != nil {
 		status.Version = before.Version
@@ -270,6 +271,9 @@ func (r *FederationReconciler) askPods(
 			continue
 		}
 		live, err := r.Live(ctx, pod.Status.PodIP, want.token)
+		if err == nil {
+			s.live[i].status = &live
+		}
 		switch {
 		case err != nil:
 			return finding{}, outcome.Waiting(v1alpha1.ReasonRollingOut, recheckServer,

@@ -78,6 +78,14 @@ const (
 	// True: Reachable. False: NotPublished, PartlyReachable, Unreachable.
 	ConditionAvailable = "Available"
 
+	// ConditionLimitsReached is true while the servers refuse what is beyond one of their bounds, or are short of memory, and until nothing
+	// was refused for ten minutes or three times spec.verification.interval. What is within the bounds goes on. The message names the
+	// bounds. While a server does not answer the operator, it stands as it was. Only present when true. Negative polarity. Not part of
+	// Ready.
+	//
+	// True: Refusing, ShortOfMemory.
+	ConditionLimitsReached = "LimitsReached"
+
 	// ConditionReady answers another question: is everything as the spec wants it? It is true when all of the above but PeersReachable
 	// and Available are. Otherwise reason and message are those of the first that is not, and the message says what still works when
 	// Available is true. Always present.
@@ -331,6 +339,14 @@ const (
 	ReasonPartlyReachable = "PartlyReachable"
 	// ReasonUnreachable: partners reach none of the domains.
 	ReasonUnreachable = "Unreachable"
+)
+
+// Reasons of LimitsReached.
+const (
+	// ReasonRefusing: something that strangers, partners or users ask for is beyond a bound of the server, and is refused.
+	ReasonRefusing = "Refusing"
+	// ReasonShortOfMemory: the server is near its memory limit, and refuses streams and connections that are new.
+	ReasonShortOfMemory = "ShortOfMemory"
 )
 
 // Reasons of PeersReachable, and of the entries of status.peers.

@@ -14,30 +14,29 @@ import (
 	"github.com/xmppfed/xmppfed/internal/engine"
 )
 
-// sessionsTimeout is how long the servers of a Federation may take to tell about their sessions.
-const sessionsTimeout = 5 * time.Second
+// liveTimeout is how long the servers of a Federation may take to tell about themselves.
+const liveTimeout = 5 * time.Second
 
-// sessions asks the servers of a Federation for their streams, and for how many there are: of very many, they list only
-// the first. An error says, for people, why they can't be known.
-func (c *cluster) sessions(ctx context.Context, fed *v1alpha1.Federation) (sessions []engine.Session, total int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, sessionsTimeout)
+// live asks the servers of a Federation what they are at. An error says, for people, why that can't be known.
+func (c *cluster) live(ctx context.Context, fed *v1alpha1.Federation) ([]engine.LiveStatus, error) {
+	ctx, cancel := context.WithTimeout(ctx, liveTimeout)
 	defer cancel()
 	servers, err := c.servers(ctx, fed)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
+	if len(servers.pods) == 0 {
+		return nil, errors.New("no pod of the server runs")
+	}
+	all := make([]engine.LiveStatus, 0, len(servers.pods))
 	for _, pod := range servers.pods {
 		live, err := c.ask(ctx, pod, servers.token())
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
-		sessions = append(sessions, live.Sessions...)
-		total += int(live.SessionsTotal)
+		all = append(all, live)
 	}
-	if len(servers.pods) == 0 {
-		return nil, 0, errors.New("no pod of the server runs")
-	}
-	return sessions, total, nil
+	return all, nil
 }
 
 // ask asks the server in a pod for its status, through the API server: the user's machine need not reach pods.

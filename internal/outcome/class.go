@@ -183,6 +183,10 @@ var classes = map[string]Class{
 	v1alpha1.ReasonPartlyReachable: Aside,
 	v1alpha1.ReasonUnreachable:     Aside,
 
+	// LimitsReached.
+	v1alpha1.ReasonRefusing:      Aside,
+	v1alpha1.ReasonShortOfMemory: Aside,
+
 	// PeersReachable and status.peers.
 	v1alpha1.ReasonPeersReachable:         Aside,
 	v1alpha1.ReasonPeerReachable:          Aside,

@@ -74,9 +74,8 @@ func kubectlPage(root string) (map[string]string, error) {
 }
 
 func screen(fed *v1alpha1.Federation) string {
-	sessions := example.Sessions()
 	return status.Render(status.Model{
-		Federation: fed, Now: example.Now(), Sessions: sessions, SessionsTotal: len(sessions),
+		Federation: fed, Now: example.Now(), Live: example.Live(),
 	}, guideStyle)
 }
 

@@ -168,8 +168,12 @@ func Fresh() *v1alpha1.Federation {
 	return fed
 }
 
-// Sessions are streams that the server of Healthy has.
-func Sessions() []engine.Session {
+// Live is what the server of Healthy says of itself.
+func Live() []engine.LiveStatus {
+	return []engine.LiveStatus{{Sessions: sessions(), Limits: engine.LiveLimits{MemoryBytes: 41 << 20, MemoryLimitBytes: 256 << 20}}}
+}
+
+func sessions() []engine.Session {
 	return []engine.Session{
 		{Direction: "outgoing", Local: "cupdomain.com", Remote: "gmail.com", Secure: true, TLSVersion: "TLSv1.3",
 			Authentication: "EXTERNAL", Age: 5025},

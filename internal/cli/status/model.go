@@ -16,10 +16,9 @@ type Model struct {
 	Federation *v1alpha1.Federation
 	// Now is the time by which ages are counted.
 	Now time.Time
-	// Sessions are streams that the servers have with others, SessionsTotal how many they have.
-	Sessions      []engine.Session
-	SessionsTotal int
-	// SessionsLeftOut says why Sessions are not known; empty when they are.
+	// Live is what each server says of itself.
+	Live []engine.LiveStatus
+	// SessionsLeftOut says why Live is not known; empty when it is.
 	SessionsLeftOut string
 }
 

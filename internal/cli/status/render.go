@@ -108,6 +108,9 @@ func facts(m Model, style text.Style) string {
 		add("SERVER", fmt.Sprintf("%s, %d of %d pods ready", strings.TrimSpace(string(server.Engine)+" "+server.Version),
 			server.ReadyReplicas, fed.Spec.Server.Replicas), tone)
 	}
+	for _, row := range load(m.Live) {
+		add(row.name, row.value, row.tone)
+	}
 	_, written, _ := strings.Cut(table.Render(style), "\n") // without the empty header
 	return written
 }
@@ -151,8 +154,12 @@ func conditions(m Model, style text.Style) string {
 		case condition.Type == v1alpha1.ConditionPeersReachable && len(m.Federation.Status.Peers) > 0:
 			message = text.Cell{Text: "see below", Optional: true}
 		}
+		tone := toneOf(condition.Status)
+		if condition.Type == v1alpha1.ConditionLimitsReached { // True is not good
+			message.Optional, tone = false, text.Warning
+		}
 		table.Rows = append(table.Rows, []text.Cell{
-			{Text: condition.Type}, {Text: string(condition.Status), Tone: toneOf(condition.Status)}, {Text: condition.Reason},
+			{Text: condition.Type}, {Text: string(condition.Status), Tone: tone}, {Text: condition.Reason},
 			{Text: age(condition.LastTransitionTime.Time, m.Now)}, message,
 		})
 	}
@@ -226,12 +233,13 @@ func sessions(m Model, style text.Style) string {
 	if m.SessionsLeftOut != "" {
 		return strings.Join(text.Wrap(text.Clean("Live sessions are left out: "+m.SessionsLeftOut), style.Width), "\n") + "\n"
 	}
-	if len(m.Sessions) == 0 {
+	all, total := streams(m.Live)
+	if len(all) == 0 {
 		const none = "No live sessions: the server opens streams when stanzas are to be sent, and ends them when idle."
 		return strings.Join(text.Wrap(none, style.Width), "\n") + "\n"
 	}
 	table := text.Table{Header: []string{"SESSION", "REMOTE", "LOCAL", "TLS", "PROVEN BY", "AGE", "QUEUE"}}
-	shown := slices.SortedStableFunc(slices.Values(m.Sessions), compareSessions)
+	shown := slices.SortedStableFunc(slices.Values(all), compareSessions)
 	shown = shown[:min(len(shown), screenful)]
 	for _, session := range shown {
 		direction := "<-- in"
@@ -255,7 +263,7 @@ func sessions(m Model, style text.Style) string {
 			{Text: queue, Tone: text.Warning},
 		})
 	}
-	if rest := max(m.SessionsTotal, len(m.Sessions)) - len(shown); rest > 0 {
+	if rest := max(total, len(all)) - len(shown); rest > 0 {
 		return table.Render(style) + fmt.Sprintf("... and %d more\n", rest)
 	}
 	return table.Render(style)

@@ -18,16 +18,17 @@ import (
 	"github.com/xmppfed/xmppfed/internal/cli/example"
 	"github.com/xmppfed/xmppfed/internal/cli/status"
 	"github.com/xmppfed/xmppfed/internal/cli/text"
+	"github.com/xmppfed/xmppfed/internal/engine"
 )
 
 var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
 
 func screens(style text.Style) map[string]string {
 	return map[string]string{
-		"healthy": status.Render(status.Model{Federation: example.Healthy(), Now: example.Now(), Sessions: example.Sessions()}, style),
+		"healthy": status.Render(status.Model{Federation: example.Healthy(), Now: example.Now(), Live: example.Live()}, style),
 		"closed": status.Render(status.Model{Federation: example.Closed(), Now: example.Now(),
 			SessionsLeftOut: "you may not read Secret chat/cup-server, which holds the token for asking the server"}, style),
-		"degraded": status.Render(status.Model{Federation: example.Degraded(), Now: example.Now(), Sessions: example.Sessions()}, style),
+		"degraded": status.Render(status.Model{Federation: example.Degraded(), Now: example.Now(), Live: example.Live()}, style),
 		"fresh": status.Render(status.Model{Federation: example.Fresh(), Now: example.Now(),
 			SessionsLeftOut: "the server has not been set up yet"}, style),
 		"list": status.RenderList([]v1alpha1.Federation{*example.Healthy(), *example.Closed(), *example.Degraded(), *example.Fresh()}, true, example.Now(), style),
@@ -140,7 +141,7 @@ func TestAnOldOrPausedStatusIsSaidToBeOne(t *testing.T) {
 }
 
 func TestOfManySessionsSomeAreShownAndAllAreCounted(t *testing.T) {
-	session := example.Sessions()[0]
+	session := example.Live()[0].Sessions[0]
 	for name, test := range map[string]struct {
 		listed, total int
 		want          string
@@ -151,9 +152,9 @@ func TestOfManySessionsSomeAreShownAndAllAreCounted(t *testing.T) {
 		"as many as fit are just listed": {20, 20, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			model := status.Model{Federation: example.Healthy(), Now: example.Now(), SessionsTotal: test.total}
+			model := status.Model{Federation: example.Healthy(), Now: example.Now(), Live: []engine.LiveStatus{{SessionsTotal: int64(test.total)}}}
 			for range test.listed {
-				model.Sessions = append(model.Sessions, session)
+				model.Live[0].Sessions = append(model.Live[0].Sessions, session)
 			}
 			_, got, _ := strings.Cut(status.Render(model, text.Style{Width: 80}), "\nSESSION ")
 			if strings.Count(got, "--> out") != 20 || !strings.HasSuffix(got, test.want) || test.want == "" && strings.Contains(got, "more") {
@@ -177,10 +178,10 @@ func TestNamesOfAnyLengthHaveTheirPlace(t *testing.T) {
 }
 
 func TestSessionsStandInOneOrderWithTroubleFirst(t *testing.T) {
-	sessions := example.Sessions()
-	want := status.Render(status.Model{Federation: example.Healthy(), Now: example.Now(), Sessions: sessions}, text.Style{Width: 80})
-	slices.Reverse(sessions)
-	got := status.Render(status.Model{Federation: example.Healthy(), Now: example.Now(), Sessions: sessions}, text.Style{Width: 80})
+	live := example.Live()
+	want := status.Render(status.Model{Federation: example.Healthy(), Now: example.Now(), Live: live}, text.Style{Width: 80})
+	slices.Reverse(live[0].Sessions)
+	got := status.Render(status.Model{Federation: example.Healthy(), Now: example.Now(), Live: live}, text.Style{Width: 80})
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("another order of the server's shows (-one +other):\n%s", diff)
 	}

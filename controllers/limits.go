@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/check/phrase"
+	"github.com/xmppfed/xmppfed/internal/engine"
+	"github.com/xmppfed/xmppfed/internal/limits"
+)
+
+const (
+	// minQuiet is the shortest time without refusals after which the condition goes.
+	minQuiet = 10 * time.Minute
+	// maxBounds and maxBound limit what a server may have the operator remember: the number of bounds, and the bytes of a name.
+	maxBounds = 64
+	maxBound  = 64
+)
+
+// quiet returns the time without refusals after which the condition goes: the operator has looked at the servers three times at least.
+func quiet(fed *v1alpha1.Federation) time.Duration {
+	return max(minQuiet, 3*fed.Spec.Verification.Interval.Duration)
+}
+
+// readings remember what the servers of each Federation have counted.
+type readings struct {
+	mu    sync.Mutex
+	byFed map[types.UID]*limits.Growth
+}
+
+// of returns what is remembered of a Federation. Only one reconcile of it runs at a time.
+func (r *readings) of(uid types.UID) *limits.Growth {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.byFed == nil {
+		r.byFed = map[types.UID]*limits.Growth{}
+	}
+	if r.byFed[uid] == nil {
+		r.byFed[uid] = &limits.Growth{}
+	}
+	return r.byFed[uid]
+}
+
+func (r *readings) forget(uid types.UID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.byFed, uid)
+}
+
+// liveServer is the server in a pod.
+type liveServer struct {
+	pod *corev1.Pod
+	// status is what it said of itself; nil if it was not asked, or did not answer.
+	status *engine.LiveStatus
+}
+
+// unasked returns the servers in pods before any of them was asked for its status.
+func unasked(pods []corev1.Pod) []liveServer {
+	servers := make([]liveServer, len(pods))
+	for i := range pods {
+		servers[i].pod = &pods[i]
+	}
+	return servers
+}
+
+// refusals returns what each server has refused: nil for servers that did not answer, and for all if pods were not listed.
+func (s *scope) refusals() map[string]limits.Counters {
+	if s.live == nil {
+		return nil
+	}
+	all := map[string]limits.Counters{}
+	for _, server := range s.live {
+		all[string(server.pod.UID)] = refusals(server.status)
+	}
+	return all
+}
+
+// refusals returns what a server has refused, as far as that may be remembered and shown to people; nil if it did not answer.
+func refusals(live *engine.LiveStatus) limits.Counters {
+	if live == nil {
+		return nil
+	}
+	all, kept := live.Refusals(), limits.Counters{}
+	for _, bound := range slices.Sorted(maps.Keys(all)) {
+		if len(kept) == maxBounds {
+			break
+		}
+		kept[phrase.Clean(bound, maxBound)] = all[bound]
+	}
+	return kept
+}
+
+// watchLimits says what the servers refuse at present. As long as nothing is known of that, what was said before stands.
+func (r *FederationReconciler) watchLimits(_ context.Context, s *scope) (finding, error) {
+	growing, known := r.refusals.of(s.fed.UID).Read(s.refusals(), r.Now(), quiet(s.fed))
+	standing := meta.FindStatusCondition(s.before.Status.Conditions, v1alpha1.ConditionLimitsReached)
+	if len(growing) == 0 && !known && standing != nil {
+		return finding{reason: standing.Reason, message: standing.Message}, nil
+	}
+	return judgeLimits(slices.Sorted(maps.Keys(growing))), nil
+}
+
+// judgeLimits returns what it means that bounds are reached.
+func judgeLimits(bounds []string) finding {
+	switch {
+	case len(bounds) == 0:
+		return finding{absent: true}
+	case slices.Contains(bounds, engine.BoundMemory):
+		return finding{reason: v1alpha1.ReasonShortOfMemory, message: phrase.Message(
+			"the server is near its memory limit and refuses new streams, of strangers first; raise the limit in " +
+				"spec.server.podTemplate.resources, which restarts the server; bounds that are reached: " + phrase.List(bounds, maxListed))}
+	}
+	return finding{reason: v1alpha1.ReasonRefusing, message: phrase.Message(
+		"what others ask for beyond these bounds of the server is refused: " + phrase.List(bounds, maxListed) +
+			"; the rest goes on, and nothing has to be done unless partners or users of yours complain: then list the partner's domain " +
+			"in spec.peers, which gives it bounds of its own; `kubectl xmppfed status` counts what was refused")}
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package status
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/xmppfed/xmppfed/internal/cli/text"
+	"github.com/xmppfed/xmppfed/internal/engine"
+)
+
+// maxBounds is how many bounds are named.
+const maxBounds = 12
+
+// fact is one of the facts.
+type fact struct {
+	name, value string
+	tone        text.Tone
+}
+
+// load is how near the servers are to their bounds, and what they refused at them.
+func load(live []engine.LiveStatus) []fact {
+	if len(live) == 0 {
+		return nil
+	}
+	refused := map[string]int64{}
+	var connecting, waiting, removed int64
+	for i := range live {
+		for bound, times := range live[i].Refusals() {
+			refused[bound] += times
+		}
+		connecting, waiting = connecting+live[i].Limits.Connecting, waiting+live[i].Limits.Waiting
+		removed = max(removed, live[i].RemovedAccounts)
+	}
+	rows := []fact{memory(live)}
+	if connecting+waiting > 0 {
+		rows = append(rows, fact{"STREAMS", fmt.Sprintf("%d being opened, %d waiting for their turn", connecting, waiting), text.Plain})
+	}
+	if removed > 0 {
+		value := fmt.Sprintf("of %s something is still stored", count(int(removed), "former account"))
+		rows = append(rows, fact{"REMOVED", value, text.Warning})
+	}
+	value, tone := "nothing since the server started", text.Plain
+	if len(refused) > 0 {
+		value, tone = list(refused)+", since the server started", text.Warning
+	}
+	return append(rows, fact{"REFUSED", value, tone})
+}
+
+// memory is that of the server that is nearest to its limit.
+func memory(live []engine.LiveStatus) fact {
+	share := func(s engine.LiveStatus) float64 {
+		return float64(s.Limits.MemoryBytes) / float64(max(s.Limits.MemoryLimitBytes, 1))
+	}
+	fullest := slices.MaxFunc(live, func(a, b engine.LiveStatus) int { return cmp.Compare(share(a), share(b)) })
+	used := fmt.Sprintf("%d MiB", fullest.Limits.MemoryBytes>>20)
+	switch {
+	case fullest.Limits.MemoryBytes == 0: // it does not say
+		return fact{}
+	case fullest.Limits.MemoryLimitBytes == 0:
+		return fact{"MEMORY", used + ", without a limit", text.Plain}
+	}
+	percent := int(100 * share(fullest))
+	tone := text.Plain
+	if percent >= fullMemory {
+		tone = text.Warning
+	}
+	return fact{"MEMORY", fmt.Sprintf("%s of %d MiB (%d %%)", used, fullest.Limits.MemoryLimitBytes>>20, percent), tone}
+}
+
+// fullMemory is the part of the memory limit, in percent, above which servers refuse something.
+const fullMemory = 70
+
+// list names what was refused, most often first.
+func list(refused map[string]int64) string {
+	bounds := slices.SortedFunc(maps.Keys(refused), func(a, b string) int {
+		return cmp.Or(cmp.Compare(refused[b], refused[a]), cmp.Compare(a, b))
+	})
+	parts := make([]string, 0, maxBounds+1)
+	for _, bound := range bounds[:min(len(bounds), maxBounds)] {
+		parts = append(parts, text.Clean(bound)+" "+count(int(refused[bound]), "time"))
+	}
+	if rest := len(bounds) - maxBounds; rest > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", rest))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// streams are those that the servers have with others, and how many there are: of very many, servers list only the first.
+func streams(live []engine.LiveStatus) (all []engine.Session, total int) {
+	for i := range live {
+		all = append(all, live[i].Sessions...)
+		total += int(live[i].SessionsTotal)
+	}
+	return all, total
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package engine
+
+import "maps"
+
+// Bounds that servers count in fields of their own, named as those in LiveLimits.Refused are.
+const (
+	// BoundMemory is the part of the memory limit above which nothing more is begun.
+	BoundMemory = "memory"
+	// BoundRequests is how many requests for presence may wait for a user's answer.
+	BoundRequests = "subscription requests"
+	// BoundLogins is how many attempts to log in may fail.
+	BoundLogins = "logins"
+)
+
+// Refusals returns how often the server has refused something since it started, by bound.
+func (s *LiveStatus) Refusals() map[string]int64 {
+	all := map[string]int64{}
+	maps.Copy(all, s.Limits.Refused)
+	for bound, count := range map[string]int64{BoundRequests: s.RequestsRefused, BoundLogins: s.Logins.Refused} {
+		if count > 0 {
+			all[bound] = count
+		}
+	}
+	return all
+}
