@@ -53,7 +53,7 @@ func (r *FederationReconciler) seeAvailable(_ context.Context, s *scope) (findin
 	}
 	target := accessTarget(s, findable)
 	down := serverDown(s)
-	encoded, err := json.Marshal([]any{target, s.ok(v1alpha1.ConditionServerReady), down})
+	encoded, err := json.Marshal([]any{target, s.serves(), down})
 	if err != nil {
 		return finding{}, fmt.Errorf("encoding what to try: %w", err)
 	}

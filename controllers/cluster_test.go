@@ -237,6 +237,8 @@ type server struct {
 	refuses string
 	// counted is what the servers have refused and delayed since they started.
 	counted engine.LiveLimits
+	// volume is that of the servers.
+	volume engine.LiveVolume
 }
 
 func (s *server) status(ctx context.Context, podIP, token string) (engine.LiveStatus, error) {
@@ -259,7 +261,7 @@ func (s *server) status(ctx context.Context, podIP, token string) (engine.LiveSt
 		return s.last, nil
 	}
 	live, err := liveStatus(config.Data, secret.Data, s.world.now)
-	live.ConfigError, live.Limits = s.rejected, s.counted
+	live.ConfigError, live.Limits, live.Volume = s.rejected, s.counted, s.volume
 	s.last = live
 	return live, err
 }

@@ -29,7 +29,7 @@ func (r *FederationReconciler) checkInbound(_ context.Context, s *scope) (findin
 		return finding{}, err
 	}
 	target, down := inboundTarget(s), serverDown(s)
-	encoded, err := json.Marshal([]any{target, s.ok(v1alpha1.ConditionServerReady), down})
+	encoded, err := json.Marshal([]any{target, s.serves(), down})
 	if err != nil {
 		return finding{}, fmt.Errorf("encoding what to check: %w", err)
 	}
@@ -93,7 +93,7 @@ func (r *FederationReconciler) worthChecking(s *scope, last checked[check.Verdic
 	published, ran := s.findings[v1alpha1.ConditionDNSPublished]
 	stands := ran && (published.err == nil || published.err.Reason == v1alpha1.ReasonZoneNotReady)
 	findable := stands || s.publishedInPart() || known && r.lasting.amiss(s.fed.UID, v1alpha1.ConditionDNSPublished, r.Now()) >= settling
-	return findable && (s.ok(v1alpha1.ConditionServerReady) || last.inputs != "")
+	return findable && (s.serves() || last.inputs != "")
 }
 
 // unwritten reports whether the API server did not take what the server should run.

@@ -44,7 +44,7 @@ func (r *FederationReconciler) checkPeers(_ context.Context, s *scope) (finding,
 	switch {
 	case len(targets) == 0:
 		r.Peers.Forget(key)
-	case s.ok(v1alpha1.ConditionServerReady) && wayInKnown(s, r.Now()):
+	case s.serves() && wayInKnown(s, r.Now()):
 		known = r.Peers.Watch(key, patrol.Orders{
 			Interval: s.fed.Spec.Verification.Interval.Duration, Post: post(s), Targets: targets,
 		})

@@ -34,6 +34,10 @@ type serving struct {
 	generation string
 }
 
+// serves reports whether every pod serves as it should. It does so as well while the step for ServerReady misses its goal because of
+// accounts or volumes.
+func (s *scope) serves() bool { return len(s.serving.pods) > 0 }
+
 // waitsForServer reports whether new records wait for the server.
 func waitsForServer(fed *v1alpha1.Federation) bool {
 	return fed.Spec.DNS.PublicationPolicy != v1alpha1.PublishImmediately
@@ -41,7 +45,7 @@ func waitsForServer(fed *v1alpha1.Federation) bool {
 
 // proveServer has the pods asked for every domain, if a record waits for that.
 func (r *FederationReconciler) proveServer(s *scope) error {
-	if len(s.serving.pods) == 0 {
+	if !s.serves() {
 		r.proofs.forget(s.fed.UID)
 		return nil
 	}

@@ -63,6 +63,9 @@ func (r *FederationReconciler) serve(ctx context.Context, s *scope) (finding, er
 		return found, err
 	}
 	confirmTLSA(s)
+	if err := judgeVolumes(s.fed.Namespace, s.live); err != nil {
+		return found, err
+	}
 	return found, accountsErr
 }
 

@@ -25,10 +25,10 @@ const (
 	// ConfigMapNotFound, TrustedCAsInvalid, NameTaken.
 	ConditionCertificateReady = "CertificateReady"
 
-	// ConditionServerReady is true when every pod runs the configuration of this generation. Failures of the pods
-	// themselves, as Kubernetes reports them, are in the message. Always present once accepted.
+	// ConditionServerReady is true when every pod runs the configuration of this generation and has room for what it stores. Failures
+	// of the pods themselves, as Kubernetes reports them, are in the message. Always present once accepted.
 	//
-	// True: Running. False: Unschedulable, NodeLost, PodTerminating, ImagePullFailed, ContainerCrashing, VolumePending,
+	// True: Running. False: Unschedulable, NodeLost, PodTerminating, ImagePullFailed, ContainerCrashing, VolumePending, VolumeFull,
 	// PodsRejected, ConfigRejected, SecretNotFound, ConfigMapNotFound, AccountsInvalid, TrustedCAsInvalid, NameTaken, ObjectRefused,
 	// RollingOut.
 	ConditionServerReady = "ServerReady"
@@ -193,6 +193,8 @@ const (
 	ReasonContainerCrashing = "ContainerCrashing"
 	// ReasonVolumePending: the volume is not bound or can't be mounted.
 	ReasonVolumePending = "VolumePending"
+	// ReasonVolumeFull: little room is left on the volume, so that messages for users who are away are refused. All else goes on.
+	ReasonVolumeFull = "VolumeFull"
 	// ReasonPodsRejected: Kubernetes refuses to create the pod, for example because of a quota.
 	ReasonPodsRejected = "PodsRejected"
 	// ReasonConfigRejected: the server refused its configuration and goes on with the one before.

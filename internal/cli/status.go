@@ -25,9 +25,9 @@ func newStatus(env *environment) *cobra.Command {
 		Use:   "status [FEDERATION]",
 		Short: "Show on one screen how a Federation does, or a table of all of them",
 		Long: "Show on one screen how a Federation does, or a table of all of them.\n\n" +
-			"Live sessions, memory, and what was refused since the server started are asked from the server itself,\n" +
-			"through the cluster: that takes the rights to read the Federation's Secret and to forward ports of its\n" +
-			"pods. Who lacks them sees everything else.\n\n" +
+			"Live sessions, memory, the volume, and what was refused since the server started are asked from the\n" +
+			"server itself, through the cluster: that takes the rights to read the Federation's Secret and to forward\n" +
+			"ports of its pods. Who lacks them sees everything else.\n\n" +
 			"It ends with 0 when every Federation that it shows is as its spec wants it, with 3 when one is not but\n" +
 			"partners reach all of them, and with 1 when one can't be reached or nothing is known about that.\n" +
 			"Partners that do not answer don't count: that is their side.",

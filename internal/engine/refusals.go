@@ -4,10 +4,13 @@ package engine
 
 import "maps"
 
-// Bounds that servers count in fields of their own, named as those in LiveLimits.Refused are.
+// Names of bounds that mean something to the operator. The first two are among those of LiveLimits.Refused; the others name what servers
+// count in fields of their own.
 const (
 	// BoundMemory is the part of the memory limit above which nothing more is begun.
 	BoundMemory = "memory"
+	// BoundVolume is the part of the data volume that messages for users who are away may fill.
+	BoundVolume = "full volume"
 	// BoundRequests is how many requests for presence may wait for a user's answer.
 	BoundRequests = "subscription requests"
 	// BoundLogins is how many attempts to log in may fail.

@@ -53,6 +53,12 @@ type LiveVolume struct {
 	Full bool `json:"full"`
 }
 
+// ShortOfFiles reports whether the volume is nearer to its end in files than in bytes.
+func (v LiveVolume) ShortOfFiles() bool {
+	share := func(used, all int64) float64 { return float64(used) / float64(max(all, 1)) }
+	return v.Files > 0 && share(v.UsedFiles, v.Files) > share(v.UsedBytes, v.Bytes)
+}
+
 // Logins counts attempts to log in since the server started.
 type Logins struct {
 	// Failed attempts had a wrong password or none, or a name that there is no account of.

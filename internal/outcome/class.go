@@ -118,6 +118,7 @@ var classes = map[string]Class{
 	v1alpha1.ReasonImagePullFailed:   Doubtful,
 	v1alpha1.ReasonContainerCrashing: Doubtful,
 	v1alpha1.ReasonVolumePending:     Progressing,
+	v1alpha1.ReasonVolumeFull:        Doubtful,
 	v1alpha1.ReasonPodsRejected:      Doubtful,
 	v1alpha1.ReasonConfigRejected:    Blocked,
 	v1alpha1.ReasonAccountsInvalid:   Blocked,

@@ -42,7 +42,7 @@ func TestWhatCanAppearByItselfIsWaitedForAndWhatCanNotHealFails(t *testing.T) {
 		outcome.Awaited: {v1alpha1.ReasonSecretNotFound, v1alpha1.ReasonConfigMapNotFound, v1alpha1.ReasonZoneNotFound},
 		outcome.Doubtful: {
 			v1alpha1.ReasonImagePullFailed, v1alpha1.ReasonUnschedulable, v1alpha1.ReasonContainerCrashing, v1alpha1.ReasonPodsRejected,
-			v1alpha1.ReasonNodeLost, v1alpha1.ReasonPodTerminating,
+			v1alpha1.ReasonNodeLost, v1alpha1.ReasonPodTerminating, v1alpha1.ReasonVolumeFull,
 		},
 		outcome.Blocked: {
 			v1alpha1.ReasonTSIGBadSignature, v1alpha1.ReasonTSIGKeyUnknown, v1alpha1.ReasonCredentialsRejected,

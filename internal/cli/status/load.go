@@ -36,7 +36,7 @@ func load(live []engine.LiveStatus) []fact {
 		connecting, waiting = connecting+live[i].Limits.Connecting, waiting+live[i].Limits.Waiting
 		removed = max(removed, live[i].RemovedAccounts)
 	}
-	rows := []fact{memory(live)}
+	rows := []fact{memory(live), volume(live)}
 	if connecting+waiting > 0 {
 		rows = append(rows, fact{"STREAMS", fmt.Sprintf("%d being opened, %d waiting for their turn", connecting, waiting), text.Plain})
 	}
@@ -51,12 +51,33 @@ func load(live []engine.LiveStatus) []fact {
 	return append(rows, fact{"REFUSED", value, tone})
 }
 
+// share returns the part of something that is used.
+func share(used, all int64) float64 { return float64(used) / float64(max(all, 1)) }
+
+// volume is that of the server whose volume is the fullest.
+func volume(live []engine.LiveStatus) fact {
+	fullest := slices.MaxFunc(live, func(a, b engine.LiveStatus) int {
+		return cmp.Compare(share(a.Volume.UsedBytes, a.Volume.Bytes), share(b.Volume.UsedBytes, b.Volume.Bytes))
+	}).Volume
+	if fullest.Bytes == 0 { // it does not say
+		return fact{}
+	}
+	percent := int(100 * share(fullest.UsedBytes, fullest.Bytes))
+	value := fmt.Sprintf("%d MiB of %d MiB (%d %%)", fullest.UsedBytes>>20, fullest.Bytes>>20, percent)
+	if fullest.ShortOfFiles() {
+		value += fmt.Sprintf(", %d of %d files", fullest.UsedFiles, fullest.Files)
+	}
+	if slices.ContainsFunc(live, func(s engine.LiveStatus) bool { return s.Volume.Full }) {
+		return fact{"VOLUME", value + ", messages for users who are away are refused", text.Warning}
+	}
+	return fact{"VOLUME", value, text.Plain}
+}
+
 // memory is that of the server that is nearest to its limit.
 func memory(live []engine.LiveStatus) fact {
-	share := func(s engine.LiveStatus) float64 {
-		return float64(s.Limits.MemoryBytes) / float64(max(s.Limits.MemoryLimitBytes, 1))
-	}
-	fullest := slices.MaxFunc(live, func(a, b engine.LiveStatus) int { return cmp.Compare(share(a), share(b)) })
+	fullest := slices.MaxFunc(live, func(a, b engine.LiveStatus) int {
+		return cmp.Compare(share(a.Limits.MemoryBytes, a.Limits.MemoryLimitBytes), share(b.Limits.MemoryBytes, b.Limits.MemoryLimitBytes))
+	})
 	used := fmt.Sprintf("%d MiB", fullest.Limits.MemoryBytes>>20)
 	switch {
 	case fullest.Limits.MemoryBytes == 0: // it does not say
@@ -64,7 +85,7 @@ func memory(live []engine.LiveStatus) fact {
 	case fullest.Limits.MemoryLimitBytes == 0:
 		return fact{"MEMORY", used + ", without a limit", text.Plain}
 	}
-	percent := int(100 * share(fullest))
+	percent := int(100 * share(fullest.Limits.MemoryBytes, fullest.Limits.MemoryLimitBytes))
 	tone := text.Plain
 	if percent >= fullMemory {
 		tone = text.Warning

@@ -28,26 +28,32 @@ func TestWhatTheServersRefuseIsShownMostFirst(t *testing.T) {
 			MemoryBytes: 190 << 20, MemoryLimitBytes: 256 << 20, Connecting: 4, Waiting: 9,
 			Refused: map[string]int64{"pending names": 1200, "memory\x1b[31m": 2},
 		},
+		Volume: engine.LiveVolume{Bytes: 1 << 30, UsedBytes: 990 << 20, Files: 65536, UsedFiles: 3, Full: true},
 	}
 	calm := engine.LiveStatus{Limits: engine.LiveLimits{
 		MemoryBytes: 30 << 20, MemoryLimitBytes: 256 << 20, Waiting: 1, Refused: map[string]int64{"pending names": 1},
-	}}
+	}, Volume: engine.LiveVolume{Bytes: 1 << 30, UsedBytes: 10 << 20}}
 	for name, test := range map[string]struct {
 		live []engine.LiveStatus
 		want []string
 		none []string
 	}{
 		"nothing": {[]engine.LiveStatus{{}}, []string{"REFUSED      nothing since the server started"},
-			[]string{"MEMORY", "STREAMS", "REMOVED"}},
+			[]string{"MEMORY", "VOLUME", "STREAMS", "REMOVED"}},
 		"two servers, of which one is busy": {[]engine.LiveStatus{calm, busy}, []string{
 			"MEMORY       190 MiB of 256 MiB (74 %)\n",
+			"VOLUME       990 MiB of 1024 MiB (96 %), messages for users who are away are refused\n",
 			"STREAMS      4 being opened, 10 waiting for their turn\n",
 			"REMOVED      of 2 former accounts something is still stored\n",
 			"REFUSED      pending names 1201 times, subscription requests 3 times, memory", " 2 times, logins 1 time, since the server started\n",
 		}, []string{"\x1b"}},
 		"no limit of memory": {[]engine.LiveStatus{{Limits: engine.LiveLimits{MemoryBytes: 30 << 20}}},
 			[]string{"MEMORY       30 MiB, without a limit\n"}, nil},
-		"no server could be asked": {nil, nil, []string{"MEMORY", "REFUSED"}},
+		"no files are left": {[]engine.LiveStatus{{Volume: engine.LiveVolume{
+			Bytes: 1 << 30, UsedBytes: 10 << 20, Files: 900, UsedFiles: 890, Full: true,
+		}}},
+			[]string{"VOLUME       10 MiB of 1024 MiB (0 %), 890 of 900 files, messages for users"}, nil},
+		"no server could be asked": {nil, nil, []string{"MEMORY", "VOLUME", "REFUSED"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			screen := wide(test.live...)
