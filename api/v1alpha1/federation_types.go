@@ -180,7 +180,30 @@ type GroupChatSpec struct {
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",message="must be one lower-case DNS label, for example conference"
 	Subdomain string `json:"subdomain,omitempty"`
+
+	// Access says who may find and enter rooms besides the users of spec.domains: Members, those whom a room has made its
+	// members, as it does when one of our users invites them through it; Peers, these and the domains that spec.peers lets in;
+	// Everyone, all whom spec.peerDefaults lets in besides. A room can be narrower.
+	//
+	// +optional
+	// +kubebuilder:default=Peers
+	// +kubebuilder:validation:Enum=Members;Peers;Everyone
+	Access Audience `json:"access,omitempty"`
 }
+
+// Audience says for whom something is besides the users of spec.domains.
+type Audience string
+
+const (
+	// AudienceMembers are those whom a room has made its members.
+	AudienceMembers Audience = "Members"
+	// AudienceContacts are those who may see the presence of the user that something is about.
+	AudienceContacts Audience = "Contacts"
+	// AudiencePeers are the domains that spec.peers lists and lets in, with their subdomains, besides.
+	AudiencePeers Audience = "Peers"
+	// AudienceEveryone are all whom the server lets in.
+	AudienceEveryone Audience = "Everyone"
+)
 
 // AccountsSpec tells where the server's users come from.
 type AccountsSpec struct {
@@ -189,6 +212,16 @@ type AccountsSpec struct {
 	//
 	// +required
 	SecretRef SecretName `json:"secretRef"`
+
+	// Visibility says who may learn which accounts there are, and read what users publish about themselves (vCard, avatar, and
+	// whatever else by XEP-0163), besides the users of spec.domains: Contacts, who may see the user's presence; Peers, these and
+	// the domains that spec.peers lets in; Everyone. All others get the same answers whether an account exists or not: messages
+	// to one that does not are discarded. What they write to one that does arrives.
+	//
+	// +optional
+	// +kubebuilder:default=Peers
+	// +kubebuilder:validation:Enum=Contacts;Peers;Everyone
+	Visibility Audience `json:"visibility,omitempty"`
 }
 
 // StorageSpec is the server's volume.

@@ -26,6 +26,9 @@ func badPeers() []badManifest {
 		needsDialback = "must be Dialback with tls Disabled: without TLS there is no certificate to look at"
 		needsTLS      = "Certificate needs tls Required"
 		needsAck      = "must be true unless tls is Required"
+		notPartners   = "must not be an address of the server's own machine or link"
+		needsRanges   = "must be set with a host name and a port other than 5269 and 5270"
+		notRange      = "must be a network in CIDR form of at least /8, or /32 with IPv6"
 		noWay         = "sets only one of tls and authentication and takes the other from spec.peerDefaults"
 	)
 	return []badManifest{
@@ -49,6 +52,24 @@ func badPeers() []badManifest {
 		peer("a route to nowhere", "domain: gmail.com, route: {}", "spec.peers[0].route.host", "Required"),
 		peer("a route to a URL", `domain: gmail.com, route: {host: "https://gmail.com"}`, "spec.peers[0].route.host", "must be an IP address or a lower-case host name"),
 		peer("a route to port 0", "domain: gmail.com, route: {host: 203.0.113.20, port: 0}", "spec.peers[0].route.port", "greater than or equal to 1"),
+		peer("a route to the server itself", "domain: gmail.com, route: {host: 127.0.0.1}", "spec.peers[0].route.host", notPartners),
+		peer("a route to the cloud's metadata", "domain: gmail.com, route: {host: 169.254.169.254, port: 80}", "spec.peers[0].route.host", notPartners),
+		peer("a route to link-local addresses", `domain: gmail.com, route: {host: "fe80::1"}`, "spec.peers[0].route.host", notPartners),
+		peer("a route to no address", "domain: gmail.com, route: {host: 0.0.0.0}", "spec.peers[0].route.host", notPartners),
+		peer("a route by name to a port that would be opened to everywhere", "domain: gmail.com, route: {host: xmpp.gmail.com, port: 6443}",
+			"spec.peers[0].route.addressRanges", needsRanges),
+		peer("a route by name with an empty list of ranges", "domain: gmail.com, route: {host: xmpp.gmail.com, port: 6443, addressRanges: []}",
+			"spec.peers[0].route.addressRanges", needsRanges),
+		peer("a route to everywhere", "domain: gmail.com, route: {host: xmpp.gmail.com, port: 6443, addressRanges: [0.0.0.0/0]}",
+			"spec.peers[0].route.addressRanges[0]", notRange),
+		peer("a route to everywhere by IPv6", `domain: gmail.com, route: {host: xmpp.gmail.com, port: 6443, addressRanges: ["::/0"]}`,
+			"spec.peers[0].route.addressRanges[0]", notRange),
+		peer("a range that is none", "domain: gmail.com, route: {host: xmpp.gmail.com, port: 6443, addressRanges: [gmail.com]}",
+			"spec.peers[0].route.addressRanges[0]", notRange),
+		peer("a range of loopback addresses", "domain: gmail.com, route: {host: xmpp.gmail.com, port: 6443, addressRanges: [127.0.0.0/16]}",
+			"spec.peers[0].route.addressRanges[0]", notRange),
+		peer("a range around the cloud's metadata", "domain: gmail.com, route: {host: xmpp.gmail.com, port: 80, addressRanges: [169.0.0.0/8]}",
+			"spec.peers[0].route.addressRanges[0]", notRange),
 		peer("a rate at which nothing gets through", "domain: gmail.com, kilobytesPerSecond: 1", "spec.peers[0].kilobytesPerSecond", "greater than or equal to 10"),
 		{name: "a partner that is listed twice", spec: "peers: [{domain: gmail.com}, {domain: gmail.com}]", field: "spec.peers[1]", message: "Duplicate value"},
 		{name: "a partner that is one of its own domains", spec: "{domains: [cupdomain.com, cup.example], peers: [{domain: cup.example}]}",

@@ -167,7 +167,11 @@ func goodManifests() map[string]struct{ kind, spec string } {
 		"addresses of both families":               {"Federation", `exposure: {publicAddresses: [203.0.113.5, "2001:db8::5"]}`},
 		"source ranges of both families": {"Federation",
 			`exposure: {loadBalancer: {ipFamilyPolicy: RequireDualStack, sourceRanges: [198.51.100.0/24, "2001:db8::/32"]}}`},
-		"dual stack for everyone":    {"Federation", "exposure: {loadBalancer: {ipFamilyPolicy: PreferDualStack}}"},
+		"dual stack for everyone": {"Federation", "exposure: {loadBalancer: {ipFamilyPolicy: PreferDualStack}}"},
+		"routes by address and by name": {"Federation", `peers: [{domain: a.example, route: {host: 10.1.2.3, port: 15269}},
+  {domain: b.example, route: {host: "2001:db8::1", port: 15269}}, {domain: c.example, route: {host: xmpp.c.example}},
+  {domain: d.example, route: {host: xmpp.d.example, port: 5270}},
+  {domain: e.example, route: {host: xmpp.e.example, port: 15269, addressRanges: [198.51.100.0/24, "2001:db8::/32"]}}]`},
 		"resolvers of both families": {"Federation", `verification: {resolvers: ["203.0.113.53:53", "[2001:db8::53]:5353", "[::5]:53", "[fec0::1]:53"]}`},
 		"every field":                {"Federation", everyField},
 		"1000 partners of 64 domains": {"Federation",
@@ -212,8 +216,8 @@ server:
   engine: Prosody
   image: registry.example:5000/xmpp/prosody:13.0@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
   replicas: 1
-  groupChat: {subdomain: rooms}
-  accounts: {secretRef: {name: cup-accounts}}
+  groupChat: {subdomain: rooms, access: Members}
+  accounts: {secretRef: {name: cup-accounts}, visibility: Contacts}
   storage: {size: 10Gi, storageClassName: fast}
   podTemplate:
     labels: {team: chat}
@@ -242,6 +246,6 @@ tls:
   trustedCAs: [{configMapRef: {name: lab-roots}}, {configMapRef: {name: more, key: roots.pem}}]
 peerDefaults: {access: Deny, tls: Optional, authentication: CertificateOrDialback, acknowledgeInsecure: true}
 peers: [{domain: talk.example, profile: GoogleTalk, access: Allow, tls: Disabled, authentication: Dialback, acknowledgeInsecure: true,
-  route: {host: xmpp.talk.example, port: 15269}}]
+  route: {host: xmpp.talk.example, port: 15269, addressRanges: [203.0.113.0/24]}}]
 verification: {interval: 1m, resolvers: ["203.0.113.53:53"], hostedServices: [webex.example]}
 suspend: true`

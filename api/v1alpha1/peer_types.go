@@ -165,6 +165,8 @@ type Peer struct {
 }
 
 // PeerRoute is a server's place, used instead of the DNS.
+//
+// +kubebuilder:validation:XValidation:rule="isIP(self.host) || self.port in [5269, 5270] || (has(self.addressRanges) && size(self.addressRanges) > 0)",fieldPath=".addressRanges",message="must be set with a host name and a port other than 5269 and 5270, because the NetworkPolicy lets the server out to networks, not to names; write for example 198.51.100.0/24, or the address in place of the name"
 type PeerRoute struct {
 	// Host is a name or an IP address.
 	//
@@ -172,7 +174,19 @@ type PeerRoute struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="isIP(self) || self.matches('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$')",message="must be an IP address or a lower-case host name, for example xmpp.partner.example"
+	// +kubebuilder:validation:XValidation:rule="!isIP(self) || ip(self).isGlobalUnicast() && !self.startsWith('0.')",message="must not be an address of the server's own machine or link; write that of the partner's server"
 	Host string `json:"host"`
+
+	// AddressRanges are the networks, in CIDR form, in which the addresses of a host name lie. The NetworkPolicy of the server lets
+	// it out to them at the port; names mean nothing to a firewall. Needed with a host name and a port other than 5269 and 5270,
+	// which are open to everywhere; without effect with an address.
+	//
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=43
+	// +kubebuilder:validation:items:XValidation:rule="isCIDR(self) && cidr(self).prefixLength() >= (self.contains(':') ? 32 : 8) && cidr(self).ip().isGlobalUnicast() && !cidr(self).containsIP('169.254.169.254')",message="must be a network in CIDR form of at least /8, or /32 with IPv6, and none of the server's own machine or link; write for example 198.51.100.0/24"
+	AddressRanges []string `json:"addressRanges,omitempty"`
 
 	// Port of its server-to-server listener.
 	//

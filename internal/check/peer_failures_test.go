@@ -45,6 +45,19 @@ func TestPeerWithoutAStream(t *testing.T) {
 			pong: failed(engine.StageConnect, "timeout"), reason: v1alpha1.ReasonPeerTimeout,
 			message: "connections to the server of gmail.com get no answer" + fixFirewall,
 		},
+		"has a route by name to a port that is open to its ranges only": {
+			route: "xmpp.gmail.com:15269", pong: failed(engine.StageConnect, "timeout"), reason: v1alpha1.ReasonPeerTimeout,
+			message: "connections to the server of gmail.com at xmpp.gmail.com:15269 get no answer. A firewall drops them: that of gmail.com, " +
+				"or ours, which opens the port to route.addressRanges only: check these",
+		},
+		"has a route by address to another port": {
+			route: "203.0.113.20:15269", pong: failed(engine.StageConnect, "connection timeout"), reason: v1alpha1.ReasonPeerTimeout,
+			message: "connections to the server of gmail.com at 203.0.113.20:15269 get no answer" + fixFirewall,
+		},
+		"has a route by name to the port for direct TLS": {
+			route: "xmpp.gmail.com:5270", pong: failed(engine.StageConnect, "timeout"), reason: v1alpha1.ReasonPeerTimeout,
+			message: "connections to the server of gmail.com at xmpp.gmail.com:5270 get no answer" + fixFirewall,
+		},
 		"has addresses that we have no route to": {
 			pong: failed(engine.StageConnect, "Network is unreachable"), reason: v1alpha1.ReasonPeerTimeout,
 			message: `the server's pod has no way to the server of gmail.com ("Network is unreachable")` + fixWay,

@@ -3,6 +3,9 @@
 package check
 
 import (
+	"net"
+	"net/netip"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -208,7 +211,7 @@ func judgeConnect(t PeerTarget, p engine.Pong, text string) cause {
 	case p.Stage == engine.StageResolve, has(text, "resolve", "nxdomain", "servfail", "srv", "lookup"):
 		return t.unresolved()
 	case has(text, "timeout", "timed out"):
-		return timeoutTCP
+		return t.dropped()
 	}
 	return unroutable
 }
@@ -219,7 +222,7 @@ func judgeStall(t PeerTarget, p engine.Pong) cause {
 	case engine.StageResolve:
 		return t.unresolved()
 	case engine.StageConnect:
-		return timeoutTCP
+		return t.dropped()
 	case engine.StageStream:
 		return closesEarly
 	case engine.StageTLS:
@@ -248,6 +251,18 @@ func (t PeerTarget) unresolved() cause {
 		return noRoute
 	}
 	return noServer
+}
+
+// dropped is for connections that get no answer. The server's NetworkPolicy opens the port of a route by name to the route's ranges only.
+func (t PeerTarget) dropped() cause {
+	host, port, err := net.SplitHostPort(t.Route)
+	if err != nil || port == strconv.Itoa(int(engine.PortNumberS2S)) || port == strconv.Itoa(int(engine.PortNumberS2STLS)) {
+		return timeoutTCP
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return timeoutTCP
+	}
+	return timeoutRange
 }
 
 // withoutTLS is for a partner that insists on encryption.

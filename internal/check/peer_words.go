@@ -60,6 +60,11 @@ var (
 		"connections to the server of {peer}{at} get no answer",
 		"A firewall drops them: that of {peer}, or ours, which must let the server's pod out to TCP 5269",
 	}
+	timeoutRange = cause{
+		PartnerTCP, v1alpha1.ReasonPeerTimeout,
+		"connections to the server of {peer}{at} get no answer",
+		"A firewall drops them: that of {peer}, or ours, which opens the port to route.addressRanges only: check these",
+	}
 	unroutable = cause{
 		PartnerTCP, v1alpha1.ReasonPeerTimeout,
 		"the server's pod has no way to the server of {peer}{at}{said}",

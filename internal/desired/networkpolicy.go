@@ -55,18 +55,24 @@ func publicPortNumbers(fed *v1alpha1.Federation) []int32 {
 	return ports
 }
 
-// routes let the server reach partners at the places and ports of spec.peers[].route, and, where that is an address,
-// nothing else at the port.
+// routes let the server reach partners at the places and ports of spec.peers[].route, and nothing else at the port.
 func routes(fed *v1alpha1.Federation) []networkingv1.NetworkPolicyEgressRule {
 	var rules []networkingv1.NetworkPolicyEgressRule
 	for _, peer := range fed.Spec.Peers {
-		if peer.Route == nil || peer.Route.Port == engine.PortNumberS2S || peer.Route.Port == engine.PortNumberS2STLS {
+		if peer.Route == nil || peer.Access == v1alpha1.PeerAccessDeny || peer.Route.Port == engine.PortNumberS2S ||
+			peer.Route.Port == engine.PortNumberS2STLS {
+			continue
+		}
+		ranges := peer.Route.AddressRanges
+		if address, err := netip.ParseAddr(peer.Route.Host); err == nil {
+			ranges = []string{netip.PrefixFrom(address, address.BitLen()).String()}
+		}
+		if len(ranges) == 0 { // a rule without destinations would open the port to everywhere
 			continue
 		}
 		rule := networkingv1.NetworkPolicyEgressRule{Ports: tcp(peer.Route.Port)}
-		if address, err := netip.ParseAddr(peer.Route.Host); err == nil {
-			block := netip.PrefixFrom(address, address.BitLen()).String()
-			rule.To = []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: block}}}
+		for _, block := range ranges {
+			rule.To = append(rule.To, networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: block}})
 		}
 		rules = append(rules, rule)
 	}

@@ -56,6 +56,15 @@ func TestNetworkPolicyAllowsWhatFederationNeedsAndNothingElse(t *testing.T) {
 	behindNode.Spec.Exposure.LoadBalancer.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyCluster
 	routed := full()
 	routed.Spec.Peers = []v1alpha1.Peer{{Domain: "talk.example", Route: &v1alpha1.PeerRoute{Host: "203.0.113.20", Port: 15269}}}
+	named := full()
+	named.Spec.Peers = []v1alpha1.Peer{
+		{Domain: "talk.example", Route: &v1alpha1.PeerRoute{Host: "xmpp.talk.example", Port: 15269, AddressRanges: []string{"203.0.113.0/24"}}},
+		{Domain: "old.example", Route: &v1alpha1.PeerRoute{Host: "xmpp.old.example", Port: 25269}},
+	}
+	denied := full()
+	denied.Spec.Peers = []v1alpha1.Peer{{
+		Domain: "talk.example", Access: v1alpha1.PeerAccessDeny, Route: &v1alpha1.PeerRoute{Host: "203.0.113.20", Port: 15269},
+	}}
 	open := minimal()
 	open.Spec.Exposure.DirectTLS = &v1alpha1.DirectTLSSpec{Port: 5270}
 	open.Spec.Exposure.Clients = &v1alpha1.ClientExposureSpec{Port: 5222, DirectTLS: &v1alpha1.ClientDirectTLSSpec{Port: 5223}}
@@ -89,6 +98,10 @@ func TestNetworkPolicyAllowsWhatFederationNeedsAndNothingElse(t *testing.T) {
 		"the server reaches partners by direct TLS":                      {minimal(), false, partner, "tcp 5270", true},
 		"the server reaches a partner where a route leads":               {routed, false, partner, "tcp 15269", true},
 		"a route opens its port to its address alone":                    {routed, false, inRange, "tcp 15269", false},
+		"a route by name opens its port to its ranges":                   {named, false, partner, "tcp 15269", true},
+		"a route by name opens its port to nobody else":                  {named, false, inRange, "tcp 15269", false},
+		"a route by name without ranges opens no port":                   {named, false, partner, "tcp 25269", false},
+		"a route of a partner that is denied opens no port":              {denied, false, partner, "tcp 15269", false},
 		"without a route it does not":                                    {minimal(), false, partner, "tcp 15269", false},
 		"the server reaches DNS by UDP":                                  {minimal(), false, other, "udp 53", true},
 		"the server reaches DNS by TCP":                                  {minimal(), false, other, "tcp 53", true},

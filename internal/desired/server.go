@@ -21,8 +21,24 @@ func ServerInput(fed *v1alpha1.Federation, trustedCAs string) engine.Input {
 	return engine.Input{
 		Domains: domains(fed), GroupChat: groupChat(fed), TrustedCAs: trustedCAs, Replicas: fed.Spec.Server.Replicas, Former: former(fed),
 		DirectTLS: opens(fed, engine.PortS2STLS), ClientDirectTLS: opens(fed, engine.PortC2STLS),
-		PeerDefaults: fed.Spec.PeerDefaults.Policy(), Peers: peerPolicies(fed),
+		PeerDefaults: fed.Spec.PeerDefaults.Policy(), Peers: peerPolicies(fed), Rooms: roomAudience(fed), Accounts: accountAudience(fed),
 	}
+}
+
+// roomAudience says whom rooms are for, those included that are served only until partners have forgotten them.
+func roomAudience(fed *v1alpha1.Federation) v1alpha1.Audience {
+	if fed.Spec.Server.GroupChat == nil {
+		return ""
+	}
+	return fed.Spec.Server.GroupChat.Access
+}
+
+// accountAudience says who learns which accounts there are.
+func accountAudience(fed *v1alpha1.Federation) v1alpha1.Audience {
+	if fed.Spec.Server.Accounts == nil {
+		return ""
+	}
+	return fed.Spec.Server.Accounts.Visibility
 }
 
 // clientDirectTLS is nil where clients from outside have no port for direct TLS.

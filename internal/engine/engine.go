@@ -52,6 +52,9 @@ type Input struct {
 	// GroupChat is the subdomain under which every domain gets a XEP-0045 room
 	// service ("conference" makes conference.<domain>); empty means none.
 	GroupChat string
+	// Rooms says who may use rooms, Accounts who learns which accounts there are and reads their profiles, besides the users
+	// of Domains. Empty: v1alpha1.AudiencePeers.
+	Rooms, Accounts v1alpha1.Audience
 	// Former are served besides, because partners may still be led here: each for itself.
 	Former []Host
 	// TrustedCAs is a PEM bundle of further authorities to trust in partners'

@@ -54,6 +54,7 @@ func (r *rig) target(t *testing.T) hostile.Target {
 		r.input.Peers = append(r.input.Peers, engine.Peer{Domain: name, Policy: policy})
 	}
 	r.input.DirectTLS = true
+	r.input.Rooms = "Everyone" // as attacks in rooms need it
 	limits := prosody.Engine{}.Container().Resources.Limits
 	r.LimitMemory(t, limits.Memory().Value())
 	names := r.UseNames(t)

@@ -3,6 +3,7 @@
 package prosody
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -15,6 +16,9 @@ import (
 // peers is the contents of peers.json. It stands beside the configuration, not in it, because Prosody's own modules
 // would have to be reloaded to read another configuration; files/xmppfed_policy.lib.lua is the reader.
 type peers struct {
+	// Rooms and Accounts say for whom these are besides our own users.
+	Rooms    v1alpha1.Audience   `json:"rooms"`
+	Accounts v1alpha1.Audience   `json:"accounts"`
 	Defaults v1alpha1.PeerPolicy `json:"defaults"`
 	Peers    map[string]peer     `json:"peers"`
 }
@@ -32,7 +36,10 @@ type route struct {
 }
 
 func renderPeers(in engine.Input) (string, error) {
-	out := peers{Defaults: in.PeerDefaults, Peers: map[string]peer{}}
+	out := peers{
+		Rooms: cmp.Or(in.Rooms, v1alpha1.AudiencePeers), Accounts: cmp.Or(in.Accounts, v1alpha1.AudiencePeers),
+		Defaults: in.PeerDefaults, Peers: map[string]peer{},
+	}
 	for _, p := range in.Peers {
 		rendered := peer{PeerPolicy: p.Policy, Rate: p.Rate}
 		if p.Route != nil {
@@ -49,6 +56,9 @@ func renderPeers(in engine.Input) (string, error) {
 
 // validatePeers refuses policies that say nothing, or not clearly for which domain.
 func validatePeers(in engine.Input) error {
+	if err := validateAudiences(in); err != nil {
+		return err
+	}
 	if err := validatePolicy(in.PeerDefaults); err != nil {
 		return fmt.Errorf("rendering defaults for peers: %w", err)
 	}
@@ -67,6 +77,18 @@ func validatePeers(in engine.Input) error {
 		if p.Route != nil && (p.Route.Port == 0 || !isHostname(p.Route.Host) && !isAddress(p.Route.Host)) {
 			return fmt.Errorf("rendering route of %q: %q port %d is no place", p.Domain, p.Route.Host, p.Route.Port)
 		}
+	}
+	return nil
+}
+
+func validateAudiences(in engine.Input) error {
+	rooms := []v1alpha1.Audience{"", v1alpha1.AudienceMembers, v1alpha1.AudiencePeers, v1alpha1.AudienceEveryone}
+	accounts := []v1alpha1.Audience{"", v1alpha1.AudienceContacts, v1alpha1.AudiencePeers, v1alpha1.AudienceEveryone}
+	switch {
+	case !slices.Contains(rooms, in.Rooms):
+		return fmt.Errorf("rendering access to rooms: %q is unknown", in.Rooms)
+	case !slices.Contains(accounts, in.Accounts):
+		return fmt.Errorf("rendering visibility of accounts: %q is unknown", in.Accounts)
 	}
 	return nil
 }

@@ -14,13 +14,15 @@ import (
 func TestPoliciesOfPeersStandInAFileOfTheirOwn(t *testing.T) {
 	in := engine.Input{
 		Domains:      []string{"cupdomain.com"},
-		PeerDefaults: strict,
+		PeerDefaults: strict, Rooms: v1alpha1.AudienceMembers,
 		Peers: []engine.Peer{
 			{Domain: "webex.example", Policy: strict, Route: &engine.Route{Host: "xmpp.webex.example", Port: 25269}},
 			{Domain: "gmail.com", Policy: plain, Rate: 500000},
 		},
 	}
 	want := `{
+  "rooms": "Members",
+  "accounts": "Peers",
   "defaults": {
     "access": "Allow",
     "tls": "Required",

@@ -24,8 +24,12 @@ end
 
 local complete = '{"access":"Allow","tls":"Required","authentication":"Certificate"}';
 local function wrong(defaults, peers)
-	return select(2, policy.parse('{"defaults":'..defaults..',"peers":'..peers..'}'));
+	return select(2, policy.parse('{"rooms":"Peers","accounts":"Contacts","defaults":'..defaults..',"peers":'..peers..'}'));
 end
+expect("an audience of rooms that is none", select(2, policy.parse('{"rooms":"Contacts","accounts":"Peers","defaults":'..complete..',"peers":{}}')),
+	"the audience of rooms is missing or unknown");
+expect("no audience of accounts", select(2, policy.parse('{"rooms":"Peers","defaults":'..complete..',"peers":{}}')),
+	"the audience of accounts is missing or unknown");
 for text in ("@@[]@@null@@1@@{}@@{\"defaults\":"..complete.."}@@{\"defaults\":"..complete..",\"peers\":1}"):gmatch("@@([^@]*)") do
 	expect(text, select(2, policy.parse(text)), "peers.json has no peers");
 end
@@ -53,6 +57,23 @@ expect("policy of a name that can't be", policy.lookup(policies, "a_b.gmail.com"
 expect("policy while there is none", policy.lookup(nil, "gmail.com").access, "Deny");
 expect("policy of nobody while there is none", policy.lookup(nil, nil).access, "Deny");
 
+local function admits(audience, default_access)
+	local known = {
+		rooms = audience, defaults = { access = default_access or "Allow" },
+		peers = { ["gmail.com"] = { access = "Allow" }, ["shut.example"] = { access = "Deny" } },
+	};
+	local found = "";
+	for _, name in ipairs({ "gmail.com", "a.gmail.com", "shut.example", "other.example", "a_b.gmail.com" }) do
+		found = found..(policy.admits(known, "rooms", name) and "1" or "0");
+	end
+	return found;
+end
+expect("everyone", admits("Everyone"), "11010");
+expect("everyone who is let in", admits("Everyone", "Deny"), "11000");
+expect("peers", admits("Peers"), "11000");
+expect("members", admits("Members"), "00000");
+expect("while there is no policy", policy.admits(nil, "rooms", "gmail.com"), false);
+
 local function violation(access, tls, authentication, secure, certified, mechanism)
 	local own = { access = access, tls = tls, authentication = authentication };
 	return policy.violation(own, { secure = secure, certified = certified, mechanism = mechanism }, "us", "them");
@@ -79,7 +100,7 @@ func TestPolicyIsReadAndFoundAsItIsMeant(t *testing.T) {
 			s := prosodytest.New(t, version, nil, nil)
 			s.WriteTmp(t, "policy.lua", string(library))
 			s.WriteTmp(t, "check.lua", judged)
-			if out, err := s.Run(t, "lua5.4", "/tmp/check.lua"); err != nil || out != "checked 41\n" {
+			if out, err := s.Run(t, "lua5.4", "/tmp/check.lua"); err != nil || out != "checked 48\n" {
 				t.Fatalf("got %v and output:\n%s", err, out)
 			}
 		})

@@ -67,14 +67,26 @@ func TestRenderedConfigurationIsTheGoldenOne(t *testing.T) {
 	}
 }
 
+func TestRenderedCodeIsTakenOverWithoutARestart(t *testing.T) {
+	rendered := mustRender(t, engine.Input{Domains: []string{"cupdomain.com"}, PeerDefaults: strict}).Files
+	_, list, _ := strings.Cut(rendered["mod_xmppfed.lua"], "local code_files = {")
+	list, _, _ = strings.Cut(list, "};")
+	for name := range rendered {
+		if code, isCode := strings.CutSuffix(name, ".lua"); isCode && name != configFile && !strings.Contains(list, `"`+code+`"`) {
+			t.Errorf("mod_xmppfed.lua does not look for changes of %s", name)
+		}
+	}
+}
+
 func TestRenderGivesAllFilesAndAGenerationThatFollowsThem(t *testing.T) {
 	base := engine.Input{Domains: []string{"cupdomain.com"}, GroupChat: "conference", PeerDefaults: strict}
 	first := mustRender(t, base)
 	want := []string{
 		"mod_auth_xmppfed.lua", "mod_xmppfed.lua", "mod_xmppfed_accounts.lua", "mod_xmppfed_connections.lua",
 		"mod_xmppfed_dialback.lua", "mod_xmppfed_offline.lua", "mod_xmppfed_outgoing.lua", "mod_xmppfed_peers.lua", "mod_xmppfed_ping.lua",
-		"mod_xmppfed_rate.lua", "mod_xmppfed_requests.lua", "mod_xmppfed_route.lua", "mod_xmppfed_slow.lua",
-		"mod_xmppfed_status.lua", "mod_xmppfed_trace.lua", "mod_xmppfed_unacked.lua", "mod_xmppfed_volume.lua", "peers.json", "prosody.cfg.lua",
+		"mod_xmppfed_rate.lua", "mod_xmppfed_requests.lua", "mod_xmppfed_rooms.lua", "mod_xmppfed_route.lua", "mod_xmppfed_slow.lua",
+		"mod_xmppfed_status.lua", "mod_xmppfed_strangers.lua", "mod_xmppfed_trace.lua", "mod_xmppfed_unacked.lua",
+		"mod_xmppfed_volume.lua", "peers.json", "prosody.cfg.lua",
 		"xmppfed_buckets.lib.lua", "xmppfed_cut.lib.lua", "xmppfed_entries.lib.lua", "xmppfed_group.lib.lua", "xmppfed_journal.lib.lua",
 		"xmppfed_ledger.lib.lua", "xmppfed_lists.lib.lua", "xmppfed_logins.lib.lua", "xmppfed_memory.lib.lua", "xmppfed_policy.lib.lua",
 		"xmppfed_scram.lib.lua", "xmppfed_session.lib.lua", "xmppfed_token.lib.lua",

@@ -15,7 +15,7 @@ local retry = 10; -- seconds between two looks for room
 local volume = module:shared("/*/xmppfed/volume"); -- written by mod_xmppfed_volume
 local counters = module:shared("/*/xmppfed_limits/counters"); -- reason -> how often something was refused
 local offline = module:open_store("offline", "archive");
-local waiting = {}; -- user -> session that wants its offline messages
+local waiting = module:shared("waiting"); -- user -> session that wants its offline messages
 
 local function path(user)
 	return files.getpath(user, host, "offline", "list");

@@ -78,6 +78,18 @@ local function trim(stanza)
 	for _, tag in ipairs(kept) do stanza:add_direct_child(tag); end
 end
 
+-- Strangers must not learn by it that there is such a user (mod_xmppfed_strangers).
+local function refuse(origin, stanza)
+	local _, domain = jid.split(stanza.attr.from);
+	if prosody.hosts[domain] or policy.admits(state.peers, "accounts", domain) then
+		local text = "Too many requests wait for an answer of this user";
+		origin.send(st.error_reply(stanza, "wait", "resource-constraint", text));
+	else
+		module:send(st.presence({ from = jid.bare(stanza.attr.to), to = jid.bare(stanza.attr.from), type = "unavailable" }));
+	end
+	return true;
+end
+
 local function on_request(event)
 	local origin, stanza = event.origin, event.stanza;
 	if stanza.attr.type ~= "subscribe" then return nil; end
@@ -89,9 +101,7 @@ local function on_request(event)
 	trim(stanza);
 	if make_room(user, from, pending) then return nil; end
 	counters.refused = counters.refused + 1;
-	local text = "Too many requests wait for an answer of this user";
-	origin.send(st.error_reply(stanza, "wait", "resource-constraint", text));
-	return true;
+	return refuse(origin, stanza);
 end
 
 module:hook("presence/bare", on_request, 100);

@@ -31,6 +31,7 @@ local function is_listening(service)
 end
 
 local needed = { "s2s", "tls", "xmppfed_peers", "xmppfed_outgoing", "xmppfed_dialback", "xmppfed_slow" }; -- modules of every host
+local needed_of = { ["local"] = "xmppfed_strangers", component = "xmppfed_rooms" };
 
 local function why_not_ready()
 	if not is_listening("s2s") then return "s2s is not listening"; end
@@ -39,6 +40,7 @@ local function why_not_ready()
 		local active = host == "*" or rawget(prosody.hosts, host);
 		if not active then return host.." is not active"; end
 		local modules = host ~= "*" and active.modules;
+		if modules and not modules[needed_of[active.type]] then return host.." is open to strangers: its module is not loaded"; end
 		for _, name in ipairs(needed) do
 			if modules and not modules[name] then return host.." has no federation: module "..name.." is not loaded"; end
 		end

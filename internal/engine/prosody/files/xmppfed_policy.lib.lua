@@ -13,6 +13,11 @@ local values = {
 	authentication = { Certificate = true, CertificateOrDialback = true, Dialback = true };
 };
 
+local audiences = {
+	rooms = { Members = true, Peers = true, Everyone = true };
+	accounts = { Contacts = true, Peers = true, Everyone = true };
+};
+
 -- For everybody while no policy is known, and for names that can't be looked up.
 local nothing = { access = "Deny", tls = "Required", authentication = "Certificate" };
 
@@ -34,6 +39,9 @@ local function parse(text)
 	local policies = json.decode(text);
 	if type(policies) ~= "table" or type(policies.peers) ~= "table" then return nil, "peers.json has no peers"; end
 	local problem = why_broken(policies.defaults, "the defaults");
+	for what, known in pairs(audiences) do
+		if not known[policies[what]] then problem = problem or "the audience of "..what.." is missing or unknown"; end
+	end
 	for domain, policy in pairs(policies.peers) do
 		problem = problem or why_broken(policy, tostring(domain));
 	end
@@ -60,6 +68,13 @@ local function lookup(policies, name)
 	return policies.defaults;
 end
 
+-- Whether a remote domain is of the audience of what ("rooms", "accounts"): everyone, or the listed peers that are let in.
+local function admits(policies, what, name)
+	local own = lookup(policies, name);
+	if not policies or own.access ~= "Allow" then return false; end
+	return policies[what] == "Everyone" or policies[what] == "Peers" and own ~= policies.defaults;
+end
+
 -- Why a stream is against a policy, or nil. The stream is told by: secure (it
 -- is encrypted), certified (its certificate is valid and names theirs) and
 -- mechanism ("EXTERNAL", "dialback", or nil when none is judged).
@@ -79,4 +94,4 @@ local function violation(policy, stream, ours, theirs)
 	return problem and ("policy of %s %s %s"):format(ours, problem, theirs);
 end
 
-return { parse = parse, lookup = lookup, violation = violation };
+return { parse = parse, lookup = lookup, admits = admits, violation = violation };
