@@ -128,7 +128,7 @@ func accessTarget(s *scope, domains []string) check.AccessTarget {
 	want := check.TargetOf(s.fed, s.addresses)
 	target := check.AccessTarget{
 		Domains: domains, Hosts: []string{want.Hostname}, Shared: want.Shared, Direct: want.DirectPort != 0, Resolvers: want.Resolvers,
-		Addresses: slices.Concat(s.addresses, parseAddresses(s.before.Status.Addresses)),
+		Addresses: slices.Concat(s.addresses, parseAddresses(s.before.Status.Addresses)), Assigned: s.assigned,
 	}
 	for _, status := range []v1alpha1.FederationStatus{s.before.Status, s.fed.Status} {
 		target.Hosts = append(target.Hosts, status.Hostname)

@@ -29,6 +29,7 @@ func (r *FederationReconciler) expose(ctx context.Context, s *scope) (finding, e
 	s.clusterAddresses = parseAddresses(service.Spec.ClusterIPs)
 	fixed := s.fed.Spec.Exposure.PublicAddresses
 	assigned, hostnames := ofLoadBalancer(service)
+	s.assigned = parseAddresses(assigned)
 	source := "of spec.exposure.publicAddresses"
 	if len(fixed) == 0 {
 		fixed, source = assigned, "from the load balancer of Service "+service.Name

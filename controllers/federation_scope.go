@@ -60,6 +60,8 @@ type scope struct {
 	trustedCAsErr error
 	// addresses to publish.
 	addresses []netip.Addr
+	// assigned are those that the load balancer has given.
+	assigned []netip.Addr
 	// clusterAddresses of the public Service, to reach it by when source ranges keep the operator out.
 	clusterAddresses []netip.Addr
 	// withheld are the record sets that wait for the server, publishedAll is set when nothing in the DNS waits for anything.

@@ -111,6 +111,7 @@ func (s *scope) untriedDomains() []string {
 
 func inboundTarget(s *scope) check.InboundTarget {
 	target := check.TargetOf(s.fed, s.addresses)
+	target.Assigned = s.assigned
 	target.Domains = slices.DeleteFunc(target.Domains, func(domain string) bool { return s.withholds(dns.ServiceXMPPServer, domain) })
 	if slices.ContainsFunc(target.Domains, func(domain string) bool { return s.withholds(dns.ServiceXMPPSServer, domain) }) {
 		target.DirectPort = 0

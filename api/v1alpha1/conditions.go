@@ -54,7 +54,7 @@ const (
 	// certificate that names the domain. Always present once accepted.
 	// Unknown: NotChecked, ResolverUnavailable, NotAccepted, Transferred, Deleting.
 	//
-	// True: Reachable. False: SRVMissing, SRVMismatch, AddressMismatch, ConnectionRefused, ConnectionTimeout, NotXMPP,
+	// True: Reachable. False: SRVMissing, SRVMismatch, AddressMismatch, ConnectionRefused, ConnectionTimeout, Undisclosed, NotXMPP,
 	// StreamRefused, TLSNotOffered, TLSFailed, CertificateNameMismatch, CertificateExpired.
 	ConditionInboundReachable = "InboundReachable"
 
@@ -63,8 +63,8 @@ const (
 	// Present when spec.peers lists a partner whose access is Allow. Not part of Ready: a partner's outage is not ours.
 	// Unknown: NotChecked, Deleting. Entries: PeerReachable, PeerDenied.
 	//
-	// True: PeersReachable. False: PeerDNS, PeerConnectionRefused, PeerTimeout, PeerNotXMPP, PeerServesNotDomain,
-	// PeerRequiresTLS, PeerOffersNoTLS, PeerTLSFailed, PeerCertificateInvalid, PeerRejectsCertificate,
+	// True: PeersReachable. False: PeerDNS, PeerConnectionRefused, PeerTimeout, PeerUndisclosed, PeerNotXMPP,
+	// PeerServesNotDomain, PeerRequiresTLS, PeerOffersNoTLS, PeerTLSFailed, PeerCertificateInvalid, PeerRejectsCertificate,
 	// PeerRejectsDialback, PeerRefused, PeerSilent, PeerStreamError, PeerHostsOurDomain.
 	ConditionPeersReachable = "PeersReachable"
 
@@ -319,6 +319,9 @@ const (
 	ReasonConnectionRefused = "ConnectionRefused"
 	// ReasonConnectionTimeout: packets to the public address and port are dropped.
 	ReasonConnectionTimeout = "ConnectionTimeout"
+	// ReasonUndisclosed: no XMPP server answers at a public address of the spec that lies in a private network; the operator keeps back
+	// why, as its flag --disclosed-networks does not name the network.
+	ReasonUndisclosed = "Undisclosed"
 	// ReasonNotXMPP: what answers at the public address is not an XMPP server.
 	ReasonNotXMPP = "NotXMPP"
 	// ReasonStreamRefused: an XMPP server answers but refuses the stream (RFC 6120 section 4.9.3).
@@ -365,6 +368,9 @@ const (
 	ReasonPeerConnectionRefused = "PeerConnectionRefused"
 	// ReasonPeerTimeout: packets to the partner's address, or its answers, are dropped.
 	ReasonPeerTimeout = "PeerTimeout"
+	// ReasonPeerUndisclosed: no XMPP server answers for the partner, whose address lies in a private network; the operator keeps back why,
+	// as its flag --disclosed-networks does not name the network.
+	ReasonPeerUndisclosed = "PeerUndisclosed"
 	// ReasonPeerNotXMPP: what answers at the partner's address is not an XMPP server.
 	ReasonPeerNotXMPP = "PeerNotXMPP"
 	// ReasonPeerServesNotDomain: an XMPP server answers, but does not serve the partner's domain (host-unknown).

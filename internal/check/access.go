@@ -23,6 +23,8 @@ type AccessTarget struct {
 	// Addresses are the Federation's own, and Through those at which the operator reaches it when source ranges close Addresses to it.
 	// Without Through, whatever address the DNS has is tried.
 	Addresses, Through []netip.Addr
+	// Assigned are addresses that the cluster's load balancer has given, which nobody could choose.
+	Assigned []netip.Addr
 	// Shared is set when other clusters may have service records at the same names.
 	Shared bool
 	// Direct is set when there are service records for direct TLS.
@@ -209,7 +211,10 @@ func (c *Checker) tryDoors(ctx context.Context, t AccessTarget, posts [][]signpo
 	}
 	slices.SortFunc(doors, func(a, b door) int { return a.address.Compare(b.address) })
 	results := make([][]trial, len(doors))
-	each(len(doors), func(i int) { results[i] = c.tryDoor(ctx, doors[i], leading[doors[i]], p) })
+	each(len(doors), func(i int) {
+		hidden := c.hides(doors[i].address.Addr(), t.Through, t.Assigned)
+		results[i] = c.tryDoor(ctx, doors[i], leading[doors[i]], hidden, p)
+	})
 	all := map[tried]trial{}
 	for i, d := range doors {
 		for _, result := range results[i] {
@@ -219,10 +224,10 @@ func (c *Checker) tryDoors(ctx context.Context, t AccessTarget, posts [][]signpo
 	return all
 }
 
-func (c *Checker) tryDoor(ctx context.Context, d door, domains []string, p patience) []trial {
+func (c *Checker) tryDoor(ctx context.Context, d door, domains []string, hidden bool, p patience) []trial {
 	results := make([]trial, len(domains))
 	for i, domain := range domains {
-		results[i] = trial{address: d.address, domain: domain, direct: d.direct}
+		results[i] = trial{address: d.address, domain: domain, direct: d.direct, hidden: hidden}
 	}
 	if c.try(ctx, &results[0], p); results[0].failed() {
 		for i := range results {

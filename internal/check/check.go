@@ -43,6 +43,8 @@ type InboundTarget struct {
 	// Through are tried in place of Addresses, when those are closed to the operator by source ranges: the Service's
 	// addresses inside the cluster. Empty: Addresses are tried.
 	Through []netip.Addr
+	// Assigned are those of Addresses that the cluster's load balancer has given, which nobody could choose.
+	Assigned []netip.Addr
 	// Resolvers are asked, each as ip:port. Empty: those of /etc/resolv.conf.
 	Resolvers []string
 	// Serial number, in hexadecimal, of the certificate that the server was given. The verdict mentions when another
@@ -93,6 +95,9 @@ type Checker struct {
 	ResolvConf string
 	// NameServerPort is where authoritative name servers are asked; zero means 53.
 	NameServerPort uint16
+
+	// discretion says what is kept back; nil: nothing.
+	discretion *Discretion
 }
 
 // New returns a Checker that uses the machine's own network.

@@ -100,6 +100,12 @@ func judgeDial(to netip.Addr, err error) Result {
 		connections += " by IPv6"
 	}
 	switch {
+	case errors.Is(err, errUndisclosed):
+		return Result{
+			ID: TCP, Mark: Fail, Reason: v1alpha1.ReasonUndisclosed, Words: err.Error(),
+			Fix: "Check that the address leads to this Federation's Service; more is told if the platform team names its network in " +
+				"the operator's flag --disclosed-networks",
+		}
 	case isRefused(err):
 		return Result{
 			ID: TCP, Mark: Fail, Reason: v1alpha1.ReasonConnectionRefused,

@@ -69,6 +69,11 @@ func JudgePing(t PeerTarget, pong engine.Pong) PeerVerdict {
 	return v
 }
 
+// UndisclosedPing is the verdict on a ping whose failure a [Discretion] hides.
+func UndisclosedPing(t PeerTarget) PeerVerdict {
+	return t.verdict(undisclosedPeer, "", "")
+}
+
 // verdict tells the cause, with us for our domains. What to do is never cut; what is wrong may be.
 func (t PeerTarget) verdict(c cause, us, said string) PeerVerdict {
 	at, route := "", phrase.Clean(t.Route, maxName)

@@ -300,7 +300,8 @@ func isPeerReason(reason string) bool {
 		v1alpha1.ReasonPeerTimeout, v1alpha1.ReasonPeerNotXMPP, v1alpha1.ReasonPeerServesNotDomain, v1alpha1.ReasonPeerRequiresTLS,
 		v1alpha1.ReasonPeerOffersNoTLS, v1alpha1.ReasonPeerTLSFailed, v1alpha1.ReasonPeerCertificateInvalid,
 		v1alpha1.ReasonPeerRejectsCertificate, v1alpha1.ReasonPeerRejectsDialback, v1alpha1.ReasonPeerRefused, v1alpha1.ReasonPeerSilent,
-		v1alpha1.ReasonPeerStreamError, v1alpha1.ReasonPeerHostsOurDomain, v1alpha1.ReasonNotChecked:
+		v1alpha1.ReasonPeerStreamError, v1alpha1.ReasonPeerHostsOurDomain, v1alpha1.ReasonNotChecked,
+		v1alpha1.ReasonPeerUndisclosed:
 		return true
 	}
 	return false
@@ -314,6 +315,7 @@ func tagged(t *testing.T, v PeerVerdict) string {
 		v1alpha1.ReasonPeerDNS:                {PartnerRecords},
 		v1alpha1.ReasonPeerConnectionRefused:  {PartnerTCP},
 		v1alpha1.ReasonPeerTimeout:            {PartnerTCP, External},
+		v1alpha1.ReasonPeerUndisclosed:        {PartnerTCP},
 		v1alpha1.ReasonPeerNotXMPP:            {StreamOpens},
 		v1alpha1.ReasonPeerServesNotDomain:    {StreamOpens, RoundTrip},
 		v1alpha1.ReasonPeerRequiresTLS:        {EncryptionKept},

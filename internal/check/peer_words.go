@@ -70,6 +70,11 @@ var (
 		"the server's pod has no way to the server of {peer}{at}{said}",
 		"Check our routes and firewall, and the addresses that {peer} publishes",
 	}
+	undisclosedPeer = cause{
+		PartnerTCP, v1alpha1.ReasonPeerUndisclosed,
+		"no XMPP server answers for {peer}{at}; why is not told of addresses that are not public",
+		"Check its route or records; the platform team can have more told (--disclosed-networks)",
+	}
 	notXMPP = cause{
 		StreamOpens, v1alpha1.ReasonPeerNotXMPP,
 		"what answers for {peer}{at} is no XMPP server{said}",

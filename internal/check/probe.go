@@ -21,6 +21,8 @@ type trial struct {
 	direct bool
 	// skipped is true when nothing was tried, because the address had already failed for another domain.
 	skipped bool
+	// hidden is true when the cause of a failure is kept back, see Discretion.
+	hidden bool
 
 	dial   error // of TCP
 	stream error // of the stream header and features
@@ -45,7 +47,7 @@ func (c *Checker) tryAll(ctx context.Context, t InboundTarget, p patience) []tri
 		at := netip.AddrPortFrom(addresses[i%len(addresses)], by.port)
 		mine := trials[i*len(t.Domains):][:len(t.Domains)]
 		for j, domain := range t.Domains {
-			mine[j] = trial{address: at, domain: domain, direct: by.direct, skipped: j > 0}
+			mine[j] = trial{address: at, domain: domain, direct: by.direct, skipped: j > 0, hidden: c.hides(at.Addr(), t.Through, t.Assigned)}
 		}
 		if len(mine) == 0 {
 			return
@@ -61,8 +63,17 @@ func (c *Checker) tryAll(ctx context.Context, t InboundTarget, p patience) []tri
 	return trials
 }
 
-// try makes one trial. The stream claims no identity of ours (no from), and ends before authentication.
+// try makes one trial.
 func (c *Checker) try(ctx context.Context, t *trial, p patience) {
+	if t.hidden {
+		c.discreetly(ctx, t, p)
+		return
+	}
+	c.attempt(ctx, t, p)
+}
+
+// attempt is a trial with all that comes of it. The stream claims no identity of ours (no from), and ends before authentication.
+func (c *Checker) attempt(ctx context.Context, t *trial, p patience) {
 	if t.direct {
 		direct := directTrial{at: endpoint{address: t.address}, announced: true}
 		c.tryDirect(ctx, t.domain, &direct, p)

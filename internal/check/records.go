@@ -4,6 +4,7 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -156,6 +157,13 @@ func judgeAddresses(t InboundTarget, got Addresses) (Result, bool) {
 }
 
 func unanswered(server string, err error) Result {
+	if errors.Is(err, errUndisclosed) {
+		return Result{
+			ID: ServiceRecord, Mark: Fail, Reason: v1alpha1.ReasonResolverUnavailable, Words: "resolver " + server + ": " + err.Error(),
+			Fix: "So nothing is known of public DNS: check spec.verification.resolvers; more is told if the platform team names the " +
+				"network in the operator's flag --disclosed-networks",
+		}
+	}
 	return Result{
 		ID: ServiceRecord, Mark: Fail, Reason: v1alpha1.ReasonResolverUnavailable,
 		Words: "resolver " + server + " " + phrase.Clean(err.Error(), maxRecord),

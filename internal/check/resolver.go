@@ -61,11 +61,14 @@ type Addresses struct {
 }
 
 // dnsResolver is the Resolver that asks real servers.
-type dnsResolver struct{}
+type dnsResolver struct {
+	// discretion says of which servers it is kept back why they don't answer; nil: of none.
+	discretion *Discretion
+}
 
 // LookupSRV implements Resolver.
-func (dnsResolver) LookupSRV(ctx context.Context, server, name string) ([]SRV, error) {
-	records, _, err := lookup(ctx, server, name, dns.TypeSRV)
+func (r dnsResolver) LookupSRV(ctx context.Context, server, name string) ([]SRV, error) {
+	records, _, err := r.lookup(ctx, server, name, dns.TypeSRV)
 	var found []SRV
 	for _, rr := range records {
 		if srv, ok := rr.(*dns.SRV); ok {
@@ -76,10 +79,10 @@ func (dnsResolver) LookupSRV(ctx context.Context, server, name string) ([]SRV, e
 }
 
 // LookupAddresses implements Resolver.
-func (dnsResolver) LookupAddresses(ctx context.Context, server, name string) (Addresses, error) {
+func (r dnsResolver) LookupAddresses(ctx context.Context, server, name string) (Addresses, error) {
 	var found Addresses
 	for _, kind := range []uint16{dns.TypeA, dns.TypeAAAA} {
-		records, alias, err := lookup(ctx, server, name, kind)
+		records, alias, err := r.lookup(ctx, server, name, kind)
 		if err != nil {
 			return Addresses{}, err
 		}
@@ -107,8 +110,8 @@ func address(rr dns.RR) (netip.Addr, bool) {
 }
 
 // lookup asks server and picks the records of the kind from its answer, following aliases. Alias is the last of them.
-func lookup(ctx context.Context, server, name string, kind uint16) (records []dns.RR, alias string, err error) {
-	reply, err := exchange(ctx, server, question(name, kind))
+func (r dnsResolver) lookup(ctx context.Context, server, name string, kind uint16) (records []dns.RR, alias string, err error) {
+	reply, err := r.exchange(ctx, server, question(name, kind))
 	if err != nil {
 		return nil, "", err
 	}
@@ -146,7 +149,7 @@ func pick(reply *dns.Msg, name string, kind uint16) (records []dns.RR, alias str
 
 // exchange asks over UDP, and over TCP when the answer is truncated (RFC 7766). Only answers that settle the question
 // come back: the name's records, or that there are none.
-func exchange(ctx context.Context, server string, query *dns.Msg) (*dns.Msg, error) {
+func (r dnsResolver) exchange(ctx context.Context, server string, query *dns.Msg) (*dns.Msg, error) {
 	var reply *dns.Msg
 	var err error
 	for attempt := range attempts {
@@ -157,7 +160,10 @@ func exchange(ctx context.Context, server string, query *dns.Msg) (*dns.Msg, err
 	if err == nil && reply.Truncated {
 		reply, err = send(ctx, "tcp", server, query, 1)
 	}
-	if err != nil {
+	switch {
+	case err != nil && r.discretion.hidesResolver(server):
+		return nil, undisclosed(ctx)
+	case err != nil:
 		return nil, errors.New(explainDNS(err))
 	}
 	return reply, settles(query, reply)

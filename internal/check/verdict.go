@@ -32,6 +32,7 @@ var order = []string{
 	v1alpha1.ReasonResolverUnavailable,
 	v1alpha1.ReasonConnectionRefused,
 	v1alpha1.ReasonConnectionTimeout,
+	v1alpha1.ReasonUndisclosed,
 	v1alpha1.ReasonNotXMPP,
 	v1alpha1.ReasonStreamRefused,
 	v1alpha1.ReasonTLSNotOffered,

@@ -35,8 +35,8 @@ func (t TLSA) String() string {
 }
 
 // LookupZone implements Resolver.
-func (dnsResolver) LookupZone(ctx context.Context, server, name string) (Zone, error) {
-	reply, err := exchange(ctx, server, question(name, dns.TypeSOA))
+func (r dnsResolver) LookupZone(ctx context.Context, server, name string) (Zone, error) {
+	reply, err := r.exchange(ctx, server, question(name, dns.TypeSOA))
 	if err != nil {
 		return Zone{}, err
 	}
@@ -44,7 +44,7 @@ func (dnsResolver) LookupZone(ctx context.Context, server, name string) (Zone, e
 	if !ok {
 		return Zone{}, fmt.Errorf("does not know the zone of %s", name)
 	}
-	records, _, err := lookup(ctx, server, apex, dns.TypeNS)
+	records, _, err := r.lookup(ctx, server, apex, dns.TypeNS)
 	zone := Zone{Apex: apex}
 	for _, rr := range records {
 		if ns, ok := rr.(*dns.NS); ok {
@@ -66,8 +66,8 @@ func apexOf(reply *dns.Msg) (string, bool) {
 }
 
 // LookupSerial implements Resolver.
-func (dnsResolver) LookupSerial(ctx context.Context, server, zone string) (uint32, error) {
-	reply, err := exchange(ctx, server, question(zone, dns.TypeSOA))
+func (r dnsResolver) LookupSerial(ctx context.Context, server, zone string) (uint32, error) {
+	reply, err := r.exchange(ctx, server, question(zone, dns.TypeSOA))
 	if err != nil {
 		return 0, err
 	}
@@ -81,8 +81,8 @@ func (dnsResolver) LookupSerial(ctx context.Context, server, zone string) (uint3
 }
 
 // LookupTLSA implements Resolver.
-func (dnsResolver) LookupTLSA(ctx context.Context, server, name string) ([]TLSA, error) {
-	records, _, err := lookup(ctx, server, name, dns.TypeTLSA)
+func (r dnsResolver) LookupTLSA(ctx context.Context, server, name string) ([]TLSA, error) {
+	records, _, err := r.lookup(ctx, server, name, dns.TypeTLSA)
 	var found []TLSA
 	for _, rr := range records {
 		if tlsa, ok := rr.(*dns.TLSA); ok {
@@ -93,9 +93,9 @@ func (dnsResolver) LookupTLSA(ctx context.Context, server, name string) ([]TLSA,
 }
 
 // IsSigned implements Resolver.
-func (dnsResolver) IsSigned(ctx context.Context, server, name string) (bool, error) {
+func (r dnsResolver) IsSigned(ctx context.Context, server, name string) (bool, error) {
 	query := question(name, dns.TypeSRV).SetEdns0(edns, true)
-	reply, err := exchange(ctx, server, query)
+	reply, err := r.exchange(ctx, server, query)
 	if err != nil {
 		return false, err
 	}

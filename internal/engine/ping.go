@@ -59,6 +59,9 @@ type Pong struct {
 	// CertificateTrouble says what is wrong with the partner's certificate: "expired", "self-signed", "untrusted",
 	// "wrong name" or another text; empty when it is valid or none was seen.
 	CertificateTrouble string `json:"certificateTrouble"`
+	// Addresses are those of the partner's servers that were tried for the stream; the last is empty where there were more. Servers of
+	// former versions don't say, then it is nil.
+	Addresses []string `json:"addresses"`
 	// Session is the stream that carries stanzas to the partner, when there is one.
 	Session *Session `json:"session,omitempty"`
 }

@@ -32,6 +32,8 @@ type Options struct {
 	WatchNamespaces []string
 	// ProsodyImage is the image of Prosody unless a Federation names another.
 	ProsodyImage string
+	// DisclosedNetworks are networks in CIDR form of which Federations are told why connections fail, though they are not public.
+	DisclosedNetworks []string
 	// LogLevel is debug, info, warn or error.
 	LogLevel string
 }
@@ -64,6 +66,8 @@ func Command() *cobra.Command {
 		"namespaces whose Federations to work on; none for all")
 	flags.StringVar(&options.ProsodyImage, "prosody-image", "docker.io/prosodyim/prosody:13.0",
 		"image of Prosody unless a Federation names another")
+	flags.StringSliceVar(&options.DisclosedNetworks, "disclosed-networks", nil,
+		"networks that are not public, in CIDR form, of which Federations are told why connections fail; of others only that they do")
 	flags.StringVar(&options.LogLevel, "log-level", "info", "debug, info, warn or error")
 	return cmd
 }

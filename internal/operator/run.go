@@ -182,14 +182,18 @@ func addControllers(mgr ctrl.Manager, options Options, this *installation) error
 	if err != nil {
 		return err
 	}
-	checker, verifier := check.New(), verify.Verifier{Resolvers: resolvers}
+	discretion, err := newDiscretion(options.DisclosedNetworks, resolvers)
+	if err != nil {
+		return err
+	}
+	checker, verifier := check.NewDiscreet(discretion), verify.Verifier{Resolvers: resolvers}
 	return AddControllers(mgr, Parts{
 		Namespace: options.Namespace, ProsodyImage: options.ProsodyImage, Now: time.Now,
 		Signer: this.known.signer, Cluster: this.known.cluster, Silent: this.silent.Load,
 		NewProvider: newZoneProvider(resolvers, direct, options.Namespace), Serials: verifier, Verifier: verifier,
 		Inbound: checker, Live: engine.Status,
 		NewPeers: func(tell func(types.NamespacedName)) controllers.PeerWatcher {
-			return patrol.New(patrol.Wire{Ping: engine.Ping, Hosting: checker}, tell)
+			return patrol.New(patrol.Wire{Ping: engine.Ping, Hosting: checker, Discretion: discretion}, tell)
 		},
 	})
 }

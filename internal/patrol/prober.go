@@ -30,6 +30,8 @@ type HostingChecker interface {
 type Wire struct {
 	Ping    Pinger
 	Hosting HostingChecker
+	// Discretion says which failures are kept back; nil: none.
+	Discretion *check.Discretion
 }
 
 // Try implements Prober. That the partner hosts our domain explains any other trouble, and is one even when the ping is
@@ -42,18 +44,26 @@ func (w Wire) Try(ctx context.Context, post Post, target Target) (check.PeerVerd
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	hosting := aside(func() (check.PeerVerdict, error) { return w.askHosting(ctx, post, about) })
-	ping := aside(func() (check.PeerVerdict, error) {
-		pong, err := w.Ping(ctx, post.PodIP, post.Token, post.From, target.Domain)
-		if err != nil {
-			return check.PeerVerdict{}, err
-		}
-		return check.JudgePing(about, pong), nil
-	})
+	ping := aside(func() (check.PeerVerdict, error) { return w.ping(ctx, post, about) })
 	if h := <-hosting; h.err == nil && h.verdict.Status == metav1.ConditionFalse {
 		return h.verdict, nil
 	}
 	p := <-ping
 	return p.verdict, p.err
+}
+
+// ping has the server ping a partner. A failure that is kept back takes as long as a partner that never answers.
+func (w Wire) ping(ctx context.Context, post Post, about check.PeerTarget) (check.PeerVerdict, error) {
+	began := time.Now()
+	pong, err := w.Ping(ctx, post.PodIP, post.Token, post.From, about.Domain)
+	switch {
+	case err != nil:
+		return check.PeerVerdict{}, err
+	case w.Discretion.HidesPing(about, pong):
+		check.Hold(ctx, began, engine.PingTimeout)
+		return check.UndisclosedPing(about), nil
+	}
+	return check.JudgePing(about, pong), nil
 }
 
 // reply is what one question came to.

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -102,4 +103,32 @@ func TestAPartnerThatHostsOurDomainIsToldOfWithoutWaitingForThePing(t *testing.T
 			t.Errorf("the ping ended with %v", err)
 		}
 	})
+}
+
+func TestWireKeepsBackWhyAPrivateAddressDoesNotAnswer(t *testing.T) {
+	refused := engine.Pong{Stage: engine.StageConnect, Failure: "connection refused", Addresses: []string{"10.21.0.1"}}
+	open := engine.Pong{Stage: engine.StageStream, Failure: "the partner closed the stream", Addresses: []string{"10.21.0.1"}}
+	answered := engine.Pong{Answered: true, Stage: engine.StageAnswer, Addresses: []string{"10.21.0.1"}}
+	for name, test := range map[string]struct {
+		pong   engine.Pong
+		reason string
+		took   time.Duration
+	}{
+		"a port that nobody listens at":   {refused, v1alpha1.ReasonPeerUndisclosed, engine.PingTimeout},
+		"a port that something is at":     {open, v1alpha1.ReasonPeerUndisclosed, engine.PingTimeout},
+		"a partner's server that answers": {answered, v1alpha1.ReasonPeerReachable, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				wire := Wire{Hosting: &hosting{}, Discretion: &check.Discretion{}, Ping: func(context.Context, string, string, string, string) (engine.Pong, error) {
+					return test.pong, nil
+				}}
+				began := time.Now()
+				verdict, err := wire.Try(t.Context(), Post{}, Target{Domain: "gmail.com"})
+				if err != nil || verdict.Reason != test.reason || time.Since(began) != test.took {
+					t.Errorf("got %+v, %v after %s", verdict, err, time.Since(began))
+				}
+			})
+		})
+	}
 }

@@ -230,10 +230,11 @@ func TestCRDsComeAndStayAsTheValuesSay(t *testing.T) {
 
 func TestValuesReachTheOperator(t *testing.T) {
 	r := mustRender(t, "image.repository=localhost/op", "image.tag=dev", "watchNamespaces={chat,talk}", "logLevel=debug",
+		"disclosedNetworks={10.20.0.0/16,fd00:20::/32}",
 		"engines.prosody.image=localhost/prosody:0.12", "leaderElection.enabled=false", "metrics.port=9000")
 	container := objects[appsv1.Deployment](t, r, "Deployment")["xmppfed-system/xmppfed"].Spec.Template.Spec.Containers[0]
 	want := []string{"--metrics-bind-address=:9000", "--metrics-secure=true", "--health-probe-bind-address=:8081", "--leader-elect=false",
-		"--namespace=$(POD_NAMESPACE)", "--watch-namespaces=chat,talk", "--prosody-image=localhost/prosody:0.12", "--log-level=debug"}
+		"--namespace=$(POD_NAMESPACE)", "--watch-namespaces=chat,talk", "--disclosed-networks=10.20.0.0/16,fd00:20::/32", "--prosody-image=localhost/prosody:0.12", "--log-level=debug"}
 	if diff := cmp.Diff(container.Args, want); diff != "" {
 		t.Errorf("arguments (-are +want):\n%s", diff)
 	}
@@ -292,6 +293,7 @@ func TestWrongValuesAreRefusedWithTheirName(t *testing.T) {
 		"a digest of the wrong length":          {"image.digest=sha256:00", "digest"},
 		"a pull policy that does not exist":     {"image.pullPolicy=Sometimes", "pullPolicy"},
 		"a namespace with capitals":             {"watchNamespaces={Chat}", "watchNamespaces"},
+		"a disclosed address without length":    {"disclosedNetworks={10.20.0.1}", "disclosedNetworks"},
 		"a log level that does not exist":       {"logLevel=loud", "logLevel"},
 		"a port below those of ordinary users":  {"metrics.port=80", "port"},
 		"two pods that would both act":          {"replicas=2,leaderElection.enabled=false", "leaderElection.enabled"},

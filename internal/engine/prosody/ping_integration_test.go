@@ -193,7 +193,11 @@ func (r *rig) expectPong(name string, got, want engine.Pong) {
 	if got.Sent != nil && got.CertificateTrouble != "" {
 		got.Sent.Text = want.Sent.Text // 0.12 doesn't know a self-signed certificate when it sees one
 	}
-	got.Seconds, got.Session, got.Failure = want.Seconds, want.Session, want.Failure
+	if got.Stage == engine.StageConnect || got.Stage == engine.StageStream {
+		r.Expect(got.Addresses).To(And(Not(BeEmpty()), HaveEach("127.0.0.1")), name)
+	}
+	r.Expect(got.Addresses).NotTo(BeNil(), name)
+	got.Seconds, got.Session, got.Failure, got.Addresses = want.Seconds, want.Session, want.Failure, nil
 	r.Expect(got).To(Equal(want), name)
 }
 

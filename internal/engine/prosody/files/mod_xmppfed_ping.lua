@@ -7,6 +7,7 @@
 module:set_global();
 module:depends("http");
 
+local array = require "util.array";
 local formdecode = require "util.http".formdecode;
 local id = require "util.id";
 local json = require "util.json";
@@ -64,6 +65,7 @@ local function result(ping)
 		failure = failure(ping, trace, stage);
 		certificateTrouble = trace.certificate_trouble or "";
 		unasked = trace.unasked or false;
+		addresses = trace.addresses or array();
 		session = stands and streams.describe(session, ping.to) or nil;
 	};
 end

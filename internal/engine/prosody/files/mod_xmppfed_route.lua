@@ -10,6 +10,7 @@ module:set_global();
 local basic = require "net.resolvers.basic";
 local manual = require "net.resolvers.manual";
 local service = require "net.resolvers.service";
+local array = require "util.array";
 local policy = module:require "xmppfed_policy";
 
 local state = module:shared("/*/xmppfed/state"); -- peers: what xmppfed_policy.parse returned
@@ -25,13 +26,25 @@ local function new_resolver(domain, name, transport, extra)
 	return manual.new({}, transport, extra); -- no direct TLS (XEP-0368)
 end
 
--- Notes in trace that there is an address to connect to.
+local max_addresses = 16;
+
+local function note(addresses, address)
+	if #addresses < max_addresses then
+		addresses:push(address);
+	elseif #addresses == max_addresses then
+		addresses:push(""); -- there are more
+	end
+end
+
+-- Notes in trace the addresses to connect to.
 local function noting(resolver, trace)
 	local next_target = resolver.next;
+	trace.addresses = trace.addresses or array();
 	function resolver:next(callback)
-		return next_target(self, function (found, ...)
+		return next_target(self, function (found, address, ...)
 			if found and trace.stage == "resolve" then trace.stage = "connect"; end
-			callback(found, ...);
+			if found then note(trace.addresses, address); end
+			callback(found, address, ...);
 		end);
 	end
 	return resolver;
