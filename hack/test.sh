@@ -12,6 +12,12 @@ TIMEOUT=${TIMEOUT:-60m}
 # The flags with which the lab builds Kubernetes, so that nothing of it is compiled twice.
 KUBE_FLAGS=(CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=false')
 SLOWEST=15
+# Integration tests that show the same as lab tests do: name, package, and which tests of the package belong to it, else all. They
+# need no lab.
+WITHOUT_LAB=(
+	"TestDNSConformance ./internal/dns/conformance"
+	"TestHostileAttacks ./internal/engine/prosody TestHostile(Attacks|Refused)"
+)
 
 unit() {
 	go_test unit ./...
@@ -46,14 +52,16 @@ quick() {
 }
 
 # e2e brings the lab and the operator in it to the state of this tree, then runs the tests on the cluster's node. With RUN they
-# come after the conformance suite of the DNS providers, if that is named as well: it needs no lab, so by itself it is an
-# integration test.
+# come after those of WITHOUT_LAB that it selects, or not at all if it is the name of one.
 e2e() {
-	local suite=TestDNSConformance
-	if [[ -n ${RUN-} ]] && grep -qP -- "${RUN%%/*}" <<<"$suite"; then
-		RUN='' go_test_in integration ./internal/dns/conformance
-		[[ $RUN != *"$suite"* ]] || return 0
-	fi
+	local suite name package tests alone=
+	for suite in "${WITHOUT_LAB[@]}"; do
+		read -r name package tests <<<"$suite"
+		[[ -n ${RUN-} ]] && grep -qP -- "${RUN%%/*}" <<<"$name" || continue
+		RUN=$tests go_test_in integration "$package"
+		[[ $RUN != *"$name"* ]] || alone=yes
+	done
+	[[ -z $alone ]] || return 0
 	mapfile -t files < <(files_with e2e)
 	((${#files[@]})) || no_such_test e2e
 	mapfile -t needed < <(needed_by "${files[@]}")
@@ -65,11 +73,11 @@ e2e() {
 		"$TESTSUM" -v -times "$TIMES" -phase e2e
 }
 
-# go_test_in TAG PACKAGE… runs all tests with this tag in packages, and builds what they need.
+# go_test_in TAG PACKAGE… runs the tests with this tag in packages, and builds what they need. Verbosely, for the tables they print.
 go_test_in() {
 	mapfile -t needed < <(needed_by "${@:2}")
 	build "${needed[@]}"
-	go_test "$1" -count=1 -tags "$1" -timeout "$TIMEOUT" "${@:2}"
+	go test -json -v -count=1 -tags "$1" -timeout "$TIMEOUT" ${RUN:+-run "$RUN"} "${@:2}" | "$TESTSUM" -v -times "$TIMES" -phase "$1"
 }
 
 # go_test PHASE ARGS… prints a line per package, the whole output of failed tests and the reasons of skipped ones.

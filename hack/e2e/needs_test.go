@@ -25,6 +25,8 @@ const (
 	benchZone, signed share.Resource = "zone bench.example", "zone signed.example"
 	// stageAddresses are those at which the BIND and the other servers of a stage listen.
 	stageAddresses share.Resource = "the node's loopback addresses"
+	// attackersAddresses are those on the node that attacks come from.
+	attackersAddresses share.Resource = "the attackers' addresses"
 	// processor is used by every test; whoever measures how fast something is needs it alone.
 	processor share.Resource = "the processor"
 )

@@ -135,14 +135,20 @@ func (s *site) operatorMemory() int {
 	return 0
 }
 
-// operatorProcess is the directory in /proc of the operator: the node is this machine, and processes tell by their
-// control group what container they are in.
+// operatorProcess is the directory in /proc of the operator.
 func (s *site) operatorProcess() string {
 	s.Helper()
 	var pods corev1.PodList
 	s.must(cluster.List(s.ctx, &pods, client.InNamespace(operatorNamespace), client.MatchingLabels{"app.kubernetes.io/component": "operator"}))
 	s.Expect(pods.Items).To(HaveLen(1))
-	_, container, _ := strings.Cut(pods.Items[0].Status.ContainerStatuses[0].ContainerID, "://")
+	return s.processOf(&pods.Items[0])
+}
+
+// processOf is the directory in /proc of a process of the pod's container: the node is this machine, and processes tell by
+// their control group what container they are in.
+func (s *site) processOf(pod *corev1.Pod) string {
+	s.Helper()
+	_, container, _ := strings.Cut(pod.Status.ContainerStatuses[0].ContainerID, "://")
 	groups, err := filepath.Glob("/proc/[0-9]*/cgroup")
 	s.must(err)
 	for _, file := range groups {

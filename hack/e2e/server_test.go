@@ -60,10 +60,10 @@ func (s *site) furnished(domain string) *v1alpha1.Federation {
 }
 
 // certificate is a Secret with a new key pair from the lab's CA.
-func (s *site) certificate(domain string) *corev1.Secret {
+func (s *site) certificate(names ...string) *corev1.Secret {
 	s.Helper()
 	dir := s.TempDir()
-	s.lab("cert", dir, domain)
+	s.lab(append([]string{"cert", dir}, names...)...)
 	data := map[string][]byte{}
 	for _, file := range []string{corev1.TLSCertKey, corev1.TLSPrivateKeyKey} {
 		content, err := os.ReadFile(filepath.Join(dir, file))
