@@ -34,8 +34,8 @@ import (
 
 // droppingAddress is where the node discards packets of pods. The attackers have addresses of their own on the node.
 const (
-	droppingAddress   = "192.0.2.1"
-	attackersFirst    = "192.0.2.11"
+	droppingAddress   = "198.18.0.1"
+	attackersFirst    = "198.18.0.11"
 	attackerAddresses = 8
 )
 
