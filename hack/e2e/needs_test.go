@@ -103,6 +103,8 @@ func usesCommand(t *testing.T, args ...string) {
 		uses(t, exclusive(publicDNS))
 	case len(args) > 0 && args[0] == "kill-operator":
 		uses(t, exclusive(theOperator))
+	case len(args) > 0 && args[0] == "kubelet":
+		uses(t, exclusive(processor))
 	}
 }
 

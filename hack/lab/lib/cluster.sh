@@ -251,3 +251,14 @@ kill_operator() {
 	kill -KILL $pids
 	echo "$pids"
 }
+
+# signal_kubelet halt|resume has the kubelet do nothing, or go on.
+signal_kubelet() {
+	local pid
+	pid=$(pid_of kubelet) || die "no kubelet is running"
+	case ${1-} in
+	halt) kill -STOP "$pid" ;;
+	resume) kill -CONT "$pid" ;;
+	*) usage ;;
+	esac
+}

@@ -17,7 +17,7 @@ local streams = module:require "xmppfed_session";
 
 local tick = 0.05; -- seconds between two looks at whose turn it is
 local read_size = 4096; -- bytes, as of incoming connections
-local burst = 0.25; -- seconds of handshakes that may begin at once
+local burst = 0.05; -- seconds of handshakes that may begin at once: they stop everything else meanwhile
 local tag_cost = 300; -- bytes of memory that an element takes beside its text
 
 local state = module:shared("/*/xmppfed/state"); -- peers: what xmppfed_policy.parse returned
