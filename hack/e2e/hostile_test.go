@@ -82,7 +82,7 @@ func (s *site) attacked(name string) *v1alpha1.Federation {
 	withRooms := s.certificate(domain, "conference."+domain)
 	change(s, &corev1.Secret{ObjectMeta: withRooms.ObjectMeta}, func(secret *corev1.Secret) { secret.Data = withRooms.Data })
 	fed := s.furnished(domain)
-	fed.Spec.Server.GroupChat = &v1alpha1.GroupChatSpec{Subdomain: "conference"}
+	fed.Spec.Server.GroupChat = &v1alpha1.GroupChatSpec{Subdomain: "conference", Access: v1alpha1.AudienceEveryone} // as attacks in rooms need it
 	fed.Spec.Exposure.DirectTLS = &v1alpha1.DirectTLSSpec{}
 	for name, policy := range hostile.Peers {
 		fed.Spec.Peers = append(fed.Spec.Peers, v1alpha1.Peer{
