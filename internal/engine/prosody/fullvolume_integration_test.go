@@ -13,6 +13,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/xmppfed/xmppfed/internal/engine"
 	"github.com/xmppfed/xmppfed/internal/engine/prosody/prosodytest"
 )
 
@@ -209,6 +210,7 @@ func TestStoredMessages_AreBoundedForEachUser(t *testing.T) {
 				const name = "prosody.cfg.lua"
 				files[name] = regexp.MustCompile(`stored_bytes = \d+`).ReplaceAllString(files[name], fmt.Sprintf("stored_bytes = %d", bound))
 			}
+			r.input.Peers = append(r.input.Peers, engine.Peer{Domain: partner, Policy: strict}) // strangers are not told
 			r.mountConfig(t)
 			r.Start(t)
 			stream, _ := r.loginResumable()

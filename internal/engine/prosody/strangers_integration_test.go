@@ -123,7 +123,7 @@ func TestStrangersCannotTellAccountsFromOthers(t *testing.T) {
 			if i >= len(stanzas) {
 				from = fmt.Sprintf("u%d@%s", i, strangeDomain)
 			}
-			for _, end := range []string{"", "/" + resource} {
+			for _, end := range []string{"", "/" + resource, "/none"} {
 				seen := map[string]string{}
 				for _, user := range []string{"nobody", "cupuser1", "cupuser2"} {
 					to := user + "@" + domain

@@ -34,8 +34,7 @@ end
 module:hook("message/offline/handle", function (event)
 	local stanza = event.stanza;
 	local user = event.username or jid.node(stanza.attr.to);
-	local text = "The message can't be stored until the recipient is back";
-	if volume.full then return refuse(stanza, "full volume", text); end
+	if volume.full then return refuse(stanza, "full volume", volume.refusal); end
 	local ok, err = true, "quota-limit";
 	if stored_bytes(user) < module:get_option("xmppfed_limits").stored_bytes then
 		ok, err = offline:append(user, nil, stanza, os.time(), "");
@@ -44,7 +43,8 @@ module:hook("message/offline/handle", function (event)
 	end
 	if ok then return true; end
 	if err == "quota-limit" then return refuse(stanza, "offline messages", "Too many messages wait for the recipient"); end
-	return refuse(stanza, "full volume", text);
+	volume.full = true; -- until mod_xmppfed_volume looks again
+	return refuse(stanza, "full volume", volume.refusal);
 end);
 
 -- Whether there is room on the volume for a copy of the user's offline messages, as mod_xmppfed_unacked makes one.

@@ -38,7 +38,7 @@ end
 
 local function refuse(stanza)
 	counters["messages to keep"] = (counters["messages to keep"] or 0) + 1;
-	module:send(st.error_reply(stanza, "wait", "resource-constraint", "The message can't be kept until the recipient has it"));
+	module:send(st.error_reply(stanza, "wait", "resource-constraint", volume.refusal));
 end
 
 -- Returns whether the stanza is on disk, for this session or another.

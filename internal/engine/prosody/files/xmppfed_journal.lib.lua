@@ -16,6 +16,7 @@ local limits = module:get_option("xmppfed_limits");
 local max_entries, max_bytes = limits.stored_messages, limits.stored_bytes; -- of a user
 local patience = 5; -- seconds between two attempts to make room in a list that is full
 local files = storagemanager.olddm;
+local volume = module:shared("/*/xmppfed/volume"); -- written by mod_xmppfed_volume
 local counts = {}; -- user -> entries
 local full = {}; -- user -> when to try again to make room
 
@@ -73,7 +74,10 @@ end
 local function append(user, entry, moved)
 	if entry.x and not moved and not has_room(user) then return false; end
 	local before = count(user);
-	if not files.list_append(user, host, name, entry) then return false; end
+	if not files.list_append(user, host, name, entry) then
+		volume.full = true; -- until mod_xmppfed_volume looks again
+		return false;
+	end
 	counts[user] = before + 1;
 	return true;
 end
