@@ -79,6 +79,7 @@ type FederationReconciler struct {
 	shrinkages shrinkages
 	lasting    lasting
 	refusals   readings
+	delays     readings
 	retries    retries
 	searches   searches
 	verified   verified

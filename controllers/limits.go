@@ -11,7 +11,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/check/phrase"
@@ -73,23 +75,24 @@ func unasked(pods []corev1.Pod) []liveServer {
 	return servers
 }
 
-// refusals returns what each server has refused: nil for servers that did not answer, and for all if pods were not listed.
-func (s *scope) refusals() map[string]limits.Counters {
+// counters returns those of each server that get chooses: nil for servers that did not answer, and for all if pods were not listed.
+func (s *scope) counters(get func(*engine.LiveStatus) limits.Counters) map[string]limits.Counters {
 	if s.live == nil {
 		return nil
 	}
 	all := map[string]limits.Counters{}
 	for _, server := range s.live {
-		all[string(server.pod.UID)] = refusals(server.status)
+		counters := limits.Counters(nil)
+		if server.status != nil {
+			counters = get(server.status)
+		}
+		all[string(server.pod.UID)] = counters
 	}
 	return all
 }
 
-// refusals returns what a server has refused, as far as that may be remembered and shown to people; nil if it did not answer.
+// refusals returns what a server has refused, as far as that may be remembered and shown to people.
 func refusals(live *engine.LiveStatus) limits.Counters {
-	if live == nil {
-		return nil
-	}
 	all, kept := live.Refusals(), limits.Counters{}
 	for _, bound := range slices.Sorted(maps.Keys(all)) {
 		if len(kept) == maxBounds {
@@ -100,9 +103,20 @@ func refusals(live *engine.LiveStatus) limits.Counters {
 	return kept
 }
 
+// delays returns for how many seconds a server has delayed each of the peers that a Federation lists.
+func delays(fed *v1alpha1.Federation, live *engine.LiveStatus) limits.Counters {
+	all, kept := live.Delays(), limits.Counters{}
+	for _, peer := range fed.Spec.Peers {
+		if seconds, found := all[string(peer.Domain)]; found {
+			kept[string(peer.Domain)] = seconds
+		}
+	}
+	return kept
+}
+
 // watchLimits says what the servers refuse at present. As long as nothing is known of that, what was said before stands.
 func (r *FederationReconciler) watchLimits(_ context.Context, s *scope) (finding, error) {
-	growing, known := r.refusals.of(s.fed.UID).Read(s.refusals(), r.Now(), quiet(s.fed))
+	growing, known := r.refusals.of(s.fed.UID).Read(s.counters(refusals), r.Now(), quiet(s.fed))
 	standing := meta.FindStatusCondition(s.before.Status.Conditions, v1alpha1.ConditionLimitsReached)
 	if len(growing) == 0 && !known && standing != nil {
 		return finding{reason: standing.Reason, message: standing.Message}, nil
@@ -126,7 +140,28 @@ func judgeLimits(bounds []string) finding {
 				v1alpha1.ConditionServerReady + " and the server's log; bounds that are reached: " + listed)}
 	}
 	return finding{reason: v1alpha1.ReasonRefusing, message: phrase.Message(
-		"what others ask for beyond these bounds of the server is refused: " + listed +
+		"what others ask for beyond these bounds of the server is refused or delayed: " + listed +
 			"; the rest goes on, and nothing has to be done unless partners or users of yours complain: then list the partner's domain " +
 			"in spec.peers, which gives it bounds of its own; `kubectl xmppfed status` counts what was refused")}
+}
+
+// noteDelays says in status.peers which peers send more than their rate at present. As long as nothing is known of that, what was said
+// before stands.
+func (r *FederationReconciler) noteDelays(s *scope) {
+	listed := func(live *engine.LiveStatus) limits.Counters { return delays(s.fed, live) }
+	growing, known := r.delays.of(s.fed.UID).Read(s.counters(listed), r.Now(), quiet(s.fed))
+	before := map[string]*metav1.Time{}
+	for _, peer := range s.before.Status.Peers {
+		before[peer.Domain] = peer.DelayedSince
+	}
+	for i := range s.fed.Status.Peers {
+		peer := &s.fed.Status.Peers[i]
+		since, delayed := growing[peer.Domain]
+		switch peer.DelayedSince = before[peer.Domain]; {
+		case delayed && peer.DelayedSince == nil:
+			peer.DelayedSince = ptr.To(metav1.NewTime(since))
+		case !delayed && known:
+			peer.DelayedSince = nil
+		}
+	}
 }

@@ -47,7 +47,7 @@ func TestLimitsReached_IsSaidWhileTheServerRefuses(t *testing.T) {
 	w.server.counted = refused(map[string]int64{"pending names": 8})
 	written := w.look("cup")
 	w.expectCondition(w.get("cup"), v1alpha1.ConditionLimitsReached, metav1.ConditionTrue, v1alpha1.ReasonRefusing,
-		"beyond these bounds of the server is refused: pending names;", "list the partner's domain in spec.peers")
+		"beyond these bounds of the server is refused or delayed: pending names;", "list the partner's domain in spec.peers")
 	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
 	events := w.takeEvents()
 	w.Expect(events).To(gomega.HaveLen(1))
@@ -98,5 +98,31 @@ func TestLimitsReached_IsNotSaidOfWhatIsLongOver(t *testing.T) {
 	w.ready("cup", 1)
 	w.look("cup")
 	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+	w.Expect(w.limited("cup")).To(gomega.BeFalse())
+}
+
+func TestDelayedPeers_AreSaidInStatus(t *testing.T) {
+	w := newWorldWithZone(t)
+	w.createReady("cup", withPeers(partner("gmail.com"), partner("quiet.example")))
+	w.look("cup")
+	w.server.counted = engine.LiveLimits{Delayed: map[string]int64{"gmail.com": 10, "": 20, "unlisted.example": 10}}
+	written := w.look("cup")
+	began := w.now
+	peers := w.get("cup").Status.Peers
+	w.Expect(peers[0].DelayedSince).NotTo(gomega.BeNil())
+	w.Expect(peers[0].DelayedSince.Time).To(gomega.BeTemporally("==", began.Truncate(time.Second)))
+	w.Expect(peers[1].DelayedSince).To(gomega.BeNil())
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionLimitsReached, metav1.ConditionTrue, v1alpha1.ReasonRefusing,
+		"rate of unlisted domains")
+
+	w.restartOperator()
+	w.server.counted.Delayed["gmail.com"] = 300
+	w.Expect(w.look("cup")).To(gomega.Equal(written))
+	w.server.counted.Delayed["gmail.com"], w.server.counted.Delayed[""] = 310, 30
+	w.Expect(w.look("cup")).To(gomega.Equal(written))
+	for range 3 {
+		w.look("cup")
+	}
+	w.Expect(w.get("cup").Status.Peers[0].DelayedSince).To(gomega.BeNil())
 	w.Expect(w.limited("cup")).To(gomega.BeFalse())
 }

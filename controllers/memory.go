@@ -65,4 +65,5 @@ func (r *FederationReconciler) forgetUID(uid types.UID) {
 	r.Zones.repairs.forget(uid)
 	r.lasting.note(uid, 0, nil, r.Now())
 	r.refusals.forget(uid)
+	r.delays.forget(uid)
 }

@@ -50,6 +50,7 @@ func newForgetful(t *testing.T) (*FederationReconciler, *v1alpha1.Federation) {
 	}
 	r.shrinkages.note(fed.UID, shrinkage{})
 	r.refusals.of(fed.UID)
+	r.delays.of(fed.UID)
 	return r, fed
 }
 

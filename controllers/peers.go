@@ -53,6 +53,7 @@ func (r *FederationReconciler) checkPeers(_ context.Context, s *scope) (finding,
 		known = r.Peers.Known(key)
 	}
 	s.fed.Status.Peers = peerStatuses(s.fed, known, r.Now())
+	r.noteDelays(s)
 	return judgePeers(s.fed), nil
 }
 

@@ -30,7 +30,8 @@ func judgeVolumes(namespace string, servers []liveServer) error {
 	return outcome.Waiting(v1alpha1.ReasonVolumeFull, recheckServer,
 		"little room is left on PersistentVolumeClaim %s in namespace %s, so that the server refuses messages for users who are away; "+
 			"everything else goes on. Enlarge the claim with `kubectl -n %s edit pvc %s`, spec.resources.requests.storage; if its "+
-			"StorageClass lacks allowVolumeExpansion, the cluster's administrator has to set that, or accounts that nobody needs have to go",
+			"StorageClass lacks allowVolumeExpansion, the cluster's administrator has to set that, or accounts that nobody needs "+
+			"have to go",
 		phrase.List(sizes, maxListed), namespace, namespace, claims[0])
 }
 

@@ -78,10 +78,10 @@ const (
 	// True: Reachable. False: NotPublished, PartlyReachable, Unreachable.
 	ConditionAvailable = "Available"
 
-	// ConditionLimitsReached is true while the servers refuse what is beyond one of their bounds, or are short of memory, and until nothing
-	// was refused for ten minutes or three times spec.verification.interval. What is within the bounds goes on. The message names the
-	// bounds. While a server does not answer the operator, it stands as it was. Only present when true. Negative polarity. Not part of
-	// Ready.
+	// ConditionLimitsReached is true while the servers refuse or delay what is beyond one of their bounds, or are short of memory, and
+	// until they have done neither for ten minutes or three times spec.verification.interval. What is within the bounds goes on. The
+	// message names the bounds. While a server does not answer the operator, it stands as it was. Only present when true. Negative
+	// polarity. Not part of Ready.
 	//
 	// True: Refusing, ShortOfMemory.
 	ConditionLimitsReached = "LimitsReached"

@@ -362,6 +362,12 @@ type PeerStatus struct {
 	// +optional
 	RoundTrip *metav1.Duration `json:"roundTrip,omitempty"`
 
+	// DelayedSince is when the domain began to send more than kilobytesPerSecond of spec.peers, so that it is read later than it
+	// comes. It goes when that has not been so for ten minutes or three times spec.verification.interval. Absent: nothing is delayed.
+	//
+	// +optional
+	DelayedSince *metav1.Time `json:"delayedSince,omitempty"`
+
 	// Reason, one of those of the condition PeersReachable.
 	//
 	// +required

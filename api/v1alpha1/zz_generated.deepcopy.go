@@ -848,6 +848,10 @@ func (in *PeerStatus) DeepCopyInto(out *PeerStatus) {
 		*out = new(v1.Duration)
 		**out = **in
 	}
+	if in.DelayedSince != nil {
+		in, out := &in.DelayedSince, &out.DelayedSince
+		*out = (*in).DeepCopy()
+	}
 	in.LastTransitionTime.DeepCopyInto(&out.LastTransitionTime)
 }
 

@@ -15,16 +15,28 @@ const (
 	BoundRequests = "subscription requests"
 	// BoundLogins is how many attempts to log in may fail.
 	BoundLogins = "logins"
+	// BoundRate is how much is read in a second from a stream of a domain that is not listed. What is beyond it is delayed.
+	BoundRate = "rate of unlisted domains"
 )
 
-// Refusals returns how often the server has refused something since it started, by bound.
+// Refusals returns how often the server has refused something since it started, by bound. Of [BoundRate] it is for how many seconds
+// something was delayed.
 func (s *LiveStatus) Refusals() map[string]int64 {
 	all := map[string]int64{}
 	maps.Copy(all, s.Limits.Refused)
-	for bound, count := range map[string]int64{BoundRequests: s.RequestsRefused, BoundLogins: s.Logins.Refused} {
+	for bound, count := range map[string]int64{
+		BoundRequests: s.RequestsRefused, BoundLogins: s.Logins.Refused, BoundRate: s.Limits.Delayed[""],
+	} {
 		if count > 0 {
 			all[bound] = count
 		}
 	}
 	return all
+}
+
+// Delays returns for how many seconds each listed peer was delayed since the server started.
+func (s *LiveStatus) Delays() map[string]int64 {
+	listed := maps.Clone(s.Limits.Delayed)
+	delete(listed, "")
+	return listed
 }

@@ -77,6 +77,9 @@ type LiveLimits struct {
 	Waiting    int64 `json:"waiting"`
 	// Refused counts what was refused since the server started, by reason, such as "pending names".
 	Refused map[string]int64 `json:"refused"`
+	// Delayed counts the seconds in which streams brought more than their rate, so that they were read later, by listed peer. The
+	// seconds of all other domains together are under the empty name.
+	Delayed map[string]int64 `json:"delayed"`
 }
 
 // LiveCertificate identifies a certificate.

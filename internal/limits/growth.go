@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package limits decides, from counters that servers keep since they started, what they refuse at present.
+// Package limits decides, from counters that servers keep since they started, what they refuse or delay at present.
 package limits
 
 import (

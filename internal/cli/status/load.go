@@ -8,13 +8,14 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/xmppfed/xmppfed/internal/cli/text"
 	"github.com/xmppfed/xmppfed/internal/engine"
 )
 
-// maxBounds is how many bounds are named.
-const maxBounds = 12
+// maxNamed is how many bounds, or peers, a row names.
+const maxNamed = 12
 
 // fact is one of the facts.
 type fact struct {
@@ -27,11 +28,14 @@ func load(live []engine.LiveStatus) []fact {
 	if len(live) == 0 {
 		return nil
 	}
-	refused := map[string]int64{}
+	refused, delayed := map[string]int64{}, map[string]int64{}
 	var connecting, waiting, removed int64
 	for i := range live {
-		for bound, times := range live[i].Refusals() {
-			refused[bound] += times
+		add(refused, live[i].Refusals())
+		delete(refused, engine.BoundRate) // counts seconds
+		add(delayed, live[i].Delays())
+		if others := live[i].Limits.Delayed[""]; others > 0 {
+			delayed["unlisted domains"] += others
 		}
 		connecting, waiting = connecting+live[i].Limits.Connecting, waiting+live[i].Limits.Waiting
 		removed = max(removed, live[i].RemovedAccounts)
@@ -44,11 +48,16 @@ func load(live []engine.LiveStatus) []fact {
 		value := fmt.Sprintf("of %s something is still stored", count(int(removed), "former account"))
 		rows = append(rows, fact{"REMOVED", value, text.Warning})
 	}
-	value, tone := "nothing since the server started", text.Plain
-	if len(refused) > 0 {
-		value, tone = list(refused)+", since the server started", text.Warning
+	return append(rows,
+		counted("REFUSED", refused, "nothing since the server started", func(n int64) string { return count(int(n), "time") }),
+		counted("DELAYED", delayed, "", func(n int64) string { return (time.Duration(n) * time.Second).String() }))
+}
+
+// add adds counts to a sum.
+func add(sum, counts map[string]int64) {
+	for name, n := range counts {
+		sum[name] += n
 	}
-	return append(rows, fact{"REFUSED", value, tone})
 }
 
 // share returns the part of something that is used.
@@ -96,19 +105,22 @@ func memory(live []engine.LiveStatus) fact {
 // fullMemory is the part of the memory limit, in percent, above which servers refuse something.
 const fullMemory = 70
 
-// list names what was refused, most often first.
-func list(refused map[string]int64) string {
-	bounds := slices.SortedFunc(maps.Keys(refused), func(a, b string) int {
-		return cmp.Or(cmp.Compare(refused[b], refused[a]), cmp.Compare(a, b))
-	})
-	parts := make([]string, 0, maxBounds+1)
-	for _, bound := range bounds[:min(len(bounds), maxBounds)] {
-		parts = append(parts, text.Clean(bound)+" "+count(int(refused[bound]), "time"))
+// counted is what servers have counted since they started, most first; none if they have not counted anything.
+func counted(name string, counts map[string]int64, none string, say func(int64) string) fact {
+	if len(counts) == 0 {
+		return fact{name, none, text.Plain}
 	}
-	if rest := len(bounds) - maxBounds; rest > 0 {
+	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	parts := make([]string, 0, maxNamed+1)
+	for _, one := range names[:min(len(names), maxNamed)] {
+		parts = append(parts, text.Clean(one)+" "+say(counts[one]))
+	}
+	if rest := len(names) - maxNamed; rest > 0 {
 		parts = append(parts, fmt.Sprintf("and %d more", rest))
 	}
-	return strings.Join(parts, ", ")
+	return fact{name, strings.Join(parts, ", ") + ", since the server started", text.Warning}
 }
 
 // streams are those that the servers have with others, and how many there are: of very many, servers list only the first.

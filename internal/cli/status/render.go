@@ -178,7 +178,7 @@ func recordTable(m Model, style text.Style) string {
 func peers(m Model, style text.Style) string {
 	table := text.Table{Header: []string{"PEER", "POLICY", "REACHABLE", "AUTHENTICATION", "RTT", "SINCE", "REASON"}}
 	fine := func(p v1alpha1.PeerStatus) bool {
-		return p.Reachable == metav1.ConditionTrue || p.Reason == v1alpha1.ReasonPeerDenied
+		return p.Reachable == metav1.ConditionTrue && p.DelayedSince == nil || p.Reason == v1alpha1.ReasonPeerDenied
 	}
 	explained := 0
 	shown, rest := first(m.Federation.Status.Peers, fine, "reachable or denied")
@@ -190,6 +190,9 @@ func peers(m Model, style text.Style) string {
 		reachable := text.Cell{Text: string(peer.Reachable), Tone: toneOf(peer.Reachable)}
 		reason := text.Cell{Text: peer.Reason}
 		switch {
+		case peer.Reachable == metav1.ConditionTrue && peer.DelayedSince != nil:
+			reason = text.Cell{Tone: text.Warning, Text: "sends more than its kilobytesPerSecond, so that it is read later, since " +
+				age(peer.DelayedSince.Time, m.Now)}
 		case peer.Reachable == metav1.ConditionTrue:
 			reason.Text = "" // nothing is wrong
 		case peer.Reason == v1alpha1.ReasonPeerDenied:

@@ -23,6 +23,7 @@ local removed = module:shared("/*/xmppfed/removed"); -- written by mod_xmppfed_a
 local requests = module:shared("/*/xmppfed/requests"); -- written by mod_xmppfed_requests
 local logins = module:shared("/*/xmppfed/logins"); -- written by xmppfed_logins
 local counters = module:shared("/*/xmppfed_limits/counters"); -- reason -> how often something was refused
+local delays = module:shared("/*/xmppfed_limits/delays"); -- written by mod_xmppfed_rate
 local volume = module:shared("/*/xmppfed/volume"); -- written by mod_xmppfed_volume
 local outgoing = module:shared("/*/xmppfed_outgoing/known"); -- totals
 
@@ -89,6 +90,7 @@ local function limits()
 		connecting = totals.connecting;
 		waiting = totals.waiting;
 		refused = counters;
+		delayed = delays;
 	};
 end
 
