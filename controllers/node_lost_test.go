@@ -51,6 +51,9 @@ func TestNodeLost_IsSaidFromTheBeginningToTheEnd(t *testing.T) {
 	good := w.verdict
 	w.verdict = unavailable
 	w.reconcile("cup")
+	w.expectNotReady(w.get("cup"), v1alpha1.ConditionReconciling, v1alpha1.ConditionServerReady, v1alpha1.ReasonRollingOut)
+	w.pass(30 * time.Second) // in which a kubelet that answers would have corrected the pod
+	w.reconcile("cup")
 	w.expectNotReady(w.get("cup"), v1alpha1.ConditionReconciling, v1alpha1.ConditionServerReady, v1alpha1.ReasonNodeLost,
 		"node node of pod cup-0 does not answer since "+since, "the cluster's administrator has to bring the node back")
 	w.expectCondition(w.get("cup"), v1alpha1.ConditionAvailable, metav1.ConditionFalse, v1alpha1.ReasonUnreachable)

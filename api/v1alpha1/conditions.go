@@ -183,7 +183,8 @@ const (
 	ReasonRunning = "Running"
 	// ReasonUnschedulable: no node can take the pod.
 	ReasonUnschedulable = "Unschedulable"
-	// ReasonNodeLost: the node of a pod does not answer, and Kubernetes starts no other pod as long as that one may still run.
+	// ReasonNodeLost: the node of a pod does not answer, or has not begun to start the pod for a minute, and Kubernetes starts
+	// no other pod as long as that one may still run.
 	ReasonNodeLost = "NodeLost"
 	// ReasonPodTerminating: a pod was deleted and should have ended, but something keeps it: its node, a volume or a finalizer.
 	ReasonPodTerminating = "PodTerminating"

@@ -18,15 +18,14 @@ import (
 )
 
 // What Kubernetes writes into a pod itself when the kubelet of its node does not. No right to read nodes is needed to see it.
-const (
-	// reasonNodeLost is status.reason of a pod that is deleted because its node does not answer.
-	reasonNodeLost = "NodeLost"
-	// reasonEvicted is the reason of condition DisruptionTarget of a pod that is deleted because of a taint of its node, such as
-	// node.kubernetes.io/unreachable.
-	reasonEvicted = "DeletionByTaintManager"
-)
+// reasonNodeLost is status.reason of a pod that is deleted because its node does not answer. That a taint had a pod deleted proves
+// nothing of the kind: administrators have taints of their own.
+const reasonNodeLost = "NodeLost"
 
 const (
+	// maxUncorrected is how long the kubelet may take to correct a status that another wrote in its place: it compares every ten
+	// seconds.
+	maxUncorrected = 30 * time.Second
 	// maxUntaken is how long the kubelet may take to acknowledge a pod that the scheduler gave to its node.
 	maxUntaken = time.Minute
 	// maxOverdue is how much longer than its grace period a pod may take to be gone: its volumes are unmounted after its
@@ -55,14 +54,11 @@ func nodeTrouble(pod *corev1.Pod, now time.Time) (*outcome.Error, time.Duration)
 	if pod.Spec.NodeName == "" {
 		return nil, 0
 	}
-	if since, lost := silentSince(pod); lost {
-		return nodeLost(pod, "does not answer since", since), 0
-	}
-	overdue, left := overdueIn(pod, now)
-	if overdue && !hasEnded(pod) {
-		if evicted := condition(pod, corev1.DisruptionTarget); evicted.Reason == reasonEvicted {
-			return nodeLost(pod, "does not answer since", evicted.LastTransitionTime.Time), 0
+	if since, marked := markedSince(pod); marked {
+		if left := clock.Left(since, now, maxUncorrected); left > 0 {
+			return nil, left
 		}
+		return nodeLost(pod, "does not answer since", since, "bring the node back"), 0
 	}
 	scheduled := condition(pod, corev1.PodScheduled)
 	if pod.Status.StartTime == nil && scheduled.Status == corev1.ConditionTrue {
@@ -70,8 +66,9 @@ func nodeTrouble(pod *corev1.Pod, now time.Time) (*outcome.Error, time.Duration)
 		if left := clock.Left(given, now, maxUntaken); left > 0 {
 			return nil, left
 		}
-		return nodeLost(pod, "has not begun to start the pod, which it was given at", given), 0
+		return nodeLost(pod, "has not begun to start the pod, which it was given at", given, seeWhetherItAnswers), 0
 	}
+	overdue, left := overdueIn(pod, now)
 	if overdue {
 		return stuck(pod), 0
 	}
@@ -87,13 +84,13 @@ func condition(pod *corev1.Pod, conditionType corev1.PodConditionType) corev1.Po
 	return pod.Status.Conditions[i]
 }
 
-// silentSince returns when Kubernetes found out that the node of a pod does not answer. It then sets condition Ready of the pod
-// to False and leaves ContainersReady as the kubelet wrote it last; the kubelet itself never writes the two like that unless
-// the pod has readiness gates.
-func silentSince(pod *corev1.Pod) (time.Time, bool) {
+// markedSince returns when Kubernetes marked a pod because its node is not ready. It then sets condition Ready to False and changes
+// nothing else: ContainersReady is as the kubelet wrote it last, and there is no reason, which the kubelet gives whenever it writes
+// False. A kubelet that answers puts Ready right again.
+func markedSince(pod *corev1.Pod) (time.Time, bool) {
 	ready := condition(pod, corev1.PodReady)
-	stale := condition(pod, corev1.ContainersReady).Status == corev1.ConditionTrue && len(pod.Spec.ReadinessGates) == 0
-	if ready.Status == corev1.ConditionFalse && (stale || pod.Status.Reason == reasonNodeLost) {
+	marked := condition(pod, corev1.ContainersReady).Status == corev1.ConditionTrue && ready.Reason == ""
+	if ready.Status == corev1.ConditionFalse && (marked || pod.Status.Reason == reasonNodeLost) {
 		return ready.LastTransitionTime.Time, true
 	}
 	return time.Time{}, false
@@ -128,12 +125,19 @@ func hasEnded(pod *corev1.Pod) bool {
 // onlyOnePod is why an outage of one pod does not end by itself.
 const onlyOnePod = "Kubernetes starts no other pod in its place as long as this one may still run and write to its volume"
 
-func nodeLost(pod *corev1.Pod, what string, since time.Time) *outcome.Error {
-	node := pod.Spec.NodeName
-	return outcome.Waiting(v1alpha1.ReasonNodeLost, 0, "node %s of pod %s %s %s, and %s; the cluster's administrator has to bring the "+
-		"node back or, if it is certainly off, to run `kubectl taint nodes %s node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`; "+
-		"who may not do that, runs `kubectl -n %s delete pod %s --force`",
-		node, pod.Name, what, since.UTC().Format(time.RFC3339), onlyOnePod, node, pod.Namespace, pod.Name)
+// seeWhetherItAnswers is what the cluster's administrator has to do where nothing proves that a node is silent.
+const seeWhetherItAnswers = "see whether the node answers, and what its kubelet's log says"
+
+func nodeLost(pod *corev1.Pod, what string, since time.Time, toDo string) *outcome.Error {
+	return outcome.Waiting(v1alpha1.ReasonNodeLost, 0, "node %s of pod %s %s %s, and %s; the cluster's administrator has to %s; %s",
+		pod.Spec.NodeName, pod.Name, what, since.UTC().Format(time.RFC3339), onlyOnePod, toDo, ifOff(pod))
+}
+
+// ifOff says how to do without a node that is off.
+func ifOff(pod *corev1.Pod) string {
+	return fmt.Sprintf("only if the node is certainly off, run `kubectl taint nodes %s node.kubernetes.io/out-of-service=nodeshutdown:NoExecute` "+
+		"or, without the right to do that, `kubectl -n %s delete pod %s --force`: otherwise two servers could write to one volume",
+		pod.Spec.NodeName, pod.Namespace, pod.Name)
 }
 
 // stuck says what keeps a pod whose time is over.
@@ -147,8 +151,8 @@ func stuck(pod *corev1.Pod) *outcome.Error {
 		cause = fmt.Sprintf("its containers have ended, but node %s keeps it, most often because a volume can't be unmounted; the "+
 			"cluster's administrator finds the cause in the log of that node's kubelet", pod.Spec.NodeName)
 	default:
-		cause = fmt.Sprintf("node %s does not say that its containers have ended; the cluster's administrator has to see whether the "+
-			"node answers, and what its kubelet's log says", pod.Spec.NodeName)
+		cause = fmt.Sprintf("node %s does not say that its containers have ended; the cluster's administrator has to %s; %s",
+			pod.Spec.NodeName, seeWhetherItAnswers, ifOff(pod))
 	}
 	return outcome.Waiting(v1alpha1.ReasonPodTerminating, 0, "%s, and %s; until it is gone %s", deleted, cause, onlyOnePod)
 }
