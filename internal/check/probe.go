@@ -45,9 +45,10 @@ func (c *Checker) tryAll(ctx context.Context, t InboundTarget, p patience) []tri
 	each(len(entrances)*len(addresses), func(i int) {
 		by := entrances[i/len(addresses)]
 		at := netip.AddrPortFrom(addresses[i%len(addresses)], by.port)
+		hidden := c.hides(at.Addr(), t.Through, t.Assigned)
 		mine := trials[i*len(t.Domains):][:len(t.Domains)]
 		for j, domain := range t.Domains {
-			mine[j] = trial{address: at, domain: domain, direct: by.direct, skipped: j > 0, hidden: c.hides(at.Addr(), t.Through, t.Assigned)}
+			mine[j] = trial{address: at, domain: domain, direct: by.direct, skipped: j > 0, hidden: hidden}
 		}
 		if len(mine) == 0 {
 			return
