@@ -233,13 +233,13 @@ func TestStoredMessages_AreBoundedForEachUser(t *testing.T) {
 
 // A server that is killed in the midst of writing leaves an entry that is not whole.
 func TestServerReadsListsThatWereNotWrittenInFull(t *testing.T) {
-	const torn = "item({\n\t[\"attr\"] = {\n\t\t[\"to\"] = \"cupus"
+	const tornItem, tornLine = "item({\n\t[\"attr\"] = {\n\t\t[\"to\"] = \"cupus", "+ session 11 message 1700000000 117 <message to='cupus"
 	each(t, func(t *testing.T, r *rig) {
 		r.sendMessages(t, 1, 10)
 		stream, _ := r.loginResumable() // moves them to the list of what is not acknowledged
 		r.Expect(numbers(r.untilPong(stream))).To(Equal(sequence(1, 10)))
-		tear := func(store string) {
-			file, err := os.OpenFile(r.DataPath("cupdomain%2ecom", store, "cupuser2.list"), os.O_APPEND|os.O_WRONLY, 0)
+		tear := func(name, torn string) {
+			file, err := os.OpenFile(r.DataPath("cupdomain%2ecom", name), os.O_APPEND|os.O_WRONLY, 0)
 			r.Expect(err).NotTo(HaveOccurred())
 			_, err = file.WriteString(torn)
 			r.Expect(err).NotTo(HaveOccurred())
@@ -247,11 +247,11 @@ func TestServerReadsListsThatWereNotWrittenInFull(t *testing.T) {
 		}
 		r.Kill()
 		stream.Close()
-		tear("xmppfed_journal")
+		tear("xmppfed_journal/cupuser2.journal", tornLine)
 		r.Start(t)
 		r.sendMessages(t, 11, 20)
 		r.Kill()
-		tear("offline")
+		tear("offline/cupuser2.list", tornItem)
 		r.Start(t)
 		r.sendMessages(t, 21, 30)
 		r.Expect(r.waiting()).To(Equal(sequence(1, 30)))

@@ -41,6 +41,7 @@ var modules = []string{
 	"xmppfed_group.lib.lua",
 	"xmppfed_journal.lib.lua",
 	"xmppfed_ledger.lib.lua",
+	"xmppfed_lines.lib.lua",
 	"xmppfed_lists.lib.lua",
 	"xmppfed_logins.lib.lua",
 	"xmppfed_memory.lib.lua",

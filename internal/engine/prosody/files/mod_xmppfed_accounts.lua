@@ -5,6 +5,7 @@
 -- the removal can be undone. Partners are told, and rooms forget the account. Nothing
 -- is removed while the list of accounts is unknown or empty.
 
+local lfs = require "lfs";
 local storagemanager = require "core.storagemanager";
 local hmac_sha256 = require "util.hashes".hmac_sha256;
 local ledgers = module:require "xmppfed_ledger";
@@ -18,6 +19,7 @@ local state = module:shared("/*/xmppfed/state"); -- accounts: localpart -> passw
 local counts = module:shared("/*/xmppfed/removed"); -- host -> number of accounts whose data are still there
 local store = module:open_store("xmppfed_accounts"); -- the ledger, of no user
 local files = storagemanager.olddm;
+local endings = { "dat", "list", "journal" }; -- of the files of a user, whoever writes them
 local unsaved; -- the ledger, while it can't be written
 
 -- Passwords stay out of the volume: marks can't be tried against a list of words without the secret.
@@ -36,11 +38,20 @@ end
 local function stored_names()
 	local names = {};
 	for directory in files.stores(true, host) do
-		for _, kind in ipairs({ "keyval", "list" }) do
-			for name in files.users(host, directory, kind) do names[name] = true; end
+		for _, ending in ipairs(endings) do
+			for name in files.users(host, directory, ending) do names[name] = true; end
 		end
 	end
 	return names;
+end
+
+-- The name of a store in which there is something of an account, or nil.
+local function store_with(name)
+	for directory in files.stores(true, host) do
+		for _, ending in ipairs(endings) do
+			if lfs.attributes(files.getpath(name, host, directory, ending), "mode") then return directory; end
+		end
+	end
 end
 
 -- Before there was a ledger, what is stored may be of accounts removed long ago. It is treated as if that had been now.
@@ -63,7 +74,7 @@ end
 
 -- Returns whether nothing is left.
 local function delete(name)
-	prosody.events.fire_event("user-deleted", { username = name, host = host }); -- ends sessions and subscriptions
+	prosody.events.fire_event("user-deleted", { username = name, host = host }); -- ends sessions, subscriptions and journals
 	leave_rooms(name.."@"..host);
 	for list in files.stores(name, host, "list") do
 		module:open_store(list, "archive"):delete(name); -- which forgets how many there are, too
@@ -71,11 +82,10 @@ local function delete(name)
 	storagemanager.purge(name, host);
 	local cache = prosody.hosts[host].roster_cache;
 	if cache then cache:set(name.."@"..host, nil); end
-	for _, kind in ipairs({ "keyval", "list" }) do
-		for left in files.stores(name, host, kind) do
-			module:log("error", "Deleting what is stored of the former account %s: %s could not be removed", name, left);
-			return false;
-		end
+	local left = store_with(name);
+	if left then
+		module:log("error", "Deleting what is stored of the former account %s: %s could not be removed", name, left);
+		return false;
 	end
 	module:log("info", "Deleted what was stored of the former account %s", name);
 	return true;

@@ -11,6 +11,7 @@ local it = require "util.iterators";
 local id = require "util.id";
 local filters = require "util.filters";
 local st = require "util.stanza";
+local parse_xml = require "util.xml".parse;
 local journal = module:require "xmppfed_journal";
 local lists = module:require "xmppfed_lists";
 
@@ -19,21 +20,32 @@ local all = math.maxinteger or 2^53; -- the number of every stanza
 local xmlns_carbons, xmlns_mam = "urn:xmpp:carbons:2", "urn:xmpp:mam:2";
 
 local retry = 10; -- seconds between two attempts to store what is left
+local pause = 1; -- seconds until a journal in which nothing is outstanding is removed
 local offline = module:open_store("offline", "archive");
 local left = module:shared("left"); -- user -> { tokens = { [session that ended] = true }, stored = { [message] = true } }
 local replayed = module:shared("/*/xmppfed/replayed"); -- host -> true, once in the life of the server
 local counters = module:shared("/*/xmppfed_limits/counters"); -- reason -> how often something was refused
 local volume = module:shared("/*/xmppfed/volume"); -- written by mod_xmppfed_volume
-local fates = setmetatable({}, { __mode = "k" }); -- stanza -> "kept" or "refused"
-local messages = setmetatable({}, { __mode = "k" }); -- stanza -> what it is called, as several sessions may get the same
+local idle = {}; -- users whose journals are to be removed, as a set
+local prefix, count = id.short(), 0; -- of the names of messages
+-- The message that was given to a session last, as several sessions of the user may get the same one after the other: stanza, user,
+-- name, fate ("kept" or "refused"), and text until it is written.
+local latest = {};
+
+-- Whether a message is for another session too, or can be had again from an archive.
+local function is_copy(stanza)
+	for _, tag in ipairs(stanza.tags) do
+		local name, xmlns = tag.name, tag.attr.xmlns;
+		if xmlns == xmlns_carbons and (name == "sent" or name == "received") or xmlns == xmlns_mam and name == "result" then return true; end
+	end
+	return false;
+end
 
 -- Those that would be offline messages if nobody were there.
 local function is_kept(stanza)
-	local kind = stanza.attr.type or "normal";
-	return stanza.name == "message" and (not stanza.attr.xmlns or stanza.attr.xmlns == "jabber:client")
-		and (kind == "chat" or kind == "normal")
-		and not (stanza:get_child("sent", xmlns_carbons) or stanza:get_child("received", xmlns_carbons))
-		and not stanza:get_child("result", xmlns_mam);
+	if stanza.name ~= "message" then return false; end
+	local kind, xmlns = stanza.attr.type, stanza.attr.xmlns;
+	return (kind == "chat" or kind == nil or kind == "normal") and (xmlns == nil or xmlns == "jabber:client") and not is_copy(stanza);
 end
 
 local function refuse(stanza)
@@ -43,27 +55,37 @@ end
 
 -- Returns whether the stanza is on disk, for this session or another.
 local function keep(stanza, session, number)
-	local own = session.xmppfed_unacked;
-	messages[stanza] = messages[stanza] or id.short();
-	local entry = journal.entry(own.token, number, messages[stanza], stanza);
-	if not (volume.full and session.hibernating) and journal.append(session.username, entry, own.moving) then
-		own.last, fates[stanza] = number, "kept";
+	local own, user = session.xmppfed_unacked, session.username;
+	if latest.stanza ~= stanza or latest.user ~= user then
+		count = count + 1;
+		latest = { stanza = stanza, user = user, name = prefix..count };
 	end
-	return fates[stanza] == "kept";
+	local text = tostring(stanza);
+	if not (volume.full and session.hibernating) and journal.append(user, own.token, number, latest.name, text, own.moving) then
+		own.last, latest.fate = number, "kept";
+	end
+	latest.text = text;
+	return latest.fate == "kept";
 end
 
 -- Comes just before the filter of mod_smacks, which counts the stanza.
 local function on_sent(stanza, session)
 	local queue = session.smacks and session.outgoing_stanza_queue;
+	latest.text = nil;
 	if not queue or not st.is_stanza(stanza) or not is_kept(stanza) then return stanza; end
 	if keep(stanza, session, queue:count_acked() + queue:count_unacked() + 1) then return stanza; end
 	if session.xmppfed_unacked.moving then
 		session.xmppfed_unacked.moving = "failed"; -- for mod_xmppfed_offline, which has it on disk
-	elseif not fates[stanza] then
-		fates[stanza] = "refused";
+	elseif not latest.fate then
+		latest.fate = "refused";
 		refuse(stanza);
 	end
 	return nil;
+end
+
+-- Comes just after the filter of mod_smacks. What goes to the client is the text that is on disk, so that it is made only once.
+local function on_queued(stanza)
+	return latest.stanza == stanza and latest.text or stanza;
 end
 
 local function has_outstanding(user)
@@ -74,17 +96,41 @@ local function has_outstanding(user)
 	return false;
 end
 
+local function clear_idle()
+	local users = idle;
+	idle = {};
+	for user in pairs(users) do
+		if not left[user] and not has_outstanding(user) then journal.clear(user); end
+	end
+end
+
+-- A client that is there acknowledges every few messages, and each would need a file of its own.
+local function clear_soon(user)
+	if next(idle) == nil then module:add_timer(pause, clear_idle); end
+	idle[user] = true;
+end
+
 -- Everything up to a number needs no keeping any more.
 local function settle(session, number)
 	local own, user = session.xmppfed_unacked, session.username;
 	if not own or not own.last or number <= (own.settled or 0) then return; end
 	own.settled = number;
 	if number >= own.last then own.last = nil; end
-	if has_outstanding(user) or left[user] then
-		journal.append(user, { t = own.token, h = number });
+	if left[user] or has_outstanding(user) then
+		journal.acknowledge(user, own.token, number);
+	elseif number < all and journal.acknowledge(user, own.token, number) then
+		clear_soon(user);
 	else
 		journal.clear(user);
 	end
+end
+
+-- Returns whether there was room for a message among the offline messages.
+local function store_offline(user, entry)
+	local stanza, err = parse_xml(entry.x);
+	if stanza then return offline:append(user, nil, stanza, entry.w, ""); end
+	module:log("error", "Reading a message that user %s has not acknowledged: %s; it is dropped", user, err);
+	return true;
 end
 
 local function user_is_left(user)
@@ -104,13 +150,13 @@ local function store_left(user)
 	local moved = 0;
 	for _, entry in ipairs(journal.outstanding(entries)) do
 		if list.tokens[entry.t] and not list.stored[entry.m] then
-			if not offline:append(user, nil, st.deserialize(entry.x), entry.w, "") then return false, true; end
+			if not store_offline(user, entry) then return false, true; end
 			list.stored[entry.m], moved = true, moved + 1;
 		end
 	end
 	left[user] = nil;
 	if has_outstanding(user) then
-		for token in pairs(list.tokens) do journal.append(user, { t = token, h = all }); end
+		for token in pairs(list.tokens) do journal.acknowledge(user, token, all); end
 	else
 		journal.clear(user);
 	end
@@ -120,7 +166,7 @@ end
 
 local function on_ack(session, stanza)
 	local queue, number = session.outgoing_stanza_queue, tonumber(stanza.attr.h);
-	if session.xmppfed_unacked and queue and number and number <= queue:count_acked() + queue:count_unacked() then
+	if session.xmppfed_unacked and queue and number and number % 1 == 0 and number <= queue:count_acked() + queue:count_unacked() then
 		settle(session, number);
 	end
 end
@@ -135,7 +181,7 @@ local function rescue(session)
 	if queue:resumable() then return; end
 	for _, entry in ipairs(journal.load(session.username) or {}) do
 		if entry.t == own.token and entry.s and entry.s > queue:count_acked() and entry.s < own.first then
-			if not offline:append(session.username, nil, st.deserialize(entry.x), entry.w, "") then
+			if not store_offline(session.username, entry) then
 				own.failed = true;
 				return;
 			end
@@ -177,6 +223,7 @@ end
 
 local function watch(session)
 	filters.add_filter(session, "stanzas/out", on_sent, -998);
+	filters.add_filter(session, "stanzas/out", on_queued, -1000);
 end
 
 module:hook("resource-bind", function (event)
@@ -196,6 +243,11 @@ module:hook("pre-resource-unbind", function (event)
 end, 10);
 module:hook("message/offline/handle", on_store, 10); -- before what is bounded
 module:hook("resource-unbind", on_end, -10); -- mod_smacks has stored or returned its queue
+module:hook_global("user-deleted", function (event) -- when sessions have ended
+	if event.host ~= module.host then return; end
+	left[event.username] = nil;
+	journal.clear(event.username);
+end, -10);
 
 local function sessions()
 	local list = {};
@@ -216,7 +268,13 @@ local function find_left()
 			err and ", but "..err or "");
 	end);
 	for user in journal.users() do
-		for _, entry in ipairs(journal.load(user) or {}) do user_is_left(user).tokens[entry.t] = true; end
+		local entries, problem = journal.load(user);
+		local list = user_is_left(user);
+		if problem ~= 0 then
+			module:log("error", "Reading messages that user %s has not acknowledged: %s", user,
+				entries and problem.." were not written in full, and are dropped" or problem);
+		end
+		for _, entry in ipairs(entries or {}) do list.tokens[entry.t] = true; end
 	end
 	for _, user in ipairs(it.to_array(it.keys(left))) do
 		local _, no_room = store_left(user);
@@ -254,5 +312,9 @@ for _, session in ipairs(sessions()) do
 end
 
 function module.unload()
-	for _, session in ipairs(sessions()) do filters.remove_filter(session, "stanzas/out", on_sent); end
+	for _, session in ipairs(sessions()) do
+		filters.remove_filter(session, "stanzas/out", on_sent);
+		filters.remove_filter(session, "stanzas/out", on_queued);
+	end
+	clear_idle();
 end

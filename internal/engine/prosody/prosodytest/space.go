@@ -42,3 +42,16 @@ func (s *Server) MakeRoom(t testing.TB) {
 	t.Helper()
 	must(t, os.Remove(s.DataPath(ballast)))
 }
+
+// WriteData puts a file into the data volume, as the server's own.
+func (s *Server) WriteData(t testing.TB, text string, elem ...string) {
+	t.Helper()
+	for i := range elem[:len(elem)-1] {
+		dir := s.DataPath(elem[:i+1]...)
+		must(t, os.MkdirAll(dir, 0o750))
+		must(t, os.Chown(dir, user, user))
+	}
+	name := s.DataPath(elem...)
+	must(t, os.WriteFile(name, []byte(text), 0o640))
+	must(t, os.Chown(name, user, user))
+}
