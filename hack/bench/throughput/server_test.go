@@ -43,6 +43,7 @@ const stock = "Prosody without limits"
 
 var all = []way{
 	{Name: stock, stock: true},
+	{Name: stock + ", with our garbage collection", stock: true, added: "xmppfed_garbage"},
 	{Name: stock + ", with an archive of all messages", stock: true, added: "mam"},
 	{Name: "listed peer, fastest rate", rate: fastest},
 	{Name: "listed peer, defaults"},

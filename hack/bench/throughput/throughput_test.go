@@ -122,8 +122,9 @@ func table(samples, earlier []sample) string {
 		for _, kind := range kinds() {
 			for _, w := range ways() {
 				now, then := summarize(samples, version, kind, w.Name), summarize(earlier, version, kind, w.Name)
-				fmt.Fprintf(&text, "| %s | %s | %s | %.0f | %.2f | %.0f | %.2f | %.0f | %s | %s |\n", version, kind, w.Name,
-					now.rate, now.rateRatio, now.cost, now.costRatio, now.resident/(1<<20), then.text("%.0f", then.rate), then.text("%.2f", then.rateRatio))
+				fmt.Fprintf(&text, "| %s | %s | %s | %.0f | %.2f | %.0f | %.2f | %.0f | %s | %s |\n",
+					version, kind, w.Name, now.rate, now.rateRatio, now.cost, now.costRatio, now.resident/(1<<20),
+					then.text("%.0f", then.rate), then.text("%.2f", then.rateRatio))
 			}
 		}
 	}

@@ -63,6 +63,8 @@ const (
 	volumeReservePercent = 10
 	volumeReserve        = 100 << 20
 	volumeReserveFiles   = 1000
+	// maxGarbage is the memory that may wait for the next collection of garbage, beside what is in use.
+	maxGarbage = 16 << 20
 	// strangersMemoryPercent and usersMemoryPercent are the parts of the memory limit above which no streams are opened
 	// any more, for names to verify and for our users.
 	strangersMemoryPercent = 70
@@ -107,6 +109,7 @@ func settings() []setting {
 		{"volume_reserve_percent", volumeReservePercent},
 		{"volume_reserve_bytes", volumeReserve},
 		{"volume_reserve_files", volumeReserveFiles},
+		{"garbage_bytes", maxGarbage},
 		{"strangers_memory_percent", strangersMemoryPercent},
 		{"users_memory_percent", usersMemoryPercent},
 	}

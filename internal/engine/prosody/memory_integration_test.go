@@ -6,6 +6,8 @@ package prosody_test
 
 import (
 	"fmt"
+	"regexp"
+	"strconv"
 	"testing"
 
 	. "github.com/onsi/gomega"
@@ -94,3 +96,33 @@ func TestMemory_RefusesNewWorkNearItsLimit(t *testing.T) {
 		})
 	}
 }
+
+// A collection of garbage begins when so much has been allocated, not when memory has doubled.
+func TestMemory_GarbageIsBoundedHoweverMuchIsInUse(t *testing.T) {
+	const garbage = 16 << 20 // maxGarbage in limits.go
+	each(t, func(t *testing.T, r *rig) {
+		shell := func(code string) string {
+			out, err := r.Run(t, "prosodyctl", "shell", "> "+code)
+			r.Expect(err).NotTo(HaveOccurred(), out)
+			return out
+		}
+		// pause is the percentage of the memory in use at which a collection begins; asking for it sets it, until the server does again.
+		pause := func() (percent int, inUse float64) {
+			match := pauseAndUse.FindStringSubmatch(shell(`return "pause "..collectgarbage("setpause", 105).." of "..collectgarbage("count")`))
+			r.Expect(match).NotTo(BeNil())
+			percent, err := strconv.Atoi(match[1])
+			r.Expect(err).NotTo(HaveOccurred())
+			inUse, err = strconv.ParseFloat(match[2], 64)
+			r.Expect(err).NotTo(HaveOccurred())
+			return percent, inUse * 1024
+		}
+		r.Eventually(func() int { percent, _ := pause(); return percent }).Should(BeNumerically(">", 140), "a small server")
+		shell("prosody.ballast = {} for i = 1, 100 do prosody.ballast[i] = ('x'):rep(2^20 + i) end")
+		r.Eventually(func() float64 {
+			percent, inUse := pause()
+			return inUse * float64(percent-100) / 100
+		}).Should(And(BeNumerically("<=", garbage), BeNumerically(">", garbage/2)), "one of 100 MiB; Lua rounds to 4 %")
+	})
+}
+
+var pauseAndUse = regexp.MustCompile(`pause (\d+) of ([\d.]+)`)

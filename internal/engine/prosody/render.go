@@ -21,6 +21,7 @@ var modules = []string{
 	"mod_xmppfed_accounts.lua",
 	"mod_xmppfed_connections.lua",
 	"mod_xmppfed_dialback.lua",
+	"mod_xmppfed_garbage.lua",
 	"mod_xmppfed_offline.lua",
 	"mod_xmppfed_outgoing.lua",
 	"mod_xmppfed_peers.lua",
