@@ -47,6 +47,7 @@ func correctTimes(status *v1alpha1.FederationStatus, now time.Time) {
 	correctConditions(status.Conditions, now)
 	for i := range status.Peers {
 		correct(&status.Peers[i].LastTransitionTime, now)
+		correct(status.Peers[i].DelayedSince, now)
 	}
 	correct(status.ServiceRecordsWithdrawn, now)
 	if status.TLSA != nil {

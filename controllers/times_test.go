@@ -56,7 +56,7 @@ func TestNoTimeInStatusStaysInTheFuture(t *testing.T) {
 		correct func()
 		fields  int
 	}{
-		"Federation": {reflect.ValueOf(fed).Elem(), func() { correctTimes(fed, now) }, 7},
+		"Federation": {reflect.ValueOf(fed).Elem(), func() { correctTimes(fed, now) }, 8},
 		"DNSZone":    {reflect.ValueOf(zone).Elem(), func() { correctZoneTimes(zone, now) }, 1},
 	} {
 		times(status.value, "", func(_ string, at *metav1.Time) { at.Time = ahead })

@@ -18,8 +18,8 @@ import (
 
 // bulk is so many kilobytes of messages of a domain that nobody answers.
 func bulk(from string, kilobytes int) string {
-	body := strings.Repeat("x", 1000)
-	return strings.Repeat(fmt.Sprintf("<message from='a@%s' to='nobody@%s' type='error'><body>%s</body></message>", from, domain, body), kilobytes)
+	const message = "<message from='a@%s' to='nobody@%s' type='error'><body>%s</body></message>"
+	return strings.Repeat(fmt.Sprintf(message, from, domain, strings.Repeat("x", 1000)), kilobytes)
 }
 
 // TestDelays_AreCountedOfStreamsThatBringMoreThanTheirRate has a peer and a stranger send more than their rates for half a minute, and
