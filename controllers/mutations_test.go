@@ -71,7 +71,7 @@ var mutations = []struct {
 	}},
 	{"no accounts", func(s *v1alpha1.FederationSpec) { s.Server.Accounts = nil }},
 	{"resources", func(s *v1alpha1.FederationSpec) {
-		s.Server.PodTemplate = &v1alpha1.PodTemplateSpec{Resources: corev1.ResourceRequirements{
+		s.Server.PodTemplate = &v1alpha1.PodTemplateSpec{Resources: v1alpha1.ResourcesSpec{
 			Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")}}}
 	}},
 	{"labels of pods", func(s *v1alpha1.FederationSpec) { s.Server.PodTemplate.Labels = map[string]string{"team": "chat"} }},

@@ -245,6 +245,23 @@ type StorageSpec struct {
 	StorageClassName *string `json:"storageClassName,omitempty"`
 }
 
+// ResourcesSpec is what a container is guaranteed and what it may use at most, by the name of the resource.
+type ResourcesSpec struct {
+	// Limits are what the container may use at most, for example memory: 512Mi.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	// +kubebuilder:validation:XValidation:rule="self.all(k, type(self[k]) != string || isQuantity(self[k]))",message="must be quantities, for example cpu: 500m or memory: 512Mi"
+	Limits corev1.ResourceList `json:"limits,omitempty"`
+
+	// Requests are what the container is guaranteed.
+	//
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	// +kubebuilder:validation:XValidation:rule="self.all(k, type(self[k]) != string || isQuantity(self[k]))",message="must be quantities, for example cpu: 100m or memory: 256Mi"
+	Requests corev1.ResourceList `json:"requests,omitempty"`
+}
+
 // PodTemplateSpec is merged into the pods.
 type PodTemplateSpec struct {
 	// Labels added to the pods. Labels that the operator selects by can't be changed.
@@ -267,7 +284,7 @@ type PodTemplateSpec struct {
 	// Resources of the server container. Each request or limit that is named replaces the operator's default.
 	//
 	// +optional
-	Resources corev1.ResourceRequirements `json:"resources,omitempty"`
+	Resources ResourcesSpec `json:"resources,omitzero"`
 
 	// NodeSelector of the pods.
 	//

@@ -59,7 +59,7 @@ func full() *v1alpha1.Federation {
 	fed.Spec.Server.PodTemplate = &v1alpha1.PodTemplateSpec{
 		Labels:      map[string]string{"team": "chat"},
 		Annotations: map[string]string{"example.com/note": "any: text"},
-		Resources: corev1.ResourceRequirements{
+		Resources: v1alpha1.ResourcesSpec{
 			Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100m")},
 			Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")},
 		},

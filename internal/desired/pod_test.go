@@ -103,7 +103,7 @@ func TestResourcesOfTheSpecReplaceDefaultsOneByOne(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			fed := minimal()
-			fed.Spec.Server.PodTemplate = &v1alpha1.PodTemplateSpec{Resources: test.custom}
+			fed.Spec.Server.PodTemplate = &v1alpha1.PodTemplateSpec{Resources: named(test.custom)}
 			given := defaults.DeepCopy()
 			set := desired.StatefulSet(fed, stubEngine{resources: *given}, image)
 			if diff := cmp.Diff(test.want, set.Spec.Template.Spec.Containers[0].Resources); diff != "" {
@@ -118,11 +118,16 @@ func TestResourcesOfTheSpecReplaceDefaultsOneByOne(t *testing.T) {
 
 func TestLimitsOfAServerWithoutDefaults(t *testing.T) {
 	fed := minimal()
-	fed.Spec.Server.PodTemplate = &v1alpha1.PodTemplateSpec{Resources: requirements("cpu 1", "cpu 2")}
+	fed.Spec.Server.PodTemplate = &v1alpha1.PodTemplateSpec{Resources: named(requirements("cpu 1", "cpu 2"))}
 	set := desired.StatefulSet(fed, stubEngine{}, image)
 	if diff := cmp.Diff(requirements("cpu 1", "cpu 2"), set.Spec.Template.Spec.Containers[0].Resources); diff != "" {
 		t.Errorf("resources (-want +got):\n%s", diff)
 	}
+}
+
+// named are resources as a Federation names them.
+func named(r corev1.ResourceRequirements) v1alpha1.ResourcesSpec {
+	return v1alpha1.ResourcesSpec{Requests: r.Requests, Limits: r.Limits}
 }
 
 // requirements reads lists such as "cpu 1, memory 1Gi".

@@ -67,7 +67,7 @@ func podTemplate(fed *v1alpha1.Federation, labels map[string]string, server engi
 	}
 }
 
-func container(server engine.Engine, image string, custom corev1.ResourceRequirements) corev1.Container {
+func container(server engine.Engine, image string, custom v1alpha1.ResourcesSpec) corev1.Container {
 	c := server.Container()
 	c.Image = image
 	c.SecurityContext = &corev1.SecurityContext{
@@ -83,9 +83,9 @@ func container(server engine.Engine, image string, custom corev1.ResourceRequire
 }
 
 // mergeResources replaces each default that custom names. A default limit below a named request gives way to it.
-func mergeResources(defaults, custom corev1.ResourceRequirements) corev1.ResourceRequirements {
+func mergeResources(defaults corev1.ResourceRequirements, custom v1alpha1.ResourcesSpec) corev1.ResourceRequirements {
 	merged := corev1.ResourceRequirements{
-		Requests: merge(defaults.Requests, custom.Requests), Limits: merge(defaults.Limits, custom.Limits), Claims: custom.Claims,
+		Requests: merge(defaults.Requests, custom.Requests), Limits: merge(defaults.Limits, custom.Limits),
 	}
 	for name, limit := range merged.Limits {
 		request, found := merged.Requests[name]

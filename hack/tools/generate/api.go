@@ -19,7 +19,6 @@ var kubernetesTypes = map[string]string{
 	"affinity":         "Affinity",
 	"conditions":       "[]Condition",
 	"imagePullSecrets": "[]LocalObjectReference",
-	"resources":        "ResourceRequirements",
 	"tolerations":      "[]Toleration",
 }
 
