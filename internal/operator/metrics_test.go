@@ -20,7 +20,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/xmppfed/xmppfed/internal/dns/dnstest"
 	"github.com/xmppfed/xmppfed/internal/testkit/kubetest"
@@ -34,9 +33,9 @@ func serveMetrics(t *testing.T, secure bool) string {
 	own := kubetest.Operator(t)
 	transport, err := rest.HTTPClientFor(own)
 	g.Expect(err).NotTo(gomega.HaveOccurred())
-	metrics, err := server.NewServer(metricsOptions(Options{MetricsAddress: address, MetricsSecure: secure}), own, transport)
-	g.Expect(err).NotTo(gomega.HaveOccurred())
 	ctx, stop := context.WithCancel(context.Background())
+	metrics, err := metricsServer(ctx, Options{MetricsAddress: address, MetricsSecure: secure}, own, transport)
+	g.Expect(err).NotTo(gomega.HaveOccurred())
 	ended := make(chan error, 1)
 	go func() { ended <- metrics.Start(ctx) }()
 	t.Cleanup(func() {

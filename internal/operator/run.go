@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/controllers"
@@ -77,7 +78,7 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	if !this.await(ctx) {
 		return nil
 	}
-	mgr, err := newManager(scheme, config, options)
+	mgr, err := newManager(ctx, scheme, config, options)
 	if err != nil {
 		return err
 	}
@@ -90,12 +91,11 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	return mgr.Start(ctx)
 }
 
-func newManager(scheme *runtime.Scheme, config *rest.Config, options Options) (ctrl.Manager, error) {
+func newManager(ctx context.Context, scheme *runtime.Scheme, config *rest.Config, options Options) (ctrl.Manager, error) {
 	managerOptions, err := ManagerOptions(scheme, options.WatchNamespaces, options.Namespace)
 	if err != nil {
 		return nil, err
 	}
-	managerOptions.Metrics = metricsOptions(options)
 	lock, err := newLock(config, options)
 	if err != nil {
 		return nil, err
@@ -114,7 +114,18 @@ func newManager(scheme *runtime.Scheme, config *rest.Config, options Options) (c
 	if !options.LeaderElect {
 		err = mgr.Add(manager.RunnableFunc(func(ctx context.Context) error { return beat(ctx, lock) }))
 	}
-	return mgr, err
+	return mgr, errors.Join(err, addMetrics(ctx, mgr, options))
+}
+
+func addMetrics(ctx context.Context, mgr ctrl.Manager, options Options) error {
+	if options.MetricsAddress == "" || options.MetricsAddress == "0" {
+		return nil
+	}
+	served, err := metricsServer(ctx, options, mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return err
+	}
+	return mgr.Add(served)
 }
 
 // ManagerOptions returns the options of a manager that say what the operator's client reads from caches and what those hold.
@@ -125,7 +136,8 @@ func ManagerOptions(scheme *runtime.Scheme, namespaces []string, own string) (ct
 		Scheme:                 scheme,
 		Cache:                  cached,
 		NewClient:              newClient,
-		HealthProbeBindAddress: "0", // see probes
+		HealthProbeBindAddress: "0",                              // see probes
+		Metrics:                server.Options{BindAddress: "0"}, // see metricsServer
 	}, err
 }
 
