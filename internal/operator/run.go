@@ -12,7 +12,8 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -141,19 +142,25 @@ func ManagerOptions(scheme *runtime.Scheme, namespaces []string, own string) (ct
 	}, err
 }
 
-// cacheOptions keep in memory, of kinds that the whole cluster uses, only the operator's own objects, and of events only
-// warnings. Of Secrets and ConfigMaps only metadata is watched (see the controllers); their content is read when needed.
-// With namespaces it knows of no others: what happens to them concerns no Federation that it could list. In the operator's own
+// cacheOptions keep in memory, of kinds that the whole cluster uses, only the operator's own objects, of events only warnings, and of
+// each object only what is read. Of Secrets and ConfigMaps only metadata is watched (see the controllers); their content is read when
+// needed. With namespaces it knows of no others: what happens to them concerns no Federation that it could list. In the operator's own
 // namespace are the Secrets of DNSZones.
 func cacheOptions(namespaces []string, own string) (cache.Options, error) {
-	managed := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{desired.LabelManagedBy: desired.ManagedBy})}
-	bare := cache.ByObject{Transform: dropAnnotations}
-	secrets := bare
+	managed := labels.SelectorFromSet(labels.Set{desired.LabelManagedBy: desired.ManagedBy})
+	bare, secrets := cache.ByObject{Transform: onlyIdentity}, cache.ByObject{Transform: onlyIdentity}
+	named := cache.ByObject{Transform: onlyLabels}
 	options := cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Pod{}: managed, &corev1.Service{}: managed, &appsv1.StatefulSet{}: managed, &corev1.ConfigMap{}: bare,
-			&corev1.Event{}: {Field: fields.OneTermEqualSelector("type", corev1.EventTypeWarning)},
+			&v1alpha1.Federation{}: {Transform: only(shrinkFederation)},
+			&corev1.Pod{}:          {Label: managed, Transform: only(shrinkPod)},
+			&corev1.Service{}:      {Label: managed, Transform: only(shrinkService)},
+			&appsv1.StatefulSet{}:  {Label: managed, Transform: only(shrinkStatefulSet)},
+			&corev1.ConfigMap{}:    bare, &policyv1.PodDisruptionBudget{}: bare, &networkingv1.NetworkPolicy{}: bare,
+			&corev1.Event{}: {
+				Field: fields.OneTermEqualSelector("type", corev1.EventTypeWarning), Transform: only(shrinkEvent),
+			},
 		},
 	}
 	if len(namespaces) > 0 {
@@ -161,25 +168,14 @@ func cacheOptions(namespaces []string, own string) (cache.Options, error) {
 		for _, namespace := range namespaces {
 			options.DefaultNamespaces[namespace], secrets.Namespaces[namespace] = cache.Config{}, cache.Config{}
 		}
-		named, err := labels.NewRequirement(corev1.LabelMetadataName, selection.In, namespaces)
+		among, err := labels.NewRequirement(corev1.LabelMetadataName, selection.In, namespaces)
 		if err != nil {
 			return options, fmt.Errorf("--watch-namespaces: %w", err)
 		}
-		options.ByObject[&corev1.Namespace{}] = cache.ByObject{Label: labels.NewSelector().Add(*named)}
+		named.Label = labels.NewSelector().Add(*among)
 	}
-	options.ByObject[&corev1.Secret{}] = secrets
+	options.ByObject[&corev1.Secret{}], options.ByObject[&corev1.Namespace{}] = secrets, named
 	return options, nil
-}
-
-// dropAnnotations keeps out of memory what kubectl puts into metadata: the whole Secret as it was last applied.
-func dropAnnotations(obj any) (any, error) {
-	object, err := meta.Accessor(obj)
-	if err != nil {
-		return nil, err
-	}
-	object.SetAnnotations(nil)
-	object.SetManagedFields(nil)
-	return obj, nil
 }
 
 func addControllers(mgr ctrl.Manager, options Options, this *installation) error {
