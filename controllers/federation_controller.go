@@ -20,6 +20,7 @@ import (
 	"github.com/xmppfed/xmppfed/internal/check"
 	"github.com/xmppfed/xmppfed/internal/dns"
 	"github.com/xmppfed/xmppfed/internal/engine"
+	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
 // Finalizer keeps a Federation until its records are gone from the DNS and its address is given back.
@@ -144,12 +145,30 @@ func (r *FederationReconciler) reconcile(ctx context.Context, req ctrl.Request) 
 		before := fed.DeepCopy()
 		controllerutil.AddFinalizer(fed, Finalizer)
 		if err := r.Patch(ctx, fed, locked(before)); err != nil {
-			return ctrl.Result{}, fmt.Errorf("adding the finalizer: %w", err)
+			err = fmt.Errorf("adding the finalizer: %w", err)
+			fed.Finalizers = before.Finalizers
+			if !s.noteFinalizer(v1alpha1.ConditionAccepted, err) {
+				return ctrl.Result{}, err
+			}
+			return r.finish(ctx, s, err)
 		}
 		s.before.ObjectMeta = *fed.ObjectMeta.DeepCopy()
 	}
 	err := r.runSteps(ctx, s)
 	return r.finish(ctx, s, errors.Join(err, r.findFormerZones(ctx, s)))
+}
+
+// noteFinalizer has a condition say that the finalizer could not be changed, which only the API server and its policies are the cause
+// of. It notes nothing, and returns false, when the Federation has changed or gone meanwhile.
+func (s *scope) noteFinalizer(condition string, err error) bool {
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return false
+	}
+	failed := outcome.From(err, v1alpha1.ReasonReconcileFailed)
+	failed.Message = fmt.Sprintf("the operator can't change its finalizer %s of this Federation, without which it neither begins nor ends "+
+		"anything; the cluster's administrator has to see what forbids it, and the operator tries again by itself: %s", Finalizer, told(err))
+	s.findings[condition] = finding{err: failed}
+	return true
 }
 
 // finish writes the status that follows from what the steps found, and tells when to look again.

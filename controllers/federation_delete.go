@@ -42,7 +42,9 @@ func (r *FederationReconciler) reconcileDelete(ctx context.Context, s *scope) (g
 	before := s.fed.DeepCopy()
 	controllerutil.RemoveFinalizer(s.fed, Finalizer)
 	if err := r.Patch(ctx, s.fed, locked(before)); client.IgnoreNotFound(err) != nil {
-		return true, fmt.Errorf("removing the finalizer: %w", err)
+		err = fmt.Errorf("removing the finalizer: %w", err)
+		s.fed.Finalizers = before.Finalizers
+		return !s.noteFinalizer(v1alpha1.ConditionReady, err), err
 	}
 	if !keepsRecords(s.fed) {
 		r.tellAbandoned(s.fed, s.givenUp())
