@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 )
 
@@ -17,6 +18,8 @@ type probes struct {
 	mu sync.Mutex
 	// waits says what the operator waits for; empty when it is ready.
 	waits string
+	// watched is what the caches hold; nil while there are none.
+	watched *watched
 }
 
 func (p *probes) set(waits string) {
@@ -28,11 +31,18 @@ func (p *probes) set(waits string) {
 func (p *probes) ready(w http.ResponseWriter, _ *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.waits != "" {
-		http.Error(w, p.waits, http.StatusServiceUnavailable)
+	waits, missing := p.waits, ""
+	if p.watched != nil {
+		var filled bool
+		if filled, missing = p.watched.report(); waits == "" && !filled {
+			waits = "waiting until all objects have been read for the first time"
+		}
+	}
+	if waits != "" {
+		http.Error(w, strings.TrimSpace(waits+"\n"+missing), http.StatusServiceUnavailable)
 		return
 	}
-	fmt.Fprintln(w, "ok")
+	fmt.Fprintln(w, strings.TrimSpace("ok\n"+missing))
 }
 
 // serve answers at an address until the context ends; "0" or nothing for nowhere.

@@ -68,7 +68,7 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
-	waiting := &probes{waits: "starting"}
+	waiting := &probes{waits: "starting", watched: &watched{now: time.Now}}
 	if err := waiting.serve(ctx, options.ProbeAddress); err != nil {
 		return err
 	}
@@ -79,9 +79,20 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	if !this.await(ctx) {
 		return nil
 	}
-	mgr, err := newManager(ctx, scheme, config, options)
+	var leftOut []string
+	if len(options.WatchNamespaces) > 0 {
+		if options.WatchNamespaces, leftOut = this.awaitWatchable(ctx, options.WatchNamespaces); len(options.WatchNamespaces) == 0 {
+			return nil
+		}
+	}
+	mgr, err := newManager(ctx, scheme, config, options, waiting.watched)
 	if err != nil {
 		return err
+	}
+	if len(leftOut) > 0 {
+		if err := mgr.Add(returning{direct, leftOut}); err != nil {
+			return fmt.Errorf("adding the watch over namespaces that are left out: %w", err)
+		}
 	}
 	if err := mgr.Add(this); err != nil {
 		return fmt.Errorf("adding the watch over key and claim: %w", err)
@@ -89,14 +100,17 @@ func Run(ctx context.Context, config *rest.Config, options Options) error {
 	if err := addControllers(mgr, options, this); err != nil {
 		return err
 	}
-	return mgr.Start(ctx)
+	return ending(ctx, mgr.Start)
 }
 
-func newManager(ctx context.Context, scheme *runtime.Scheme, config *rest.Config, options Options) (ctrl.Manager, error) {
+func newManager(
+	ctx context.Context, scheme *runtime.Scheme, config *rest.Config, options Options, seen *watched,
+) (ctrl.Manager, error) {
 	managerOptions, err := ManagerOptions(scheme, options.WatchNamespaces, options.Namespace)
 	if err != nil {
 		return nil, err
 	}
+	managerOptions.Cache.DefaultWatchErrorHandler = seen.note
 	lock, err := newLock(config, options)
 	if err != nil {
 		return nil, err
@@ -115,7 +129,7 @@ func newManager(ctx context.Context, scheme *runtime.Scheme, config *rest.Config
 	if !options.LeaderElect {
 		err = mgr.Add(manager.RunnableFunc(func(ctx context.Context) error { return beat(ctx, lock) }))
 	}
-	return mgr, errors.Join(err, addMetrics(ctx, mgr, options))
+	return mgr, errors.Join(err, mgr.Add(filling{seen}), addMetrics(ctx, mgr, options))
 }
 
 func addMetrics(ctx context.Context, mgr ctrl.Manager, options Options) error {

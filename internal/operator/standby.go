@@ -43,6 +43,8 @@ type installation struct {
 	silent atomic.Bool
 	// told is what was said last of why it does not work.
 	told string
+	// toldLeftOut are messages about namespaces that can't be watched, each of which is told once.
+	toldLeftOut []string
 	// changed is set while the Secret holds other keys than the one in use, of which is told once.
 	changed bool
 }
