@@ -65,7 +65,9 @@ func TestANamespaceWithoutRightsDoesNotStopTheOthers(t *testing.T) {
 	// It worked before: without the key it would have to know that there is no Federation with records in any of the namespaces.
 	key := client.ObjectKey{Namespace: operatorNamespace, Name: ownershipSecret}
 	data := map[string][]byte{ownershipKey: []byte(strings.Repeat("k", 32))}
-	g.Expect(client.IgnoreAlreadyExists(api.Create(t.Context(), newOwnershipSecret(key, data)))).To(gomega.Succeed())
+	secret := newOwnershipSecret(key, data)
+	g.Expect(api.Create(t.Context(), secret)).To(gomega.Succeed())
+	defer func() { g.Expect(api.Delete(context.Background(), secret)).To(gomega.Succeed()) }()
 
 	address := fmt.Sprintf("127.0.0.1:%d", dnstest.FreePort(t, "127.0.0.1"))
 	ctx, stop := context.WithCancel(t.Context())

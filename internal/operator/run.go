@@ -21,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -111,6 +112,7 @@ func newManager(
 		return nil, err
 	}
 	managerOptions.Cache.DefaultWatchErrorHandler = seen.note
+	managerOptions.Controller.SkipNameValidation = ptr.To(true) // it would keep a second operator from running in one process, as in tests
 	lock, err := newLock(config, options)
 	if err != nil {
 		return nil, err
