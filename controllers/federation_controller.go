@@ -165,8 +165,8 @@ func (s *scope) noteFinalizer(condition string, err error) bool {
 		return false
 	}
 	failed := outcome.From(err, v1alpha1.ReasonReconcileFailed)
-	failed.Message = fmt.Sprintf("the operator can't change its finalizer %s of this Federation, without which it neither begins nor ends "+
-		"anything; the cluster's administrator has to see what forbids it, and the operator tries again by itself: %s", Finalizer, told(err))
+	failed.Message = fmt.Sprintf("the operator can't change its finalizer %s of this Federation, and does nothing for it before; the "+
+		"cluster's administrator has to see what forbids it, and the operator tries again by itself: %s", Finalizer, told(err))
 	s.findings[condition] = finding{err: failed}
 	return true
 }

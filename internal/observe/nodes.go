@@ -135,7 +135,8 @@ func nodeLost(pod *corev1.Pod, what string, since time.Time, toDo string) *outco
 
 // ifOff says how to do without a node that is off.
 func ifOff(pod *corev1.Pod) string {
-	return fmt.Sprintf("only if the node is certainly off, run `kubectl taint nodes %s node.kubernetes.io/out-of-service=nodeshutdown:NoExecute` "+
+	return fmt.Sprintf("only if the node is certainly off, run "+
+		"`kubectl taint nodes %s node.kubernetes.io/out-of-service=nodeshutdown:NoExecute` "+
 		"or, without the right to do that, `kubectl -n %s delete pod %s --force`: otherwise two servers could write to one volume",
 		pod.Spec.NodeName, pod.Namespace, pod.Name)
 }
