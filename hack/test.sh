@@ -57,9 +57,10 @@ e2e() {
 	local suite name package tests alone=
 	for suite in "${WITHOUT_LAB[@]}"; do
 		read -r name package tests <<<"$suite"
-		[[ -n ${RUN-} ]] && grep -qP -- "${RUN%%/*}" <<<"$name" || continue
-		RUN=$tests go_test_in integration "$package"
-		[[ $RUN != *"$name"* ]] || alone=yes
+		if [[ -n ${RUN-} ]] && grep -qP -- "${RUN%%/*}" <<<"$name"; then
+			RUN=$tests go_test_in integration "$package"
+			[[ $RUN != *"$name"* ]] || alone=yes
+		fi
 	done
 	[[ -z $alone ]] || return 0
 	mapfile -t files < <(files_with e2e)
