@@ -237,7 +237,7 @@ type server struct {
 	refuses string
 	// counted is what the servers have refused and delayed since they started.
 	counted engine.LiveLimits
-	// volume is that of the servers.
+	// volume is how full the data volume of each server is.
 	volume engine.LiveVolume
 }
 

@@ -75,7 +75,8 @@ func unasked(pods []corev1.Pod) []liveServer {
 	return servers
 }
 
-// counters returns those of each server that get chooses: nil for servers that did not answer, and for all if pods were not listed.
+// counters returns for each server the counters that get picks from its status. They are nil for a server that did not answer, and
+// for all servers if the pods could not be listed.
 func (s *scope) counters(get func(*engine.LiveStatus) limits.Counters) map[string]limits.Counters {
 	if s.live == nil {
 		return nil

@@ -95,7 +95,7 @@ func (s *site) attacked(name string) *v1alpha1.Federation {
 	return fed
 }
 
-// replacePod has the server's pod made anew and waits until it is ready.
+// replacePod deletes the server's pod and waits until the new one is ready.
 func (s *site) replacePod(fed *v1alpha1.Federation) {
 	s.Helper()
 	before := s.pod(fed)
@@ -103,7 +103,7 @@ func (s *site) replacePod(fed *v1alpha1.Federation) {
 	s.awaitOtherPod(fed, before.UID)
 }
 
-// memoryLimit is that of the server's container.
+// memoryLimit returns the memory limit of the server's container.
 func (s *site) memoryLimit(fed *v1alpha1.Federation) string {
 	return s.pod(fed).Spec.Containers[0].Resources.Limits.Memory().String()
 }

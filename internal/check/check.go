@@ -43,7 +43,7 @@ type InboundTarget struct {
 	// Through are tried in place of Addresses, when those are closed to the operator by source ranges: the Service's
 	// addresses inside the cluster. Empty: Addresses are tried.
 	Through []netip.Addr
-	// Assigned are those of Addresses that the cluster's load balancer has given, which nobody could choose.
+	// Assigned lists those Addresses that the cluster's load balancer has given, which no user could choose.
 	Assigned []netip.Addr
 	// Resolvers are asked, each as ip:port. Empty: those of /etc/resolv.conf.
 	Resolvers []string

@@ -18,7 +18,7 @@ import (
 // address: by writing a Federation, or by publishing records that a partner is found by. Where nothing that speaks the expected
 // protocol answers at an address that is not public, one text stands for every cause, after the same time.
 type Discretion struct {
-	// Disclosed are networks of which everything is told, although they are not public.
+	// Disclosed lists networks that are not public, but about which errors are told in detail.
 	Disclosed []netip.Prefix
 	// Resolvers, each as ip:port, are the operator's own, which nobody chose who writes Federations.
 	Resolvers []string

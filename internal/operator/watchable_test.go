@@ -65,7 +65,7 @@ func TestInstallation_NamespacesThatCanNotBeWatchedAreToldOnceAndComeBack(t *tes
 			usable, _ := this.awaitWatchable(t.Context(), []string{"gone"})
 			found <- usable
 		}()
-		time.Sleep(time.Minute) // of the clock of this test
+		time.Sleep(time.Minute) // in the synctest bubble, where it takes no time
 		if code, text := this.probes.answer(); code != http.StatusServiceUnavailable || !strings.Contains(text, "waiting for the right") ||
 			!strings.Contains(text, "Federations in namespace gone are not served: ") {
 			t.Errorf("got %d %s", code, text)

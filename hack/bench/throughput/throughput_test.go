@@ -24,7 +24,7 @@ type sample struct {
 	Recipient string `json:"recipient"`
 	Round     int    `json:"round"`
 	Stanzas   int    `json:"stanzas"`
-	// Seconds are those of the clock, CPU those that the server spent on processors.
+	// Seconds is how long the measurement took. CPU is the processor time that the server used, in seconds.
 	Seconds float64 `json:"seconds"`
 	CPU     float64 `json:"cpuSeconds"`
 	// Resident is the memory of the server at the end, in bytes.
@@ -131,7 +131,7 @@ func table(samples, earlier []sample) string {
 	return text.String()
 }
 
-// summary are the medians of samples, and of their ratios to those of a Prosody without limits.
+// summary holds the medians of some samples, and the medians of their ratios to a Prosody without limits.
 type summary struct {
 	samples                                    int
 	rate, rateRatio, cost, costRatio, resident float64

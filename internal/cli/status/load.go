@@ -63,7 +63,7 @@ func add(sum, counts map[string]int64) {
 // share returns the part of something that is used.
 func share(used, all int64) float64 { return float64(used) / float64(max(all, 1)) }
 
-// volume is that of the server whose volume is the fullest.
+// volume returns the fullest data volume of all servers.
 func volume(live []engine.LiveStatus) fact {
 	fullest := slices.MaxFunc(live, func(a, b engine.LiveStatus) int {
 		return cmp.Compare(share(a.Volume.UsedBytes, a.Volume.Bytes), share(b.Volume.UsedBytes, b.Volume.Bytes))
@@ -82,7 +82,7 @@ func volume(live []engine.LiveStatus) fact {
 	return fact{"VOLUME", value, text.Plain}
 }
 
-// memory is that of the server that is nearest to its limit.
+// memory returns the memory of the server that is nearest to its limit.
 func memory(live []engine.LiveStatus) fact {
 	fullest := slices.MaxFunc(live, func(a, b engine.LiveStatus) int {
 		return cmp.Compare(share(a.Limits.MemoryBytes, a.Limits.MemoryLimitBytes), share(b.Limits.MemoryBytes, b.Limits.MemoryLimitBytes))
