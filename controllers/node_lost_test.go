@@ -37,10 +37,14 @@ func (w *world) loseNode(fed string) {
 	w.ready(fed, 0)
 }
 
-// deletePod deletes the first pod of a Federation, which has no kubelet that would let it go.
+// deletePod deletes the first pod of a Federation, which has no kubelet that would let it go. The API server writes down the time of
+// its own clock, and the world's clock, which may be behind it, is set to the same.
 func (w *world) deletePod(fed string) {
 	w.t.Helper()
 	w.Expect(w.api.Delete(w.t.Context(), read[corev1.Pod](w, fed+"-0"))).To(gomega.Succeed())
+	pod := read[corev1.Pod](w, fed+"-0")
+	began := pod.DeletionTimestamp.Add(-time.Duration(*pod.DeletionGracePeriodSeconds) * time.Second)
+	w.pass(max(0, began.Sub(w.now)))
 }
 
 func TestNodeLost_IsSaidFromTheBeginningToTheEnd(t *testing.T) {
