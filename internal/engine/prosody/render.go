@@ -19,6 +19,7 @@ var modules = []string{
 	"mod_auth_xmppfed.lua",
 	"mod_xmppfed.lua",
 	"mod_xmppfed_accounts.lua",
+	"mod_xmppfed_capabilities.lua",
 	"mod_xmppfed_connections.lua",
 	"mod_xmppfed_dialback.lua",
 	"mod_xmppfed_garbage.lua",
