@@ -20,7 +20,8 @@ const (
 	maxOfContact = 20
 	contact      = "jdoe1@" + partner
 	// remembered has the server's shell count the clients that mod_pep remembers of cupuser2's contacts.
-	remembered = `> local n = 0; for _ in pairs(require "core.modulemanager".get_module("` + domain + `", "pep").module.save().recipients.cupuser2 or {}) do n = n + 1; end return "remembers "..n`
+	remembered = `> local pep, n = require "core.modulemanager".get_module("` + domain + `", "pep"), 0; ` +
+		`for _ in pairs(pep.module.save().recipients.cupuser2 or {}) do n = n + 1; end return "remembers "..n`
 )
 
 var remembers = regexp.MustCompile(`remembers (\d+)`)
@@ -52,13 +53,13 @@ func wants(from string, nodes ...string) string {
 	for _, node := range nodes {
 		fmt.Fprintf(&features, "<feature var='%s+notify'/>", node)
 	}
-	return fmt.Sprintf("<iq type='result' id='disco' from='%s' to='cupuser2@%s'><query xmlns='http://jabber.org/protocol/disco#info'>%s</query></iq>",
-		from, domain, features.String())
+	return fmt.Sprintf("<iq type='result' id='disco' from='%s' to='cupuser2@%s'>"+
+		"<query xmlns='http://jabber.org/protocol/disco#info'>%s</query></iq>", from, domain, features.String())
 }
 
 func available(from, version string) string {
-	return fmt.Sprintf("<presence from='%s' to='cupuser2@%s'><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='n' ver='%s'/></presence>",
-		from, domain, version)
+	return fmt.Sprintf("<presence from='%s' to='cupuser2@%s'>"+
+		"<c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='n' ver='%s'/></presence>", from, domain, version)
 }
 
 func TestCapabilities_AnswersThatNobodyHasAskedForAreNotRemembered(t *testing.T) {
@@ -67,7 +68,8 @@ func TestCapabilities_AnswersThatNobodyHasAskedForAreNotRemembered(t *testing.T)
 		defer client.Close()
 		defer server.Close()
 		for i := range 5 {
-			r.Expect(server.Send(wants(fmt.Sprintf("%s/%d", contact, i), "urn:test") + wants(fmt.Sprintf("other@%s/%d", partner, i), "urn:test"))).To(Succeed())
+			of := func(user string) string { return fmt.Sprintf("%s@%s/%d", user, partner, i) }
+			r.Expect(server.Send(wants(of("jdoe1"), "urn:test") + wants(of("other"), "urn:test"))).To(Succeed())
 		}
 		r.Expect(server.Alive(partner, domain)).To(Succeed())
 		r.Expect(r.remembered(t)).To(Equal("0"))
@@ -97,7 +99,7 @@ func TestCapabilities_OfAContactsClientsTheLatestAreRemembered(t *testing.T) {
 			r.Expect(err).NotTo(HaveOccurred())
 			rest, err := server.Expect("</message>")
 			r.Expect(err).NotTo(HaveOccurred())
-			told[regexp.MustCompile(`to=['"]([^'"]+)`).FindStringSubmatch(text+rest)[1]] = true
+			told[regexp.MustCompile(`to=['"]([^'"]+)`).FindStringSubmatch(text + rest)[1]] = true
 		}
 		r.Expect(told).To(HaveLen(maxOfContact))
 		r.Expect(told).To(HaveKey(fmt.Sprintf("%s/%d", contact, maxOfContact+4)))
