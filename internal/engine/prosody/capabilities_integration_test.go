@@ -17,8 +17,9 @@ import (
 
 const (
 	// maxOfContact is the bound of mod_xmppfed_capabilities on the clients of one contact.
-	maxOfContact = 20
-	contact      = "jdoe1@" + partner
+	maxOfContact   = 20
+	contact        = "jdoe1@" + partner
+	refusedAnswers = "answers about clients"
 	// remembered has the server's shell count the clients that mod_pep remembers of cupuser2's contacts.
 	remembered = `> local pep, n = require "core.modulemanager".get_module("` + domain + `", "pep"), 0; ` +
 		`for _ in pairs(pep.module.save().recipients.cupuser2 or {}) do n = n + 1; end return "remembers "..n`
@@ -76,7 +77,7 @@ func TestCapabilities_AnswersThatNobodyHasAskedForAreNotRemembered(t *testing.T)
 		}
 		r.Expect(server.Alive(partner, domain)).To(Succeed())
 		r.Expect(r.remembered(t)).To(Equal("0"))
-		r.Expect(r.status().Limits.Refused["clients of contacts"]).To(BeEquivalentTo(10))
+		r.Expect(r.status().Limits.Refused[refusedAnswers]).To(BeEquivalentTo(10))
 	})
 }
 
@@ -94,6 +95,7 @@ func TestCapabilities_OfAContactsClientsTheLatestAreRemembered(t *testing.T) {
 		}
 		r.Expect(server.Alive(partner, domain)).To(Succeed())
 		r.Expect(r.remembered(t)).To(Equal(fmt.Sprint(maxOfContact)))
+		r.Expect(r.status().Limits.Refused).To(BeEmpty(), "a contact who has had many clients in time is nothing to be told about")
 		r.ask(client, "set", "", "<pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='urn:test'><item id='1'>"+
 			"<x xmlns='urn:test'>news</x></item></publish></pubsub>")
 		told := map[string]bool{}
@@ -128,5 +130,6 @@ func TestCapabilities_WhatIsTooLongIsNotRemembered(t *testing.T) {
 		}
 		r.Expect(server.Alive(partner, domain)).To(Succeed())
 		r.Expect(r.remembered(t)).To(Equal("2"))
+		r.Expect(r.status().Limits.Refused[refusedAnswers]).To(BeEquivalentTo(2))
 	})
 }

@@ -19,22 +19,11 @@ local known = module:shared("known"); -- user -> cache of the addresses of conta
 local counters = module:shared("/*/xmppfed_limits/counters"); -- reason -> how often something was refused
 local farewell; -- presence that only mod_pep gets
 
-local function count()
-	counters["clients of contacts"] = (counters["clients of contacts"] or 0) + 1;
-end
-
--- Has mod_pep forget a client.
+-- Has mod_pep forget a client. That is nothing to be told about: those whose servers don't say that they are gone become many in time.
 local function forget(user, client)
+	known[user]:set(client, nil);
 	farewell = st.presence({ from = client, to = jid.join(user, host), type = "unavailable" });
 	module:fire_event("presence/bare", { origin = prosody.hosts[host], stanza = farewell });
-end
-
-local function clients_of(user)
-	known[user] = known[user] or cache.new(max_clients, function (client)
-		count();
-		forget(user, client);
-	end);
-	return known[user];
 end
 
 -- Returns how many clients of a contact are known, and that of which nothing was heard for the longest time.
@@ -46,17 +35,19 @@ local function survey(clients, contact)
 	return number, oldest;
 end
 
-local function learn(user, client)
-	local clients = clients_of(user);
-	if not clients:get(client) then
-		local number, oldest = survey(clients, jid.bare(client));
-		if number >= max_of_contact then
-			count();
-			clients:set(oldest, nil);
-			forget(user, oldest);
-		end
+local function make_room(user, client)
+	local number, oldest = survey(known[user], jid.bare(client));
+	if number >= max_of_contact then
+		forget(user, oldest);
+	elseif known[user]:count() >= max_clients then
+		forget(user, (known[user]:tail()));
 	end
-	clients:set(client, true);
+end
+
+local function learn(user, client)
+	known[user] = known[user] or cache.new(max_clients);
+	if not known[user]:get(client) then make_room(user, client); end
+	known[user]:set(client, true);
 end
 
 module:hook("presence/bare", function (event)
@@ -90,7 +81,7 @@ module:hook("iq-result/bare/disco", function (event)
 	local user, disco = to and jid.node(to) or origin.username, stanza:get_child("query", xmlns_disco);
 	local own = jid.bare(from) == jid.join(user, host);
 	if disco and is_short(disco) and (own or known[user] and known[user]:get(from)) then return nil; end
-	count();
+	counters["answers about clients"] = (counters["answers about clients"] or 0) + 1;
 	return true;
 end, 10); -- before mod_pep
 
