@@ -12,6 +12,10 @@ TIMEOUT=${TIMEOUT:-60m}
 # The flags with which the lab builds Kubernetes, so that nothing of it is compiled twice.
 KUBE_FLAGS=(CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=false')
 SLOWEST=15
+# The package whose tests take longest, one after the other. They run in as many parts side by side, each in a network namespace of its
+# own.
+LONGEST=./internal/engine/prosody
+PARTS=2
 # Integration tests that show the same as lab tests do: name, package, and which tests of the package belong to it, else all. They
 # need no lab.
 WITHOUT_LAB=(
@@ -45,11 +49,26 @@ integration() {
 
 # quick runs the tests of unit, envtest and integration at once: packages are compiled once, and each waits while others work.
 quick() {
+	local tests part pid running=() failed=0 flags=(-tags "envtest,integration" -timeout "$TIMEOUT")
 	build kube images externaldns
-	go_test quick -p 4 -tags envtest,integration -timeout "$TIMEOUT" ./...
-	(cd hack/lab && go_test quick ./...)
-	cloud_tests
+	tests=$(go test "${flags[@]}" -list '^(Test|Fuzz|Example)' "$LONGEST" | grep -v '^ok')
+	for ((part = 0; part < PARTS; part++)); do
+		RUN=$(every_nth $part <<<"$tests") go_test quick "${flags[@]}" "$LONGEST" &
+		running+=($!)
+	done
+	mapfile -t packages < <(go list "${flags[@]:0:2}" ./... | grep -vx "$(go list "$LONGEST")")
+	go_test quick -p 4 "${flags[@]}" "${packages[@]}" &
+	running+=($!)
+	for pid in "${running[@]}"; do
+		wait "$pid" || failed=1
+	done
+	(cd hack/lab && go_test quick ./...) || failed=1
+	cloud_tests || failed=1
+	return $failed
 }
+
+# every_nth N reads names of tests, and prints what selects those whose line number leaves N when divided by PARTS.
+every_nth() { awk -v part="$1" -v parts=$PARTS 'NR % parts == part { names = names (names ? "|" : "") $0 } END { print "^(" names ")$" }'; }
 
 # e2e brings the lab and the operator in it to the state of this tree, then runs the tests on the cluster's node. With RUN they
 # come after those of WITHOUT_LAB that it selects, or not at all if it is the name of one.
