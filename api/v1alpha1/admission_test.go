@@ -7,6 +7,7 @@ package v1alpha1_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -89,7 +90,9 @@ func TestAdmissionRefusesNamesThatCannotNameServices(t *testing.T) {
 
 func TestAdmissionAcceptsGoodManifests(t *testing.T) {
 	c := newClient(t)
-	for name, good := range goodManifests() {
+	manifests := goodManifests()
+	maps.Copy(manifests, goodResources())
+	for name, good := range manifests {
 		t.Run(name, func(t *testing.T) {
 			u := object(t, good.kind, good.spec)
 			gomega.NewWithT(t).Expect(c.Create(t.Context(), u, client.DryRunAll, client.FieldValidation("Strict"))).To(gomega.Succeed())

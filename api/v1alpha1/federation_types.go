@@ -227,13 +227,13 @@ type AccountsSpec struct {
 // StorageSpec is the server's volume.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",fieldPath=".storageClassName",message="spec.server.storage.storageClassName can't be changed; create a new Federation and move the data"
-// +kubebuilder:validation:XValidation:rule="!has(self.size) || !has(oldSelf.size) || quantity(self.size).compareTo(quantity(oldSelf.size)) == 0",fieldPath=".size",message="spec.server.storage.size can't be changed; enlarge the PersistentVolumeClaim itself if its storage class allows that"
+// +kubebuilder:validation:XValidation:rule="!has(self.size) || !has(oldSelf.size) || quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) == 0",fieldPath=".size",message="spec.server.storage.size can't be changed; enlarge the PersistentVolumeClaim itself if its storage class allows that"
 type StorageSpec struct {
 	// Size of the volume.
 	//
 	// +optional
 	// +kubebuilder:default="1Gi"
-	// +kubebuilder:validation:XValidation:rule="quantity(self).isGreaterThan(quantity('0'))",message="must be more than zero, for example 1Gi"
+	// +kubebuilder:validation:XValidation:rule="!quantity(string(self)).isLessThan(quantity('100Mi'))",message="must be at least 100Mi, for example 1Gi"
 	Size resource.Quantity `json:"size,omitzero"`
 
 	// StorageClassName of the volume. Absent: the cluster's default.
@@ -246,12 +246,17 @@ type StorageSpec struct {
 }
 
 // ResourcesSpec is what a container is guaranteed and what it may use at most, by the name of the resource.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.limits) || !has(self.requests) || ['cpu', 'memory'].all(k, !(k in self.limits) || !(k in self.requests) || !isQuantity(string(self.requests[k])) || !isQuantity(string(self.limits[k])) || !quantity(string(self.requests[k])).isGreaterThan(quantity(string(self.limits[k]))))",fieldPath=".requests",message="requests must not be above limits: Kubernetes guarantees no more than may be used; raise the limit or lower the request"
 type ResourcesSpec struct {
 	// Limits are what the container may use at most, for example memory: 512Mi.
 	//
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule="self.all(k, type(self[k]) != string || isQuantity(self[k]))",message="must be quantities, for example cpu: 500m or memory: 512Mi"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !string(self[k]).startsWith('-'))",message="must not be negative"
+	// +kubebuilder:validation:XValidation:rule="!('memory' in self) || !isQuantity(string(self['memory'])) || !quantity(string(self['memory'])).isLessThan(quantity('64Mi'))",message="memory must be at least 64Mi; 512m means 512 thousandths of a byte, write 512Mi"
+	// +kubebuilder:validation:XValidation:rule="!('cpu' in self) || !isQuantity(string(self['cpu'])) || !quantity(string(self['cpu'])).isLessThan(quantity('10m'))",message="cpu must be at least 10m, which is a hundredth of a CPU; write for example 500m"
 	Limits corev1.ResourceList `json:"limits,omitempty"`
 
 	// Requests are what the container is guaranteed.
@@ -259,6 +264,8 @@ type ResourcesSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule="self.all(k, type(self[k]) != string || isQuantity(self[k]))",message="must be quantities, for example cpu: 100m or memory: 256Mi"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !string(self[k]).startsWith('-'))",message="must not be negative"
+	// +kubebuilder:validation:XValidation:rule="!('memory' in self) || !isQuantity(string(self['memory'])) || quantity(string(self['memory'])).compareTo(quantity('0')) == 0 || !quantity(string(self['memory'])).isLessThan(quantity('1Mi'))",message="memory must be 0 or at least 1Mi; 256m means 256 thousandths of a byte, write 256Mi"
 	Requests corev1.ResourceList `json:"requests,omitempty"`
 }
 

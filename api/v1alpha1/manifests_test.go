@@ -28,6 +28,7 @@ const (
 	notAddress      = "must be a unicast IP address that others can reach, for example 203.0.113.5"
 	notBothFamilies = "must name networks of both IPv4 and IPv6"
 	notNetwork      = "must be a network in CIDR form, for example 198.51.100.0/24"
+	tooSmallVolume  = "must be at least 100Mi, for example 1Gi"
 	operatorsKey    = "keys under xmppfed.io/ are the operator's; use another prefix"
 	externalDNSKey  = "keys under external-dns.kubernetes.io/ and external-dns.alpha.kubernetes.io/ have ExternalDNS publish names that no DNSZone allows; remove them"
 	ownMachine      = "must not be an address of the operator's own machine; write that of a public resolver"
@@ -35,7 +36,7 @@ const (
 
 func badFederations() []badManifest {
 	var all []badManifest
-	for _, part := range [][]badManifest{badDomains(), badServers(), badExposures(), badRecords(), badTLS(), badPeers()} {
+	for _, part := range [][]badManifest{badDomains(), badServers(), badResources(), badExposures(), badRecords(), badTLS(), badPeers()} {
 		for _, bad := range part {
 			bad.kind = "Federation"
 			all = append(all, bad)
@@ -97,8 +98,10 @@ func badServers() []badManifest {
 		server("accounts of no Secret", "accounts: {}", "accounts.secretRef", "Required value"),
 		server("accounts of a Secret without name", "accounts: {secretRef: {}}", "accounts.secretRef.name", "Required value"),
 		server("accounts of a Secret in capitals", "accounts: {secretRef: {name: Cup}}", "accounts.secretRef.name", notSecret),
-		server("a volume of no size", `storage: {size: "0"}`, "storage.size", "must be more than zero, for example 1Gi"),
-		server("a volume of negative size", `storage: {size: "-1Gi"}`, "storage.size", "must be more than zero, for example 1Gi"),
+		server("a volume of no size", `storage: {size: "0"}`, "storage.size", tooSmallVolume),
+		server("a volume of negative size", `storage: {size: "-1Gi"}`, "storage.size", tooSmallVolume),
+		server("a volume of one byte", "storage: {size: 1}", "storage.size", tooSmallVolume),
+		server("a volume of thousandths of bytes", "storage: {size: 500m}", "storage.size", tooSmallVolume),
 		server("a volume size that is no quantity", "storage: {size: much}", "storage.size", "should match"),
 		server("a limit that is no quantity", `podTemplate: {resources: {limits: {cpu: "1e1.5"}}}`, "podTemplate.resources.limits",
 			"must be quantities, for example cpu: 500m or memory: 512Mi"),
