@@ -48,6 +48,9 @@ const (
 	maxUnsent         = 1 << 20
 	maxUnsentPerGroup = 4 << 20
 	maxUnsentInAll    = 32 << 20
+	// maxUnacknowledged is what another server may not have acknowledged on one stream (XEP-0198), in bytes of memory. It
+	// counts for the group and for all together with what is unsent.
+	maxUnacknowledged = 2 << 20
 	// maxSendBuffer is where Prosody 13 itself cuts a connection off. The answer for the operator's status needs 1 MiB.
 	maxSendBuffer = 4 << 20
 	// strangerRate and listedRate are the bytes that are read in a second from a stream of those who are not listed as
@@ -100,6 +103,7 @@ func settings() []setting {
 		{"unauthenticated", maxUnauthenticated},
 		{"incoming_per_group", maxIncomingPerGroup},
 		{"unsent_bytes", maxUnsent},
+		{"unacknowledged_bytes", maxUnacknowledged},
 		{"unsent_bytes_per_group", maxUnsentPerGroup},
 		{"unsent_bytes_in_all", maxUnsentInAll},
 		{"stranger_rate", strangerRate},

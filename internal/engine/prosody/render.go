@@ -29,6 +29,7 @@ var modules = []string{
 	"mod_xmppfed_ping.lua",
 	"mod_xmppfed_rate.lua",
 	"mod_xmppfed_requests.lua",
+	"mod_xmppfed_returns.lua",
 	"mod_xmppfed_rooms.lua",
 	"mod_xmppfed_route.lua",
 	"mod_xmppfed_slow.lua",
@@ -49,6 +50,7 @@ var modules = []string{
 	"xmppfed_memory.lib.lua",
 	"xmppfed_policy.lib.lua",
 	"xmppfed_scram.lib.lua",
+	"xmppfed_sent.lib.lua",
 	"xmppfed_session.lib.lua",
 	"xmppfed_token.lib.lua",
 }

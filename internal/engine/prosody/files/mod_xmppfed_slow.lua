@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
 --
--- Ends connections whose other side reads too slowly, before what is unsent fills
--- the memory: by connection, by the group of domains behind it, and in all, those
--- with the most first. Senders are told.
+-- Ends connections whose other side reads too slowly, or a server that doesn't
+-- acknowledge what it reads (XEP-0198), before what is kept for it fills the memory:
+-- by connection, by the group of domains behind it, and in all, those with the most
+-- first. Senders are told.
 
 module:set_global();
 
@@ -10,6 +11,7 @@ local st = require "util.stanza";
 local timer = require "util.timer";
 local connections = module:require "xmppfed_cut";
 local group_of = module:require "xmppfed_group".of;
+local sent = module:require "xmppfed_sent";
 local streams = module:require "xmppfed_session";
 
 local state = module:shared("/*/xmppfed/state"); -- peers: what xmppfed_policy.parse returned
@@ -20,7 +22,7 @@ local function read_limits()
 	limits = module:get_option("xmppfed_limits");
 end
 
-local text = "the other side reads too slowly";
+local text = "the other side reads or acknowledges too slowly";
 
 -- Not at once, because the session may be in the middle of something.
 local function cut(session)
@@ -45,21 +47,26 @@ local function bounce(event)
 	return true;
 end
 
+local function is_slow(session)
+	return connections.unsent(session.conn) > limits.unsent_bytes or sent.bytes(session) > limits.unacknowledged_bytes;
+end
+
 -- Before mod_s2s writes to a stream.
 local function on_route(event)
 	local host = prosody.hosts[event.from_host];
 	local session = host and host.s2sout[event.to_host];
 	if not session or not session.conn or not streams.is_established(session) then return nil; end
-	if connections.unsent(session.conn) > limits.unsent_bytes then cut(session); end
+	if is_slow(session) then cut(session); end
 	if session.xmppfed_cut then return bounce(event); end
 end
 
--- Sessions with something unsent, those with the most first.
+-- Sessions for which something is kept, those with the most first.
 local function slow_sessions()
 	local list = {};
 	local function add(session, group)
 		local conn = session.conn;
-		local bytes = conn and conn.conn and not session.xmppfed_cut and connections.unsent(conn) or 0;
+		if not (conn and conn.conn) or session.xmppfed_cut then return; end
+		local bytes = connections.unsent(conn) + sent.bytes(session);
 		if bytes > 0 then list[#list + 1] = { session = session, group = group, bytes = bytes }; end
 	end
 	for _, session in ipairs(streams.all()) do
@@ -78,7 +85,7 @@ local function sweep()
 		total = total + slow.bytes;
 	end
 	for _, slow in ipairs(list) do
-		if slow.bytes > limits.unsent_bytes or groups[slow.group] > limits.unsent_bytes_per_group
+		if is_slow(slow.session) or groups[slow.group] > limits.unsent_bytes_per_group
 			or total > limits.unsent_bytes_in_all then
 			cut(slow.session);
 			groups[slow.group] = groups[slow.group] - slow.bytes;
@@ -89,6 +96,14 @@ end
 
 function module.add_host(module) -- luacheck: ignore 431/module
 	module:hook("route/remote", on_route, 10);
+end
+
+local function on_established(event) sent.watch(event.session); end
+
+module:hook("s2sin-established", on_established);
+module:hook("s2sout-established", on_established);
+for _, session in ipairs(streams.all()) do
+	if streams.is_established(session) then sent.watch(session); end
 end
 
 module:add_timer(1, function () sweep(); return 1; end);
