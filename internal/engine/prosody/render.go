@@ -53,6 +53,7 @@ var modules = []string{
 	"xmppfed_sent.lib.lua",
 	"xmppfed_session.lib.lua",
 	"xmppfed_token.lib.lua",
+	"xmppfed_weight.lib.lua",
 }
 
 var configTemplate = template.Must(template.ParseFS(files, "files/prosody.cfg.lua.tmpl"))
