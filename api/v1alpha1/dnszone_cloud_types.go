@@ -38,7 +38,7 @@ type Route53Provider struct {
 	//
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|[[][0-9a-f:.]+[]])(:[0-9]{1,5})?/?$') && isURL(self) && (url(self).getPort() == '' || int(url(self).getPort()) <= 65535)",message="must be an http or https address of a host, in lower case; write for example https://route53.us-east-1.amazonaws.com"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|[[][0-9a-f:.]+[]])(:[0-9]{1,5})?/?$') && isURL(self) && (url(self).getPort() == '' || int(url(self).getPort()) <= 65535) && (!self.matches('^https?://([a-z0-9-]+[.])*[0-9]+([:/]|$)') || self.matches('^https?://((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])([:/]|$)'))",message="must be an http or https address of a host, in lower case; write for example https://route53.us-east-1.amazonaws.com"
 	Endpoint string `json:"endpoint,omitempty"`
 }
 

@@ -21,7 +21,7 @@ type WebhookProvider struct {
 	//
 	// +required
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|[[][0-9a-f:.]+[]])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?$') && isURL(self) && (url(self).getPort() == '' || int(url(self).getPort()) <= 65535)",message="must be an http or https address without user, password, query or fragment, in lower case up to the path; write for example http://dns-webhook.xmppfed-system.svc:8888"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^https?://([a-z0-9]([a-z0-9.-]*[a-z0-9])?|[[][0-9a-f:.]+[]])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?$') && isURL(self) && (url(self).getPort() == '' || int(url(self).getPort()) <= 65535) && (!self.matches('^https?://([a-z0-9-]+[.])*[0-9]+([:/]|$)') || self.matches('^https?://((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])([:/]|$)'))",message="must be an http or https address without user, password, query or fragment, in lower case up to the path; write for example http://dns-webhook.xmppfed-system.svc:8888"
 	URL string `json:"url"`
 
 	// SRVTargets is how the webhook has the targets of service records: Dotted, or Bare without the dot at the end, as

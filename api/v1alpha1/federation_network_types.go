@@ -49,7 +49,7 @@ type ExposureSpec struct {
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MaxLength=45
-	// +kubebuilder:validation:items:XValidation:rule="isIP(self) && ip(self).isGlobalUnicast()",message="must be a unicast IP address that others can reach, for example 203.0.113.5"
+	// +kubebuilder:validation:items:XValidation:rule="isIP(self) && ip(self).isGlobalUnicast() && !self.startsWith('0.')",message="must be a unicast IP address that others can reach, for example 203.0.113.5"
 	PublicAddresses []string `json:"publicAddresses,omitempty"`
 }
 
@@ -253,6 +253,7 @@ type RecordKey struct {
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9_]([a-z0-9-]{0,61}[a-z0-9])?[.])+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$')",message="must be a lower-case DNS name without wildcard or trailing dot; write for example _xmpp-server._tcp.cupdomain.com"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('(^|[.])([0-9]+|0x[0-9a-f]*)$')",message="must be a DNS name, not an IP address; write for example cup1.cupdomain.com"
 	Name string `json:"name"`
 
 	// Type of the records.
@@ -332,7 +333,7 @@ type VerificationSpec struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8
-	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^([0-9.]+|[[][0-9a-f:.]+[]]):[0-9]{1,5}$') || [self.matches('^[[]') ? self.substring(1, self.lastIndexOf(']')) : self.substring(0, self.lastIndexOf(':'))].all(host, !isIP(host) || !(host.startsWith('0.') || ip(host).isLoopback() || ip(host).isUnspecified() || ip(host).isLinkLocalUnicast()))",message="must not be an address of the operator's own machine; write that of a public resolver"
+	// +kubebuilder:validation:items:XValidation:rule="!self.matches('^([0-9.]+|[[][0-9a-f:.]+[]]):[0-9]{1,5}$') || [self.matches('^[[]') ? self.substring(1, self.lastIndexOf(']')) : self.substring(0, self.lastIndexOf(':'))].all(host, !isIP(host) || ip(host).isGlobalUnicast() && !host.startsWith('0.'))",message="must not be an address of the operator's own machine, nor of a group of machines; write that of a public resolver"
 	Resolvers []ServerAddress `json:"resolvers,omitempty"`
 
 	// HostedServices are XMPP domains of services that host many organisations, for example a former provider's. Each is

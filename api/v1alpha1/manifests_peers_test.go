@@ -23,11 +23,12 @@ func badPeers() []badManifest {
 		return badManifest{name: name, spec: "peerDefaults: {" + text + "}", field: "spec.peerDefaults" + field, message: message}
 	}
 	const (
-		needsDialback = "must be Dialback with tls Disabled: without TLS there is no certificate to look at"
-		needsTLS      = "Certificate needs tls Required"
-		needsAck      = "must be true unless tls is Required"
-		notPartners   = "must not be an address of the server's own machine or link"
+		needsDialback = "gmail.com: must be Dialback with tls Disabled: without TLS there is no certificate to look at"
+		needsTLS      = "gmail.com: Certificate needs tls Required"
+		needsAck      = "gmail.com: must be true unless tls is Required"
+		notPartners   = "must not be an address of the server's own machine or link, nor of a group of machines"
 		needsRanges   = "must be set with a host name and a port other than 5269 and 5270"
+		notHost       = "must be an IP address or a lower-case host name of at least two labels, for example xmpp.partner.example"
 		notRange      = "must be a network in CIDR form of at least /8, or /32 with IPv6"
 		noWay         = "sets only one of tls and authentication and takes the other from spec.peerDefaults"
 	)
@@ -50,7 +51,16 @@ func badPeers() []badManifest {
 		peer("a partner without TLS that has no way to authenticate", "domain: gmail.com, tls: Disabled, acknowledgeInsecure: true", "spec.peers", noWay),
 		peer("a partner with optional TLS that has no way to authenticate", "domain: gmail.com, tls: Optional, acknowledgeInsecure: true", "spec.peers", noWay),
 		peer("a route to nowhere", "domain: gmail.com, route: {}", "spec.peers[0].route.host", "Required"),
-		peer("a route to a URL", `domain: gmail.com, route: {host: "https://gmail.com"}`, "spec.peers[0].route.host", "must be an IP address or a lower-case host name"),
+		peer("a route to a URL", `domain: gmail.com, route: {host: "https://gmail.com"}`, "spec.peers[0].route.host", notHost),
+		peer("a route to an address that is none", `domain: gmail.com, route: {host: "203.0.113.999"}`, "spec.peers[0].route.host", notHost),
+		peer("a route to half an address", `domain: gmail.com, route: {host: "203.0.113"}`, "spec.peers[0].route.host", notHost),
+		peer("a route to a number", `domain: gmail.com, route: {host: "3405803781"}`, "spec.peers[0].route.host", notHost),
+		peer("a route to a name of one label", "domain: gmail.com, route: {host: partner}", "spec.peers[0].route.host", notHost),
+		peer("a route to localhost", "domain: gmail.com, route: {host: localhost}", "spec.peers[0].route.host", notHost),
+		peer("a route to a name of the own machine", "domain: gmail.com, route: {host: xmpp.localhost}", "spec.peers[0].route.host", ownName),
+		peer("a route to a group of machines", `domain: gmail.com, route: {host: "224.0.0.1"}`, "spec.peers[0].route.host", notPartners),
+		peer("a partner of the own machine", "domain: chat.localhost", "spec.peers[0].domain", ownName),
+		peer("a partner that looks like an address", `domain: "203.0.113.999"`, "spec.peers[0].domain", "must be a DNS name, not an IP address"),
 		peer("a route to port 0", "domain: gmail.com, route: {host: 203.0.113.20, port: 0}", "spec.peers[0].route.port", "greater than or equal to 1"),
 		peer("a route to the server itself", "domain: gmail.com, route: {host: 127.0.0.1}", "spec.peers[0].route.host", notPartners),
 		peer("a route to the cloud's metadata", "domain: gmail.com, route: {host: 169.254.169.254, port: 80}", "spec.peers[0].route.host", notPartners),

@@ -31,7 +31,8 @@ const (
 	tooSmallVolume  = "must be at least 100Mi, for example 1Gi"
 	operatorsKey    = "keys under xmppfed.io/ are the operator's; use another prefix"
 	externalDNSKey  = "keys under external-dns.kubernetes.io/ and external-dns.alpha.kubernetes.io/ have ExternalDNS publish names that no DNSZone allows; remove them"
-	ownMachine      = "must not be an address of the operator's own machine; write that of a public resolver"
+	ownMachine      = "must not be an address of the operator's own machine, nor of a group of machines; write that of a public resolver"
+	ownName         = "must not be a name of the own machine (localhost, localdomain), which nobody else can reach"
 )
 
 func badFederations() []badManifest {
@@ -63,6 +64,13 @@ func badDomains() []badManifest {
 		domain("a URL in place of a domain", `"https://cupdomain.com"`),
 		{name: "an IP address in place of a domain", spec: `domains: ["203.0.113.5"]`, field: "spec.domains[0]",
 			message: "must be a DNS name, not an IP address; write the domain that JIDs carry after the @"},
+		{name: "a domain whose last label is a number", spec: `domains: ["cup.example.999"]`, field: "spec.domains[0]",
+			message: "must be a DNS name, not an IP address"},
+		{name: "a domain that ends in a hexadecimal number", spec: `domains: ["203.0.113.0x5"]`, field: "spec.domains[0]",
+			message: "must be a DNS name, not an IP address"},
+		{name: "a domain of the own machine", spec: "domains: [cup.localhost]", field: "spec.domains[0]", message: ownName},
+		{name: "a domain that hosts files give the own machine", spec: "domains: [localhost.localdomain]", field: "spec.domains[0]",
+			message: ownName},
 		{name: "a domain of 171 characters", spec: "domains: [" + strings.Repeat("cup.", 42) + "com]", field: "spec.domains[0]",
 			message: "may not be more than 170 bytes"},
 		{name: "an empty domain", spec: `domains: [""]`, field: "spec.domains[0]", message: "should be at least 3 chars long"},
@@ -165,6 +173,8 @@ func badExposures() []badManifest {
 			"keys must be those of annotations"),
 		exposure("a source range without prefix length", "loadBalancer: {sourceRanges: [198.51.100.0]}",
 			"loadBalancer.sourceRanges[0]", notNetwork),
+		exposure("a source range with a prefix length beyond that of addresses", "loadBalancer: {sourceRanges: [10.0.0.0/33]}",
+			"loadBalancer.sourceRanges[0]", notNetwork),
 		exposure("a host name as source range", "loadBalancer: {sourceRanges: [gmail.com/24]}",
 			"loadBalancer.sourceRanges[0]", notNetwork),
 		exposure("129 source ranges", "loadBalancer: {sourceRanges: "+list(129, `"10.0.%d.0/24"`)+"}",
@@ -180,6 +190,9 @@ func badExposures() []badManifest {
 		exposure("a host name as public address", "publicAddresses: [cup1.cupdomain.com]", "publicAddresses[0]", notAddress),
 		exposure("a public address with a port", `publicAddresses: ["203.0.113.5:5269"]`, "publicAddresses[0]", notAddress),
 		exposure("a loopback address as public address", `publicAddresses: ["127.0.0.1"]`, "publicAddresses[0]", notAddress),
+		exposure("a public address that is none", `publicAddresses: ["203.0.113.999"]`, "publicAddresses[0]", notAddress),
+		exposure("an address of this network as public address", `publicAddresses: ["0.1.2.3"]`, "publicAddresses[0]", notAddress),
+		exposure("a group of machines as public address", `publicAddresses: ["ff02::1"]`, "publicAddresses[0]", notAddress),
 		exposure("the same public address twice", "publicAddresses: [203.0.113.5, 203.0.113.5]", "publicAddresses[1]",
 			"Duplicate value"),
 		exposure("17 public addresses", "publicAddresses: "+list(17, `"203.0.113.%d"`), "publicAddresses", "must have at most 16 items"),
@@ -193,6 +206,9 @@ func badRecords() []badManifest {
 	return []badManifest{
 		dns("a wildcard as host name", `hostname: "*.cupdomain.com"`, "hostname", notDNSName),
 		dns("an address as host name", `hostname: "203.0.113.5"`, "hostname", "must be a DNS name, not an IP address"),
+		dns("what looks like an address as host name", `hostname: "203.0.113.999"`, "hostname", "must be a DNS name, not an IP address"),
+		dns("a host name of the own machine", "hostname: xmpp.localhost", "hostname", ownName),
+		dns("an address to take over", `takeover: [{name: "203.0.113.5", type: A}]`, "takeover[0].name", "must be a DNS name, not an IP address"),
 		dns("a boolean for TLSA", "tlsa: true", "tlsa", "must be of type string"),
 		dns("another word for TLSA", `tlsa: "On"`, "tlsa", `supported values: "Enabled", "Disabled"`),
 		dns("a TTL of 0", "ttl: 0", "ttl", "should be greater than or equal to 1"),
@@ -242,6 +258,9 @@ func badTLS() []badManifest {
 		resolver("no address in particular of IPv6", "[::]:53"),
 		resolver("no address in particular of IPv6 in full", "[0:0:0:0:0:0:0:0]:53"),
 		resolver("a link-local address", "169.254.169.254:80"),
+		resolver("an address of a group of machines", "224.0.0.251:53"),
+		resolver("an address of a group of machines of IPv6", "[ff02::fb]:53"),
+		resolver("the address of everybody", "255.255.255.255:53"),
 		resolver("a link-local address of IPv6", "[fe80::1]:53"),
 		resolver("a link-local address of IPv6 at the other end of the range", "[febf:0::1]:53"),
 		{name: "a certificate of a Secret without name", spec: `tls: {secretRef: {name: ""}}`, field: "spec.tls.secretRef.name",

@@ -41,6 +41,7 @@ func badZones() []badManifest {
 	const notURL = "must be an http or https address without user, password, query or fragment"
 	all := []badManifest{
 		{name: "a zone with a trailing dot", spec: "zone: cupdomain.com.", field: "spec.zone", message: notDNSName},
+		{name: "a zone of the own machine", spec: "zone: cup.localhost", field: "spec.zone", message: ownName},
 		{name: "a top-level zone", spec: "zone: com", field: "spec.zone", message: notDNSName},
 		{name: "no provider", spec: "provider: {}", field: "spec.provider",
 			message: oneMember},
@@ -56,6 +57,7 @@ func badZones() []badManifest {
 			"accessKeyIDSecretRef and secretAccessKeySecretRef belong together"),
 		route53("an access key in plain view", "accessKeyID: AKIAIOSFODNN7EXAMPLE", "accessKeyID", "unknown field"),
 		route53("an endpoint that is no web address", "endpoint: route53.amazonaws.com", "endpoint", "must be an http or https address of a host"),
+		route53("an endpoint at an address that is none", `endpoint: "https://203.0.113.999"`, "endpoint", "must be an http or https address of a host"),
 		route53("an endpoint with a password", `endpoint: "https://a:b@route53.amazonaws.com"`, "endpoint",
 			"must be an http or https address of a host"),
 		cloudflare("no API token", "{}", "apiTokenSecretRef", "Required value"),
@@ -76,6 +78,7 @@ func badZones() []badManifest {
 		webhook("a URL with a query", `url: "http://localhost:8888/?a=b"`, "url", notURL),
 		webhook("a URL with a fragment", `url: "http://localhost:8888/#a"`, "url", notURL),
 		webhook("a URL with escapes", "url: http://localhost:8888/%2e%2e", "url", notURL),
+		webhook("a URL of an address that is none", "url: http://203.0.113.999:8888", "url", notURL),
 		webhook("a URL with an impossible port", "url: http://localhost:70000", "url", notURL),
 		webhook("an unknown form of targets", "url: http://localhost:8888, srvTargets: Dots", "srvTargets",
 			`supported values: "Dotted", "Bare"`),
@@ -192,6 +195,7 @@ func goodManifests() map[string]struct{ kind, spec string } {
 		"a zone that people write to":                 {"DNSZone", "provider: {manual: {}}"},
 		"a zone behind a webhook in the same pod":     {"DNSZone", "provider: {webhook: {url: http://localhost:8888}}"},
 		"a zone behind a webhook of another":          {"DNSZone", "provider: {webhook: {url: https://dns-webhook.dns.svc:8443/v1, srvTargets: Bare}}"},
+		"a zone behind a webhook at an IPv4 address":  {"DNSZone", `provider: {webhook: {url: "http://203.0.113.5:8888"}}`},
 		"a zone behind a webhook at an address":       {"DNSZone", `provider: {webhook: {url: "http://[2001:db8::5]:8888/"}}`},
 		"a zone at Route 53 with the role of the pod": {"DNSZone", "provider: {route53: {}}"},
 		"a zone at Route 53 with an access key": {"DNSZone", `provider: {route53: {hostedZoneID: Z0123456789ABCDEFGHIJ, region: cn-northwest-1,

@@ -111,9 +111,9 @@ type PeerDefaults struct {
 // Peer is a domain with a policy of its own, whose reachability is watched. Its subdomains, such as
 // conference.<domain>, follow it unless they are listed themselves.
 //
-// +kubebuilder:validation:XValidation:rule="(has(self.tls) ? self.tls : has(self.profile) ? (self.profile == 'GoogleTalk' ? 'Disabled' : self.profile == 'WebExConnect' ? 'Optional' : 'Required') : 'none') != 'Disabled' || (has(self.authentication) ? self.authentication : has(self.profile) ? (self.profile in ['GoogleTalk', 'WebExConnect'] ? 'Dialback' : 'Certificate') : 'none') in ['none', 'Dialback']",fieldPath=".authentication",message="must be Dialback with tls Disabled: without TLS there is no certificate to look at"
-// +kubebuilder:validation:XValidation:rule="(has(self.tls) ? self.tls : has(self.profile) ? (self.profile == 'GoogleTalk' ? 'Disabled' : self.profile == 'WebExConnect' ? 'Optional' : 'Required') : 'none') != 'Optional' || (has(self.authentication) ? self.authentication : has(self.profile) ? (self.profile in ['GoogleTalk', 'WebExConnect'] ? 'Dialback' : 'Certificate') : 'none') != 'Certificate'",fieldPath=".authentication",message="Certificate needs tls Required, for without TLS the partner has no way to authenticate; set tls: Required, or authentication: CertificateOrDialback"
-// +kubebuilder:validation:XValidation:rule="(has(self.tls) ? self.tls : has(self.profile) ? (self.profile == 'GoogleTalk' ? 'Disabled' : self.profile == 'WebExConnect' ? 'Optional' : 'Required') : 'none') in ['none', 'Required'] || (has(self.acknowledgeInsecure) && self.acknowledgeInsecure)",fieldPath=".acknowledgeInsecure",message="must be true unless tls is Required: everybody on the way can read and change the stanzas"
+// +kubebuilder:validation:XValidation:rule="(has(self.tls) ? self.tls : has(self.profile) ? (self.profile == 'GoogleTalk' ? 'Disabled' : self.profile == 'WebExConnect' ? 'Optional' : 'Required') : 'none') != 'Disabled' || (has(self.authentication) ? self.authentication : has(self.profile) ? (self.profile in ['GoogleTalk', 'WebExConnect'] ? 'Dialback' : 'Certificate') : 'none') in ['none', 'Dialback']",fieldPath=".authentication",message="must be Dialback with tls Disabled: without TLS there is no certificate to look at",messageExpression="self.domain + ': must be Dialback with tls Disabled: without TLS there is no certificate to look at'"
+// +kubebuilder:validation:XValidation:rule="(has(self.tls) ? self.tls : has(self.profile) ? (self.profile == 'GoogleTalk' ? 'Disabled' : self.profile == 'WebExConnect' ? 'Optional' : 'Required') : 'none') != 'Optional' || (has(self.authentication) ? self.authentication : has(self.profile) ? (self.profile in ['GoogleTalk', 'WebExConnect'] ? 'Dialback' : 'Certificate') : 'none') != 'Certificate'",fieldPath=".authentication",message="Certificate needs tls Required, for without TLS the partner has no way to authenticate; set tls: Required, or authentication: CertificateOrDialback",messageExpression="self.domain + ': Certificate needs tls Required, for without TLS the partner has no way to authenticate; set tls: Required, or authentication: CertificateOrDialback'"
+// +kubebuilder:validation:XValidation:rule="(has(self.tls) ? self.tls : has(self.profile) ? (self.profile == 'GoogleTalk' ? 'Disabled' : self.profile == 'WebExConnect' ? 'Optional' : 'Required') : 'none') in ['none', 'Required'] || (has(self.acknowledgeInsecure) && self.acknowledgeInsecure)",fieldPath=".acknowledgeInsecure",message="must be true unless tls is Required: everybody on the way can read and change the stanzas",messageExpression="self.domain + ': must be true unless tls is Required: everybody on the way can read and change the stanzas'"
 type Peer struct {
 	// Domain of the partner.
 	//
@@ -146,7 +146,8 @@ type Peer struct {
 	Authentication PeerAuthentication `json:"authentication,omitempty"`
 
 	// KilobytesPerSecond is how much is read from each stream of the domain in a second; what comes faster is read later.
-	// A kilobyte has room for three to four short messages. Absent: 100, where domains that are not listed have 30.
+	// A kilobyte has room for three to four short messages. Absent: 100, where domains that are not listed have 30. Without
+	// effect with access Deny, which lets nothing in.
 	//
 	// +optional
 	// +kubebuilder:validation:Minimum=10
@@ -173,8 +174,9 @@ type PeerRoute struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:XValidation:rule="isIP(self) || self.matches('^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$')",message="must be an IP address or a lower-case host name, for example xmpp.partner.example"
-	// +kubebuilder:validation:XValidation:rule="!isIP(self) || ip(self).isGlobalUnicast() && !self.startsWith('0.')",message="must not be an address of the server's own machine or link; write that of the partner's server"
+	// +kubebuilder:validation:XValidation:rule="isIP(self) || self.matches('^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?[.])+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$') && !self.matches('(^|[.])([0-9]+|0x[0-9a-f]*)$')",message="must be an IP address or a lower-case host name of at least two labels, for example xmpp.partner.example"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[.](localhost|localdomain)$')",message="must not be a name of the own machine (localhost, localdomain), which nobody else can reach"
+	// +kubebuilder:validation:XValidation:rule="!isIP(self) || ip(self).isGlobalUnicast() && !self.startsWith('0.')",message="must not be an address of the server's own machine or link, nor of a group of machines; write that of the partner's server"
 	Host string `json:"host"`
 
 	// AddressRanges are the networks, in CIDR form, in which the addresses of a host name lie. The NetworkPolicy of the server lets

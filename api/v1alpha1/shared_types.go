@@ -9,7 +9,8 @@ package v1alpha1
 // +kubebuilder:validation:MinLength=3
 // +kubebuilder:validation:MaxLength=170
 // +kubebuilder:validation:XValidation:rule="self.matches('^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?[.])+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$')",message="must be a lower-case DNS name in A-label form without wildcard, trailing dot or port; write for example cupdomain.com, or xn--bcher-kva.example for a name with other letters"
-// +kubebuilder:validation:XValidation:rule="!self.matches('^[0-9.]+$')",message="must be a DNS name, not an IP address; write the domain that JIDs carry after the @"
+// +kubebuilder:validation:XValidation:rule="!self.matches('(^|[.])([0-9]+|0x[0-9a-f]*)$')",message="must be a DNS name, not an IP address; write the domain that JIDs carry after the @"
+// +kubebuilder:validation:XValidation:rule="!self.matches('[.](localhost|localdomain)$')",message="must not be a name of the own machine (localhost, localdomain), which nobody else can reach"
 type DomainName string
 
 // ServerAddress is the address and port of a DNS server, for example "203.0.113.53:53" or "[2001:db8::53]:53".

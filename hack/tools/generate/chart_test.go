@@ -230,11 +230,11 @@ func TestCRDsComeAndStayAsTheValuesSay(t *testing.T) {
 
 func TestValuesReachTheOperator(t *testing.T) {
 	r := mustRender(t, "image.repository=localhost/op", "image.tag=dev", "watchNamespaces={chat,talk}", "logLevel=debug",
-		"disclosedNetworks={10.20.0.0/16,fd00:20::/32}",
+		"disclosedNetworks={10.20.0.0/16,fd00:20::/32,0.0.0.0/0,::/0,fd00:1:2:3:4:5:6:7/128}", "resources.limits.memory=1Gi",
 		"engines.prosody.image=localhost/prosody:0.12", "leaderElection.enabled=false", "metrics.port=9000")
 	container := objects[appsv1.Deployment](t, r, "Deployment")["xmppfed-system/xmppfed"].Spec.Template.Spec.Containers[0]
 	want := []string{"--metrics-bind-address=:9000", "--metrics-secure=true", "--health-probe-bind-address=:8081", "--leader-elect=false",
-		"--namespace=$(POD_NAMESPACE)", "--watch-namespaces=chat,talk", "--disclosed-networks=10.20.0.0/16,fd00:20::/32", "--prosody-image=localhost/prosody:0.12", "--log-level=debug"}
+		"--namespace=$(POD_NAMESPACE)", "--watch-namespaces=chat,talk", "--disclosed-networks=10.20.0.0/16,fd00:20::/32,0.0.0.0/0,::/0,fd00:1:2:3:4:5:6:7/128", "--prosody-image=localhost/prosody:0.12", "--log-level=debug"}
 	if diff := cmp.Diff(container.Args, want); diff != "" {
 		t.Errorf("arguments (-are +want):\n%s", diff)
 	}
@@ -288,29 +288,36 @@ func TestMetricsAreScrapedOnlyWhenWanted(t *testing.T) {
 
 func TestWrongValuesAreRefusedWithTheirName(t *testing.T) {
 	tests := map[string]struct{ setting, message string }{
-		"a value that does not exist":           {"imge.tag=dev", "imge"},
-		"a tag that is no tag":                  {"image.tag=a b", "tag"},
-		"a digest of the wrong length":          {"image.digest=sha256:00", "digest"},
-		"a pull policy that does not exist":     {"image.pullPolicy=Sometimes", "pullPolicy"},
-		"a namespace with capitals":             {"watchNamespaces={Chat}", "watchNamespaces"},
-		"a disclosed address without length":    {"disclosedNetworks={10.20.0.1}", "disclosedNetworks"},
-		"a log level that does not exist":       {"logLevel=loud", "logLevel"},
-		"a port below those of ordinary users":  {"metrics.port=80", "port"},
-		"two pods that would both act":          {"replicas=2,leaderElection.enabled=false", "leaderElection.enabled"},
-		"a ServiceMonitor without a Service":    {"metrics.enabled=false,metrics.serviceMonitor.enabled=true", "metrics.enabled"},
-		"no ServiceAccount at all":              {"serviceAccount.create=false", "serviceAccount.name"},
-		"an interval without a unit":            {"metrics.serviceMonitor.interval=30", "interval"},
-		"a flag that is neither true nor false": {"crds.keep=maybe", "keep"},
-		"a full name that no Service can have":  {"fullnameOverride=a.b", "fullnameOverride"},
-		"a label that the selector has":         {`podLabels.app\.kubernetes\.io/name=other`, "podLabels"},
-		"an annotation that the chart sets":     {`podAnnotations.kubectl\.kubernetes\.io/default-container=x`, "podAnnotations"},
-		"a container without an image":          {"extraContainers[0].name=webhook", "image"},
-		"a container named like the operator's": {"extraContainers[0].name=operator,extraContainers[0].image=x", "extraContainers"},
-		"a variable that the chart sets":        {"extraEnv[0].name=GOMEMLIMIT,extraEnv[0].value=1GiB", "extraEnv"},
-		"a mount without a path":                {"extraVolumeMounts[0].name=ca", "mountPath"},
-		"a DNS policy that does not exist":      {"dnsPolicy=Cluster", "dnsPolicy"},
-		"a field that no resolver has":          {"dnsConfig.servers={10.0.0.53}", "dnsConfig"},
-		"a label that the chart sets":           {`metrics.serviceMonitor.labels.helm\.sh/chart=x`, "labels"},
+		"a value that does not exist":            {"imge.tag=dev", "imge"},
+		"a tag that is no tag":                   {"image.tag=a b", "tag"},
+		"a digest of the wrong length":           {"image.digest=sha256:00", "digest"},
+		"a pull policy that does not exist":      {"image.pullPolicy=Sometimes", "pullPolicy"},
+		"a namespace with capitals":              {"watchNamespaces={Chat}", "watchNamespaces"},
+		"a disclosed address without length":     {"disclosedNetworks={10.20.0.1}", "disclosedNetworks"},
+		"a disclosed network beyond IPv4":        {"disclosedNetworks={10.0.0.0/33}", "disclosedNetworks"},
+		"a disclosed network beyond IPv6":        {"disclosedNetworks={fd00::/129}", "disclosedNetworks"},
+		"a disclosed network of no address":      {"disclosedNetworks={10.0.0.256/24}", "disclosedNetworks"},
+		"a disclosed network of half an address": {"disclosedNetworks={fd00:20/32}", "disclosedNetworks"},
+		"a disclosed network with two gaps":      {"disclosedNetworks={fd00::20::/32}", "disclosedNetworks"},
+		"memory in thousandths of bytes":         {"resources.limits.memory=512m", "memory"},
+		"memory that holds no operator":          {"resources.limits.memory=1000", "memory"},
+		"a log level that does not exist":        {"logLevel=loud", "logLevel"},
+		"a port below those of ordinary users":   {"metrics.port=80", "port"},
+		"two pods that would both act":           {"replicas=2,leaderElection.enabled=false", "leaderElection.enabled"},
+		"a ServiceMonitor without a Service":     {"metrics.enabled=false,metrics.serviceMonitor.enabled=true", "metrics.enabled"},
+		"no ServiceAccount at all":               {"serviceAccount.create=false", "serviceAccount.name"},
+		"an interval without a unit":             {"metrics.serviceMonitor.interval=30", "interval"},
+		"a flag that is neither true nor false":  {"crds.keep=maybe", "keep"},
+		"a full name that no Service can have":   {"fullnameOverride=a.b", "fullnameOverride"},
+		"a label that the selector has":          {`podLabels.app\.kubernetes\.io/name=other`, "podLabels"},
+		"an annotation that the chart sets":      {`podAnnotations.kubectl\.kubernetes\.io/default-container=x`, "podAnnotations"},
+		"a container without an image":           {"extraContainers[0].name=webhook", "image"},
+		"a container named like the operator's":  {"extraContainers[0].name=operator,extraContainers[0].image=x", "extraContainers"},
+		"a variable that the chart sets":         {"extraEnv[0].name=GOMEMLIMIT,extraEnv[0].value=1GiB", "extraEnv"},
+		"a mount without a path":                 {"extraVolumeMounts[0].name=ca", "mountPath"},
+		"a DNS policy that does not exist":       {"dnsPolicy=Cluster", "dnsPolicy"},
+		"a field that no resolver has":           {"dnsConfig.servers={10.0.0.53}", "dnsConfig"},
+		"a label that the chart sets":            {`metrics.serviceMonitor.labels.helm\.sh/chart=x`, "labels"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
