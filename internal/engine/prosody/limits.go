@@ -61,6 +61,13 @@ const (
 	// offline messages of a user, too, whose number Prosody bounds by 10000.
 	maxStoredMessages = 5000
 	maxStoredBytes    = 4 << 20
+	// maxUnacked bounds the memory of what the clients of a user have not acknowledged, maxUnackedInAll that of all users. A
+	// presence takes 5 KiB of it, and of a user with many contacts the newest 500 wait at a login.
+	maxUnacked      = 4 << 20
+	maxUnackedInAll = 16 << 20
+	// maxHistory bounds the memory of a room's history, of 20 messages of about 4 KiB; maxHistoryInAll that of all rooms.
+	maxHistory      = 1 << 20
+	maxHistoryInAll = 16 << 20
 	// Messages for users who are away are not stored any more when less than volumeReservePercent of the data volume, and
 	// less than volumeReserve, in bytes or in files, is free: for rosters and for messages that were acknowledged before.
 	volumeReservePercent = 10
@@ -110,6 +117,10 @@ func settings() []setting {
 		{"listed_rate", listedRate},
 		{"stored_messages", maxStoredMessages},
 		{"stored_bytes", maxStoredBytes},
+		{"unacked_bytes", maxUnacked},
+		{"unacked_bytes_in_all", maxUnackedInAll},
+		{"history_bytes", maxHistory},
+		{"history_bytes_in_all", maxHistoryInAll},
 		{"volume_reserve_percent", volumeReservePercent},
 		{"volume_reserve_bytes", volumeReserve},
 		{"volume_reserve_files", volumeReserveFiles},

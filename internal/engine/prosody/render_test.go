@@ -84,7 +84,7 @@ func TestRenderGivesAllFilesAndAGenerationThatFollowsThem(t *testing.T) {
 	want := []string{
 		"mod_auth_xmppfed.lua", "mod_xmppfed.lua", "mod_xmppfed_accounts.lua", "mod_xmppfed_capabilities.lua",
 		"mod_xmppfed_connections.lua",
-		"mod_xmppfed_dialback.lua", "mod_xmppfed_garbage.lua", "mod_xmppfed_offline.lua", "mod_xmppfed_outgoing.lua",
+		"mod_xmppfed_dialback.lua", "mod_xmppfed_garbage.lua", "mod_xmppfed_history.lua", "mod_xmppfed_offline.lua", "mod_xmppfed_outgoing.lua",
 		"mod_xmppfed_peers.lua", "mod_xmppfed_ping.lua",
 		"mod_xmppfed_rate.lua", "mod_xmppfed_requests.lua", "mod_xmppfed_returns.lua", "mod_xmppfed_rooms.lua", "mod_xmppfed_route.lua",
 		"mod_xmppfed_slow.lua",
@@ -92,7 +92,8 @@ func TestRenderGivesAllFilesAndAGenerationThatFollowsThem(t *testing.T) {
 		"mod_xmppfed_volume.lua", "peers.json", "prosody.cfg.lua",
 		"xmppfed_buckets.lib.lua", "xmppfed_cut.lib.lua", "xmppfed_entries.lib.lua", "xmppfed_group.lib.lua", "xmppfed_journal.lib.lua",
 		"xmppfed_ledger.lib.lua", "xmppfed_lines.lib.lua", "xmppfed_lists.lib.lua", "xmppfed_logins.lib.lua", "xmppfed_memory.lib.lua",
-		"xmppfed_policy.lib.lua", "xmppfed_scram.lib.lua", "xmppfed_sent.lib.lua", "xmppfed_session.lib.lua", "xmppfed_token.lib.lua",
+		"xmppfed_policy.lib.lua", "xmppfed_queues.lib.lua", "xmppfed_scram.lib.lua", "xmppfed_sent.lib.lua", "xmppfed_session.lib.lua",
+		"xmppfed_token.lib.lua",
 		"xmppfed_weight.lib.lua",
 	}
 	if got := slices.Sorted(maps.Keys(first.Files)); !slices.Equal(got, want) {

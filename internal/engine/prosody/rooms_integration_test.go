@@ -26,13 +26,17 @@ const (
 // openLobby has cupuser1 open a room that is public.
 func (r *rig) openLobby() *prosodytest.Stream {
 	client := r.login("cupuser1", "pw1")
-	r.Expect(client.Send("<presence to='" + lobby + "/host'><x xmlns='http://jabber.org/protocol/muc'/></presence>")).To(Succeed())
+	r.openRoom(client, lobby)
+	return client
+}
+
+func (r *rig) openRoom(client *prosodytest.Stream, room string) {
+	r.Expect(client.Send("<presence to='" + room + "/host'><x xmlns='http://jabber.org/protocol/muc'/></presence>")).To(Succeed())
 	_, err := client.Expect("<status code='201'/>")
 	r.Expect(err).NotTo(HaveOccurred())
-	r.ask(client, "set", "to='"+lobby+"'", "<query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'>"+
+	r.ask(client, "set", "to='"+room+"'", "<query xmlns='http://jabber.org/protocol/muc#owner'><x xmlns='jabber:x:data' type='submit'>"+
 		"<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field>"+
 		"<field var='muc#roomconfig_publicroom'><value>1</value></field></x></query>")
-	return client
 }
 
 func TestRoomsAreForThoseTheyAreOpenedTo(t *testing.T) {

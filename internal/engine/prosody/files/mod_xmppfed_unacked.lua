@@ -14,6 +14,7 @@ local st = require "util.stanza";
 local parse_xml = require "util.xml".parse;
 local journal = module:require "xmppfed_journal";
 local lists = module:require "xmppfed_lists";
+local queues = module:require "xmppfed_queues";
 
 local xmlns_sm2, xmlns_sm3 = "urn:xmpp:sm:2", "urn:xmpp:sm:3";
 local all = math.maxinteger or 2^53; -- the number of every stanza
@@ -48,6 +49,12 @@ local function is_kept(stanza)
 	return (kind == "chat" or kind == nil or kind == "normal") and (xmlns == nil or xmlns == "jabber:client") and not is_copy(stanza);
 end
 
+-- Those that mod_smacks counts and keeps.
+local function is_counted(stanza)
+	local xmlns = st.is_stanza(stanza) and (stanza.attr.xmlns or "jabber:client");
+	return xmlns == "jabber:client" and not stanza.name:find(":", 1, true);
+end
+
 local function refuse(stanza)
 	counters["messages to keep"] = (counters["messages to keep"] or 0) + 1;
 	module:send(st.error_reply(stanza, "wait", "resource-constraint", volume.refusal));
@@ -68,12 +75,29 @@ local function keep(stanza, session, number)
 	return latest.fate == "kept";
 end
 
+-- A client can't resume a session of which something has fallen out of the queue, so its messages needn't wait for that. Prosody 0.12
+-- would not even answer it.
+local function end_soon(session)
+	local own = session.xmppfed_unacked;
+	if own.ending or not session.hibernating or session.outgoing_stanza_queue:resumable() then return; end
+	own.ending = true;
+	module:add_timer(0, function ()
+		own.ending = nil;
+		if session.hibernating and not session.destroyed then session:close(); end
+	end);
+end
+
 -- Comes just before the filter of mod_smacks, which counts the stanza.
 local function on_sent(stanza, session)
 	local queue = session.smacks and session.outgoing_stanza_queue;
 	latest.text = nil;
-	if not queue or not st.is_stanza(stanza) or not is_kept(stanza) then return stanza; end
-	if keep(stanza, session, queue:count_acked() + queue:count_unacked() + 1) then return stanza; end
+	if not queue or not is_counted(stanza) then return stanza; end
+	local number = queue:count_acked() + queue:count_unacked() + 1;
+	if not is_kept(stanza) or keep(stanza, session, number) then
+		queues.add(session, number, stanza);
+		end_soon(session);
+		return stanza;
+	end
 	if session.xmppfed_unacked.moving then
 		session.xmppfed_unacked.moving = "failed"; -- for mod_xmppfed_offline, which has it on disk
 	elseif not latest.fate then
@@ -167,6 +191,7 @@ end
 local function on_ack(session, stanza)
 	local queue, number = session.outgoing_stanza_queue, tonumber(stanza.attr.h);
 	if session.xmppfed_unacked and queue and number and number % 1 == 0 and number <= queue:count_acked() + queue:count_unacked() then
+		queues.forget(session, number);
 		settle(session, number);
 	end
 end
@@ -218,6 +243,7 @@ end
 
 local function on_end(event)
 	local session = event.session;
+	if session.xmppfed_unacked then queues.forget(session, all); end
 	if session.xmppfed_unacked and session.xmppfed_unacked.failed then leave(session); else settle(session, all); end
 end
 
@@ -234,12 +260,18 @@ module:hook("smacks-hibernation-end", function (event) -- with the filters of an
 	local session = event.resumed;
 	if not session.xmppfed_unacked then return; end
 	watch(session);
+	queues.forget(session, session.outgoing_stanza_queue:count_acked());
 	settle(session, session.outgoing_stanza_queue:count_acked());
 end);
 module:hook_tag(xmlns_sm2, "a", on_ack, 100);
 module:hook_tag(xmlns_sm3, "a", on_ack, 100);
 module:hook("pre-resource-unbind", function (event)
-	if not event.session.resumption_token then rescue(event.session); end
+	local session = event.session;
+	local queue = session.smacks and session.outgoing_stanza_queue;
+	if queue and session.resumption_token and not queue:resumable() then
+		module:fire_event("pre-session-close", { session = session }); -- mod_smacks gives up the session
+	end
+	if not session.resumption_token then rescue(session); end
 end, 10);
 module:hook("message/offline/handle", on_store, 10); -- before what is bounded
 module:hook("resource-unbind", on_end, -10); -- mod_smacks has stored or returned its queue
