@@ -142,7 +142,7 @@ func (r *FederationReconciler) applyServer(ctx context.Context, s *scope, secret
 		return rollout{}, err
 	}
 	for _, object := range desired.ServerObjects(s.fed, desired.Runtime{
-		Engine: server.Engine, Image: server.Image, OperatorNamespace: r.Namespace, Files: config.Files, Secrets: data,
+		Engine: server.Engine, Image: server.Image, OperatorNamespace: r.Namespace, Config: config, Secrets: data,
 	}) {
 		if err := r.Applier.Apply(ctx, object); err != nil {
 			return rollout{}, err

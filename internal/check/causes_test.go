@@ -161,10 +161,20 @@ func TestADeploymentIsComparedWithWhatItWasGiven(t *testing.T) {
 		want   []ID
 		says   string
 	}{
-		"all is well":    {change: func(*Deployment) {}},
-		"no address":     {func(d *Deployment) { d.Addresses, d.AddressMessage = nil, "the pool is empty" }, []ID{LoadBalancer}, "no address yet"},
-		"no ready pod":   {func(d *Deployment) { d.Ready = 0 }, []ID{LoadBalancer}, "no pod behind"},
-		"no pod at all":  {func(d *Deployment) { d.Replicas = nil }, []ID{ServerAnswers}, "no pod of the server runs"},
+		"all is well":                           {change: func(*Deployment) {}},
+		"no address":                            {func(d *Deployment) { d.Addresses, d.AddressMessage = nil, "the pool is empty" }, []ID{LoadBalancer}, "no address yet"},
+		"no ready pod":                          {func(d *Deployment) { d.Ready = 0 }, []ID{LoadBalancer}, "no pod behind"},
+		"no pod at all":                         {func(d *Deployment) { d.Replicas = nil }, []ID{ServerAnswers}, "no pod of the server runs"},
+		"no pods, so no word on what they have": {func(d *Deployment) { d.Replicas = nil }, []ID{ServerAnswers}, "skip D32 no pod of the server runs\nskip D34 no pod"},
+		"streams of a silent pod": {
+			func(d *Deployment) { d.Replicas[0].Live, d.Replicas[0].Err = nil, errors.New("timeout") }, []ID{Drift}, "skip D32 no streams are known of cup-0",
+		},
+		"unknown what config was given": {func(d *Deployment) { d.Generation = "" }, nil, "skip D34 not all could be compared: the configuration (it is not known what cup-0"},
+		"unknown what secret was given": {func(d *Deployment) { d.SecretGeneration = "" }, nil, "skip D34 not all could be compared: the accounts, certificate"},
+		"unknown what cert was given":   {func(d *Deployment) { d.Serial = "" }, nil, "skip D34 not all could be compared: the certificate (it is not known"},
+		"a pod that names no cert": {
+			func(d *Deployment) { d.Replicas[0].Live.Certificate.Serial = "" }, nil, "skip D34 not all could be compared: the certificate (cup-0 does not say",
+		},
 		"a silent port":  {func(d *Deployment) { d.Replicas[0].Unreached = errors.New("refused") }, []ID{ServerAnswers}, "opens no stream"},
 		"a silent pod":   {func(d *Deployment) { d.Replicas[0].Live, d.Replicas[0].Err = nil, errors.New("timeout") }, []ID{Drift}, "says nothing"},
 		"old config":     {func(d *Deployment) { d.Generation = "c2" }, []ID{Drift}, "an older configuration"},
@@ -198,7 +208,7 @@ func TestADeploymentIsComparedWithWhatItWasGiven(t *testing.T) {
 			var words []string
 			for _, r := range d.Judge() {
 				judged(t, r)
-				words = append(words, r.Words)
+				words = append(words, string(r.Mark)+" "+string(r.ID)+" "+r.Words)
 				if r.Mark == Fail {
 					failed = append(failed, r.ID)
 				}

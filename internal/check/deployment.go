@@ -101,9 +101,10 @@ func (d Deployment) judgePods() []Result {
 
 // judgeSessions compares the streams that stand with the policies for their partners.
 func (d Deployment) judgeSessions() Result {
-	var evidence, wrong []string
+	var evidence, wrong, silent []string
 	for _, pod := range d.Replicas {
 		if pod.Live == nil {
+			silent = append(silent, pod.Pod)
 			continue
 		}
 		for _, session := range pod.Live.Sessions {
@@ -134,6 +135,14 @@ func (d Deployment) judgeSessions() Result {
 			Fix:   "Wait until the new policy is in force (D34); if it is, report this: the server must end such streams",
 		}
 	}
+	switch {
+	case len(d.Replicas) == 0:
+		return skipped(Sessions, "", "no pod of the server runs")
+	case len(silent) > 0:
+		r := skipped(Sessions, "", "no streams are known of "+phrase.List(silent, maxRecords)+", which says nothing of itself")
+		r.Evidence = evidence
+		return r
+	}
 	return passed(Sessions, "", count(total, "stream")+" with watched partners, each as its policy demands", evidence...)
 }
 
@@ -152,12 +161,13 @@ func breaks(session engine.Session, policy v1alpha1.PeerPolicy) string {
 
 // judgeDrift compares what is in force in each pod with what was given.
 func (d Deployment) judgeDrift() Result {
-	var wrong, evidence []string
+	var wrong, evidence, unknown []string
 	for _, pod := range d.Replicas {
 		if drift := d.drift(pod); drift != "" {
 			wrong = append(wrong, drift)
 			continue
 		}
+		unknown = append(unknown, d.incomparable(pod)...)
 		live := pod.Live
 		evidence = append(evidence, fmt.Sprintf("%s: %s %s, configuration %s, certificate %s", pod.Pod, live.Engine, live.Version,
 			live.Generation, live.Certificate.Serial))
@@ -167,6 +177,14 @@ func (d Deployment) judgeDrift() Result {
 			ID: Drift, Mark: Fail, Evidence: evidence, Words: strings.Join(wrong[:min(len(wrong), maxRecords)], "; "),
 			Fix: "New configuration is in force within seconds; if this stays, see the condition ServerReady and the pod's log",
 		}
+	}
+	if len(d.Replicas) == 0 {
+		return skipped(Drift, "", "no pod of the server runs")
+	}
+	if len(unknown) > 0 {
+		r := skipped(Drift, "", "not all could be compared: "+phrase.List(unknown, maxRecords))
+		r.Evidence = evidence
+		return r
 	}
 	return passed(Drift, "", "every pod has the configuration, the secrets and the certificate that it was given", evidence...)
 }

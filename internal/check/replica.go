@@ -81,6 +81,24 @@ func (d Deployment) drift(r Replica) string {
 	return ""
 }
 
+// incomparable names what could not be compared, because one of the two sides is not known.
+func (d Deployment) incomparable(r Replica) []string {
+	var names []string
+	for _, one := range []struct{ name, given, live string }{
+		{"the configuration", d.Generation, r.Live.Generation},
+		{"the accounts, certificate and dialback secret", d.SecretGeneration, r.Live.SecretGeneration},
+		{"the certificate", d.Serial, r.Live.Certificate.Serial},
+	} {
+		switch {
+		case one.given == "":
+			names = append(names, one.name+" (it is not known what "+r.Pod+" was given)")
+		case one.live == "":
+			names = append(names, one.name+" ("+r.Pod+" does not say what it has)")
+		}
+	}
+	return names
+}
+
 // Outdated tells whether a server serves another certificate than that with the serial number, which is empty when it is
 // not known.
 func Outdated(served engine.LiveCertificate, serial string) bool {

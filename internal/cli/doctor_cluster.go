@@ -87,7 +87,7 @@ func (p *patient) read(ctx context.Context) {
 	var config corev1.ConfigMap
 	key := client.ObjectKey{Namespace: p.fed.Namespace, Name: desired.ConfigName(p.fed)}
 	if err := p.cluster.Get(ctx, key, &config); err == nil {
-		p.generation = config.Data[engine.KeyGeneration]
+		p.generation = config.Annotations[desired.AnnotationGeneration]
 		if bundle := config.Data[engine.FileTrustedCAs]; bundle != "" {
 			p.trustAlso(bundle)
 		}

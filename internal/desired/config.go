@@ -8,10 +8,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/engine"
 )
 
-// ConfigMap holds the server's configuration files. Its annotations say what is served by it.
-func ConfigMap(fed *v1alpha1.Federation, files map[string]string) *corev1.ConfigMap {
+// ConfigMap holds the server's configuration files. Its annotations say what is served by it, and which generation it is.
+func ConfigMap(fed *v1alpha1.Federation, config engine.Config) *corev1.ConfigMap {
 	meta := objectMeta(fed, ConfigName(fed))
 	var users, rooms []string
 	for _, host := range Hosts(fed) {
@@ -21,11 +22,11 @@ func ConfigMap(fed *v1alpha1.Federation, files map[string]string) *corev1.Config
 			users = append(users, host.Domain)
 		}
 	}
-	meta.Annotations = map[string]string{AnnotationDomains: strings.Join(users, ",")}
+	meta.Annotations = map[string]string{AnnotationDomains: strings.Join(users, ","), AnnotationGeneration: config.Generation}
 	if len(rooms) > 0 {
 		meta.Annotations[AnnotationGroupChats] = strings.Join(rooms, ",")
 	}
-	return &corev1.ConfigMap{ObjectMeta: meta, Data: files}
+	return &corev1.ConfigMap{ObjectMeta: meta, Data: config.Files}
 }
 
 // Secret holds what of the server's configuration is secret: the key pair, the accounts, the dialback secret.

@@ -42,9 +42,10 @@ func TestWhatIsFormerIsServedBesideWhatIsWanted(t *testing.T) {
 	if diff := cmp.Diff(map[string]int32{"s2s": 5269}, desired.PublicPorts(fed)); diff != "" {
 		t.Errorf("ports of the spec (-want +got):\n%s", diff)
 	}
-	annotations := desired.ConfigMap(fed, nil).Annotations
+	annotations := desired.ConfigMap(fed, engine.Config{Generation: "c1"}).Annotations
 	if diff := cmp.Diff(map[string]string{
 		desired.AnnotationDomains: "cupdomain.com,cup.example", desired.AnnotationGroupChats: "rooms.cupdomain.com,conference.cupdomain.com",
+		desired.AnnotationGeneration: "c1",
 	}, annotations); diff != "" {
 		t.Errorf("annotations (-want +got):\n%s", diff)
 	}

@@ -23,6 +23,7 @@ import (
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/desired"
+	"github.com/xmppfed/xmppfed/internal/engine"
 	"github.com/xmppfed/xmppfed/internal/engine/prosody"
 )
 
@@ -88,7 +89,7 @@ func full() *v1alpha1.Federation {
 // objects are all that belong to a Federation. What the configuration holds is the engine's affair.
 func objects(fed *v1alpha1.Federation) []client.Object {
 	return []client.Object{
-		desired.ConfigMap(fed, map[string]string{"prosody.cfg.lua": "-- configuration\n"}),
+		desired.ConfigMap(fed, engine.Config{Files: map[string]string{"prosody.cfg.lua": "-- configuration\n"}, Generation: "c1"}),
 		desired.Secret(fed, map[string][]byte{"tls.key": []byte("key")}),
 		desired.CASecret(fed, []byte("certificate"), []byte("key")),
 		desired.HeadlessService(fed),

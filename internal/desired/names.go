@@ -18,8 +18,8 @@ const (
 	ManagedBy       = "xmppfed"
 )
 
-// AnnotationGeneration on a pod names the configuration it should run. Changing it makes the kubelet renew the pod's
-// volumes at once instead of within its sync period of about a minute.
+// AnnotationGeneration on the ConfigMap names the generation of the configuration in it, and on a pod the one it should run. Changing
+// the latter makes the kubelet renew the pod's volumes at once instead of within its sync period of about a minute.
 const AnnotationGeneration = "xmppfed.io/generation"
 
 // Annotations of the ConfigMap list, separated by commas, the domains that the server is configured for, those with users and

@@ -71,8 +71,8 @@ type Runtime struct {
 	Image string
 	// OperatorNamespace may reach the server's control port.
 	OperatorNamespace string
-	// Files are the server's configuration, Secrets what of it is secret.
-	Files   map[string]string
+	// Config is the server's configuration, Secrets what of it is secret.
+	Config  engine.Config
 	Secrets map[string][]byte
 }
 
@@ -84,7 +84,7 @@ func ServerObjects(fed *v1alpha1.Federation, r Runtime) []Object {
 		image = fed.Spec.Server.Image
 	}
 	return []Object{
-		ConfigMap(fed, r.Files),
+		ConfigMap(fed, r.Config),
 		Secret(fed, r.Secrets),
 		HeadlessService(fed),
 		ClientService(fed),

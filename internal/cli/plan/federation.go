@@ -98,9 +98,10 @@ func objects(fed *v1alpha1.Federation, engines map[v1alpha1.EngineName]engine.En
 	for name, text := range config.Files { // the generation is a hash of the rest; that it changes says nothing more
 		config.Files[name] = strings.ReplaceAll(text, config.Generation, "GENERATION")
 	}
+	config.Generation = "GENERATION"
 	all := append([]desired.Object{desired.PublicService(fed)}, desired.ServerObjects(fed, desired.Runtime{
 		Engine: server, Image: "the operator's default for " + string(fed.Spec.Server.Engine), OperatorNamespace: "the operator's",
-		Files: config.Files,
+		Config: config,
 	})...)
 	result := make([]built, 0, len(all))
 	for _, object := range all {
