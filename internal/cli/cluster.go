@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -32,7 +33,10 @@ func newScheme() (*runtime.Scheme, error) {
 }
 
 // cluster connects. An error means that none is configured or that none answers.
-func (e *environment) cluster() (*cluster, error) {
+func (e *environment) cluster() (*cluster, error) { return e.clusterWithin(0) }
+
+// clusterWithin connects for requests that may each take no longer than the given time; 0: as long as the flags say.
+func (e *environment) clusterWithin(timeout time.Duration) (*cluster, error) {
 	loader := e.flags.ToRawKubeConfigLoader()
 	namespace, _, err := loader.Namespace()
 	if err != nil {
@@ -43,6 +47,9 @@ func (e *environment) cluster() (*cluster, error) {
 		return nil, fmt.Errorf("finding the cluster: %w; set --kubeconfig or --context", err)
 	}
 	config.WarningHandler = rest.NoWarnings{}
+	if timeout > 0 {
+		config.Timeout = timeout
+	}
 	scheme, err := newScheme()
 	if err != nil {
 		return nil, fmt.Errorf("registering kinds: %w", err)

@@ -10,10 +10,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/check"
@@ -46,7 +46,7 @@ func newDoctor(env *environment) *cobra.Command {
 			"An argument with a dot that is no Federation is a domain. docs/reference/checks.md explains each check.",
 		Example: "  kubectl xmppfed doctor cup -n chat\n" +
 			"  kubectl xmppfed doctor example.org --peer example.net -o wide",
-		Args:              cobra.ExactArgs(1),
+		Args:              doctorArguments,
 		ValidArgsFunction: env.completeFederations,
 	}
 	flags := cmd.Flags()
@@ -136,7 +136,7 @@ type partner struct {
 
 // patient finds out what the argument names.
 func (e *environment) patient(ctx context.Context, argument string, options doctorOptions) (patient, error) {
-	p := patient{domain: strings.ToLower(strings.TrimSuffix(argument, "."))}
+	var p patient
 	var err error
 	if p.resolvers, err = resolverAddresses(options.resolvers); err != nil {
 		return p, err
@@ -144,18 +144,29 @@ func (e *environment) patient(ctx context.Context, argument string, options doct
 	if p.roots, err = trust(options.authorities); err != nil {
 		return p, err
 	}
-	if p.cluster, p.fed, err = e.lookUp(ctx, argument); err != nil {
-		return p, err
+	domain, noDomain := domainOf(argument)
+	if len(validation.IsDNS1123Subdomain(argument)) == 0 { // so it may be the name of a Federation
+		if p.cluster, p.fed, err = e.lookUp(ctx, argument); err != nil {
+			return p, err
+		}
 	}
+	if p.fed == nil && noDomain != nil {
+		return p, noDomain
+	}
+	p.domain = domain
 	if p.here, p.through, err = vantages(options.from, p.fed != nil); err != nil {
 		return p, err
 	}
-	for _, domain := range options.peers {
+	for _, given := range options.peers {
+		domain, err := domainOf(given)
+		if err != nil {
+			return p, fmt.Errorf("--peer %w", err)
+		}
 		policy := (v1alpha1.PeerDefaults{}).Policy()
 		if p.fed != nil {
 			policy = p.fed.Spec.PeerDefaults.Policy()
 		}
-		p.peers = append(p.peers, partner{domain: strings.ToLower(strings.TrimSuffix(domain, ".")), policy: policy})
+		p.peers = append(p.peers, partner{domain: domain, policy: policy})
 	}
 	if p.fed == nil {
 		return p, nil

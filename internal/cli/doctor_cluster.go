@@ -39,34 +39,53 @@ const (
 	maxPeers = 20
 )
 
-// lookUp finds the Federation that the argument names; nil for a domain, which no Federation has for its name.
+// lookUp finds the Federation that the argument names; nil for a domain, which no Federation has for its name. Where an argument may be
+// a domain, the cluster gets little time, and who asks is told that it did not answer.
 func (e *environment) lookUp(ctx context.Context, argument string) (*cluster, *v1alpha1.Federation, error) {
 	mayBeDomain := strings.Contains(argument, ".")
 	if config, err := e.flags.ToRawKubeConfigLoader().RawConfig(); mayBeDomain && (err != nil || len(config.Contexts) == 0) {
 		return nil, nil, nil
 	}
-	c, err := e.cluster()
-	if err != nil {
-		if mayBeDomain {
+	if mayBeDomain {
+		known, err := e.knows(ctx, argument)
+		if err != nil {
+			fmt.Fprintf(e.ErrOut, "%s is taken for a domain, because the cluster could not be asked for a Federation of that name: %v\n", argument, err)
+		}
+		if !known {
 			return nil, nil, nil // a domain needs no cluster
 		}
+	}
+	c, err := e.cluster()
+	if err != nil {
 		return nil, nil, err
 	}
-	if mayBeDomain {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, lookUpTimeout)
-		defer cancel()
-	}
 	fed, err := c.federation(ctx, argument)
-	switch {
-	case err == nil:
-		return c, fed, nil
-	case mayBeDomain:
-		return nil, nil, nil
-	case apierrors.IsNotFound(err):
+	if apierrors.IsNotFound(err) {
 		return nil, nil, fmt.Errorf("there is no Federation %s in namespace %s; a domain has a dot in it", argument, c.namespace)
 	}
-	return nil, nil, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, fed, nil
+}
+
+// knows tells whether there is a Federation of this name, within lookUpTimeout: the time of every request is limited, because discovery
+// knows no context.
+func (e *environment) knows(ctx context.Context, name string) (bool, error) {
+	c, err := e.clusterWithin(lookUpTimeout)
+	if err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookUpTimeout)
+	defer cancel()
+	switch _, err := c.federation(ctx, name); {
+	case err == nil:
+		return true, nil
+	case apierrors.IsNotFound(err), errors.Is(err, errNotInstalled):
+		return false, nil
+	default:
+		return false, err
+	}
 }
 
 // read completes a patient with what its Federation says.

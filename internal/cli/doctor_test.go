@@ -108,7 +108,10 @@ func TestDoctorSaysWhatItCanNotDo(t *testing.T) {
 		"a domain from the cluster":     {[]string{"example.org", "--from", "cluster"}, "only a Federation can be looked at from the cluster"},
 		"a place that is none":          {[]string{"example.org", "--from", "moon"}, "--from must be one of here, cluster, both"},
 		"a Federation without cluster":  {[]string{"cup"}, "cup"},
-		"no argument":                   {nil, "accepts 1 arg"},
+		"no argument":                   {nil, "name a Federation or an XMPP domain"},
+		"two arguments":                 {[]string{"example.org", "example.net"}, "one Federation or domain at a time"},
+		"a partner that is no domain":   {[]string{"example.org", "--peer", "https://c55.example"}, "--peer https://c55.example is a URL; give its domain alone: c55.example"},
+		"a domain with a port":          {[]string{"example.org:5269"}, "example.org:5269 is a host with a port; give its domain alone: example.org"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, out, errOut := run(t, append([]string{"doctor"}, tc.args...)...)
