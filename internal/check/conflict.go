@@ -121,7 +121,7 @@ func (c *Checker) hosts(ctx context.Context, at endpoint, domain string, p patie
 	})
 	if err == nil {
 		defer stream.Close()
-		within(ctx, p.objection, func(ctx context.Context) { err = stream.Objection(ctx) })
+		err = objection(ctx, stream, p)
 	}
 	if ctx.Err() != nil { // silence was cut short
 		return unlearnt, fmt.Errorf("asking %s for %s: %w", at.name, domain, ctx.Err())

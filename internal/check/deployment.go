@@ -85,8 +85,12 @@ func (d Deployment) judgePods() []Result {
 	for _, pod := range d.Replicas {
 		r := passed(ServerAnswers, pod.Pod, "the server answers in its pod")
 		if failure := pod.failure(); failure != nil {
-			r.Mark, r.Words = Fail, "its port opens no stream ("+explain(failure)+")"
-			r.Fix = "See the server's log: kubectl logs " + pod.Pod + " -n " + strings.Split(d.Name, "/")[0]
+			log := "kubectl logs " + pod.Pod + " -n " + strings.Split(d.Name, "/")[0]
+			r.Mark, r.Words, r.Fix = Fail, "its port opens no stream ("+explain(failure)+")", "See the server's log: "+log
+			if isStreamError(failure) {
+				refused := judgeStream(d.Domain, failure)
+				r.Words, r.Reason, r.Fix = refused.Words, refused.Reason, refused.Fix+" ("+log+")"
+			}
 		}
 		results = append(append(results, r), pod.judgeKeys()...)
 	}

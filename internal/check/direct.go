@@ -73,6 +73,7 @@ func (c *Checker) tryDirect(ctx context.Context, domain string, t *directTrial, 
 		stream, t.state, t.stream = xmpp.OpenDirect(ctx, conn, xmpp.Names{To: domain}, config)
 	})
 	if stream != nil {
+		t.stream = objection(ctx, stream, p)
 		stream.Close()
 	}
 }
@@ -110,6 +111,9 @@ func (s Subject) judgeDirect(announced, plain directTrial) Result {
 		r.Words, r.Reason = failed.Words, failed.Reason
 	case announced.stream != nil && len(announced.state.PeerCertificates) == 0:
 		r.Words, r.Reason = "TLS fails there ("+explain(announced.stream)+"): the port may expect STARTTLS", v1alpha1.ReasonTLSFailed
+	case isStreamError(announced.stream) && !insists(announced.stream):
+		failed := judgeStream(s.Domain, announced.stream)
+		r.Words, r.Reason, fix = failed.Words, failed.Reason, remediesOf(announced.stream).anybodys
 	case announced.stream != nil && !insists(announced.stream):
 		r.Words, r.Reason = "no stream opens there ("+explain(announced.stream)+")", v1alpha1.ReasonNotXMPP
 	case !pki.Covers(announced.state.PeerCertificates[0], s.Domain):

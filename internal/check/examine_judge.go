@@ -57,7 +57,7 @@ func (s Subject) judgeProbe(pr probe, now time.Time) []Result {
 	if failed.ID == Clock {
 		rest = chain[reached:]
 	}
-	return append(append(results, s.adapt(failed)), hidden(failed.ID, subject, rest...)...)
+	return append(append(results, s.adapt(failed, pr.trial)), hidden(failed.ID, subject, rest...)...)
 }
 
 // passes are the results of connection and stream.

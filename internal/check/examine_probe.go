@@ -66,14 +66,8 @@ func (c *Checker) probe(ctx context.Context, s Subject, pr *probe, p patience) {
 		return
 	}
 	defer stream.Close()
-	if pr.header = stream.Header; !pr.header.Modern() {
-		within(ctx, p.objection, func(ctx context.Context) { pr.stream = stream.Objection(ctx) })
-		if pr.stream != nil {
-			return
-		}
-	}
-	pr.offered = stream.Features
-	if pr.state = c.secure(ctx, &pr.trial, stream, tls.VersionTLS10, p); pr.noTLS || pr.tls != nil {
+	pr.header, pr.offered = stream.Header, stream.Features
+	if pr.state = c.secure(ctx, &pr.trial, stream, tls.VersionTLS10, p); pr.noTLS || pr.tls != nil || pr.stream != nil {
 		return
 	}
 	within(ctx, p.stream, func(ctx context.Context) { pr.restart = stream.Restart(ctx) })

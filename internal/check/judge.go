@@ -146,17 +146,7 @@ func judgeStream(domain string, err error) Result {
 			Fix: "It has to offer STARTTLS in its stream features: see its settings for encryption between servers",
 		}
 	}
-	f := Result{
-		ID: StreamOpens, Mark: Fail, Reason: v1alpha1.ReasonStreamRefused,
-		Words: fmt.Sprintf("the server refuses streams to %s with %s %s", domain, phrase.Quote(refused.Condition, maxRecord),
-			phrase.Quote(refused.Text, maxRecord)),
-		Fix: "See the server's log",
-	}
-	if refused.Condition == "host-unknown" {
-		f.Fix = "The server there does not serve the domain: check that the address leads to this Federation's pods, and " +
-			"the condition ServerReady"
-	}
-	return f
+	return judgeRefusedStream(domain, refused)
 }
 
 func judgeCertificate(t InboundTarget, domain string, leaf *x509.Certificate, now time.Time) (Result, bool) {

@@ -89,7 +89,7 @@ func (c *Checker) attempt(ctx context.Context, t *trial, p patience) {
 	c.secure(ctx, t, stream, tls.VersionTLS12, p)
 }
 
-// open connects and opens a stream; nil with the cause in t.
+// open connects and opens a stream that the server does not refuse; nil with the cause in t.
 func (c *Checker) open(ctx context.Context, t *trial, names xmpp.Names, p patience) (stream *xmpp.Stream) {
 	var conn net.Conn
 	within(ctx, p.connect, func(ctx context.Context) {
@@ -101,10 +101,18 @@ func (c *Checker) open(ctx context.Context, t *trial, names xmpp.Names, p patien
 	within(ctx, p.stream, func(ctx context.Context) {
 		stream, t.stream = xmpp.Open(ctx, conn, names)
 	})
+	if stream == nil {
+		return nil
+	}
+	if t.stream = objection(ctx, stream, p); t.stream != nil {
+		stream.Close()
+		return nil
+	}
 	return stream
 }
 
-// secure starts TLS. The state is that of the handshake, if there was one.
+// secure starts TLS. The state is that of the handshake, if there was one. A server that ends the stream in place of going ahead with
+// TLS refuses the stream.
 func (c *Checker) secure(ctx context.Context, t *trial, stream *xmpp.Stream, oldest uint16, p patience) (state tls.ConnectionState) {
 	if t.noTLS = !stream.Features.StartTLS; t.noTLS {
 		return state
@@ -119,6 +127,9 @@ func (c *Checker) secure(ctx context.Context, t *trial, stream *xmpp.Stream, old
 			t.leaf = state.PeerCertificates[0] // a server always presents one
 		}
 	})
+	if isStreamError(t.tls) {
+		t.stream, t.tls = t.tls, nil
+	}
 	return state
 }
 

@@ -81,7 +81,7 @@ func (s Subject) target() InboundTarget {
 }
 
 // adapt replaces a fix that speaks of a Federation by one for any server.
-func (s Subject) adapt(r Result) Result {
+func (s Subject) adapt(r Result, tr trial) Result {
 	if r.Mark != Fail || s.Want != nil || r.ID == Clock {
 		return r
 	}
@@ -96,7 +96,7 @@ func (s Subject) adapt(r Result) Result {
 	case v1alpha1.ReasonNotXMPP:
 		r.Fix = s.remedy("check that the address and port lead to the XMPP server and to nothing else")
 	case v1alpha1.ReasonStreamRefused:
-		r.Fix = s.remedy("add the domain to the server there, or correct the service record; the server's log says more")
+		r.Fix = s.remedy(remediesOf(tr.stream).anybodys)
 	case v1alpha1.ReasonTLSNotOffered:
 		r.Fix = s.remedy("give the server a certificate for the domain, and switch on encryption between servers")
 	case v1alpha1.ReasonTLSFailed:

@@ -42,7 +42,7 @@ func (s Stage) String() string {
 type StreamError struct {
 	// Condition is the defined condition (RFC 6120 section 4.9.3), for example "host-unknown".
 	Condition string
-	// Text is the peer's explanation, often empty.
+	// Text is the peer's explanation, often empty; with "see-other-host" the host comes before it.
 	Text string
 }
 

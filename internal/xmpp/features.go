@@ -20,6 +20,9 @@ const (
 	nsDialbackFeat = "urn:xmpp:features:dialback"          // XEP-0220 section 2.4.2
 )
 
+// seeOtherHost is the only condition of a stream error that holds text (RFC 6120 section 4.9.3.19).
+const seeOtherHost = "see-other-host"
+
 // Header is the peer's answer to ours (RFC 6120 section 4.7). All texts are the peer's own and not to be trusted.
 type Header struct {
 	ID, From, To string
@@ -77,9 +80,10 @@ func (e *StreamError) note(path []xml.Name, text string) {
 	if len(path) != 1 || path[0].Space != nsStreamErrors {
 		return
 	}
-	if path[0].Local == "text" {
+	if path[0].Local == "text" || path[0].Local == seeOtherHost {
 		e.Text = clip(e.Text + text)
-	} else if e.Condition == "" {
+	}
+	if path[0].Local != "text" && e.Condition == "" {
 		e.Condition = clip(path[0].Local)
 	}
 }

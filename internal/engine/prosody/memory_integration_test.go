@@ -6,12 +6,15 @@ package prosody_test
 
 import (
 	"fmt"
+	"net/netip"
 	"regexp"
 	"strconv"
 	"testing"
 
 	. "github.com/onsi/gomega"
 
+	"github.com/xmppfed/xmppfed/api/v1alpha1"
+	"github.com/xmppfed/xmppfed/internal/check"
 	"github.com/xmppfed/xmppfed/internal/engine"
 	"github.com/xmppfed/xmppfed/internal/engine/prosody"
 	"github.com/xmppfed/xmppfed/internal/engine/prosody/prosodytest"
@@ -54,6 +57,17 @@ func (r *rig) opens(t *testing.T, name string) error {
 	return stream.Ack()
 }
 
+// expectRefusalSeen checks that the refusal is seen for what it is, and not as a lack of encryption or of XMPP.
+func (r *rig) expectRefusalSeen(t *testing.T) {
+	t.Helper()
+	at := netip.MustParseAddrPort(fmt.Sprintf("127.0.0.1:%d", engine.PortNumberS2S))
+	wire := check.New().TryReplica(t.Context(), at, domain, "")
+	pods := []check.Replica{{Pod: "cup-0", Wire: wire, Live: &engine.LiveStatus{}}}
+	judged := check.Deployment{Name: "chat/cup", Domain: domain, Replicas: pods}.Judge()
+	r.Expect(judged).To(ContainElement(And(HaveField("ID", check.ServerAnswers), HaveField("Reason", v1alpha1.ReasonStreamRefused),
+		HaveField("Words", ContainSubstring(`"resource-constraint" "this server is short of memory"`)))))
+}
+
 func TestMemory_RefusesNewWorkNearItsLimit(t *testing.T) {
 	const stranger, listed = "stranger.example", "listed.example"
 	for _, version := range prosodytest.Versions {
@@ -85,6 +99,7 @@ func TestMemory_RefusesNewWorkNearItsLimit(t *testing.T) {
 			_, err := prosodytest.Login(engine.PortNumberC2S, domain, "cupuser2", "pw2")
 			r.Expect(err).To(HaveOccurred())
 			served("above the second threshold")
+			r.expectRefusalSeen(t)
 			r.Expect(r.status().Limits.Refused).To(HaveKeyWithValue("memory", BeNumerically(">=", 4)))
 
 			r.giveMemoryBack(t)
