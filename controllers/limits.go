@@ -122,28 +122,7 @@ func (r *FederationReconciler) watchLimits(_ context.Context, s *scope) (finding
 	if len(growing) == 0 && !known && standing != nil {
 		return finding{reason: standing.Reason, message: standing.Message}, nil
 	}
-	return judgeLimits(slices.Sorted(maps.Keys(growing))), nil
-}
-
-// judgeLimits returns what it means that bounds are reached.
-func judgeLimits(bounds []string) finding {
-	listed := phrase.List(bounds, maxListed)
-	switch {
-	case len(bounds) == 0:
-		return finding{absent: true}
-	case slices.Contains(bounds, engine.BoundMemory):
-		return finding{reason: v1alpha1.ReasonShortOfMemory, message: phrase.Message(
-			"the server is near its memory limit and refuses new streams, of strangers first; raise the limit in " +
-				"spec.server.podTemplate.resources, which restarts the server; bounds that are reached: " + listed)}
-	case slices.Contains(bounds, engine.BoundVolume):
-		return finding{reason: v1alpha1.ReasonRefusing, message: phrase.Message(
-			"messages for users who are away come back to their senders, because the server could not store them: see condition " +
-				v1alpha1.ConditionServerReady + " and the server's log; bounds that are reached: " + listed)}
-	}
-	return finding{reason: v1alpha1.ReasonRefusing, message: phrase.Message(
-		"what others ask for beyond these bounds of the server is refused or delayed: " + listed +
-			"; the rest goes on, and nothing has to be done unless partners or users of yours complain: then list the partner's domain " +
-			"in spec.peers, which gives it bounds of its own; `kubectl xmppfed status` counts what was refused")}
+	return judgeLimits(slices.Sorted(maps.Keys(growing)), quiet(s.fed)), nil
 }
 
 // noteDelays says in status.peers which peers send more than their rate at present. As long as nothing is known of that, what was said

@@ -47,7 +47,7 @@ func TestLimitsReached_IsSaidWhileTheServerRefuses(t *testing.T) {
 	w.server.counted = refused(map[string]int64{"pending names": 8})
 	written := w.look("cup")
 	w.expectCondition(w.get("cup"), v1alpha1.ConditionLimitsReached, metav1.ConditionTrue, v1alpha1.ReasonRefusing,
-		"beyond these bounds of the server is refused or delayed: pending names;", "list the partner's domain in spec.peers")
+		"in the last 15 minutes the server refused or delayed what was beyond these bounds: pending names;", "list the partner's domain in spec.peers")
 	w.expectCondition(w.get("cup"), v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
 	events := w.takeEvents()
 	w.Expect(events).To(gomega.HaveLen(1))
