@@ -5,6 +5,7 @@
 -- is appended for each message. The newest files stay open. Entries are
 --   { t = session, s = number of the stanza there, m = message, w = time, x = text of the stanza }
 --   { t = session, h = number of the last stanza that was acknowledged }
+--   { d = message that needs no keeping any more }
 
 local lfs = require "lfs";
 local new_cache = require "util.cache".new;
@@ -58,11 +59,12 @@ local function state_of(user)
 	return states[user];
 end
 
--- The entries of messages that no session has acknowledged, in their order, of each message the first.
+-- The entries of messages that no session has acknowledged and that were not settled, in their order, of each message the first.
 local function outstanding(entries)
 	local acknowledged, delivered, seen, result = {}, {}, {}, {};
 	for _, entry in ipairs(entries) do
 		if entry.h then acknowledged[entry.t] = math.max(acknowledged[entry.t] or 0, entry.h); end
+		if entry.d then delivered[entry.d] = true; end
 	end
 	for _, entry in ipairs(entries) do
 		if entry.s and entry.s <= (acknowledged[entry.t] or 0) then delivered[entry.m] = true; end
@@ -178,6 +180,13 @@ local function acknowledge(user, session, number)
 	return write(own, lines.acknowledgement(session, number));
 end
 
+-- Notes that a message needs no keeping any more, whatever becomes of the sessions that were given it.
+local function settle(user, message)
+	local own = state_of(user);
+	own.settled = true;
+	write(own, lines.settlement(message));
+end
+
 -- Needs no room on the disk.
 local function clear(user)
 	local path = files.getpath(user, host, name, ending);
@@ -197,4 +206,6 @@ local function users()
 	return pairs(found);
 end
 
-return { acknowledge = acknowledge, append = append, clear = clear, load = load, outstanding = outstanding, users = users };
+return {
+	acknowledge = acknowledge, append = append, clear = clear, load = load, outstanding = outstanding, settle = settle, users = users,
+};

@@ -5,6 +5,7 @@
 -- full is known, wherever it ends:
 --   + SESSION NUMBER MESSAGE TIME LENGTH TEXT.  a message that was given to a session
 --   - SESSION NUMBER.                           the session has acknowledged its stanzas up to a number
+--   = MESSAGE.                                  the message needs no keeping here any more
 -- Line breaks in a text are written as \n, and \ as \\.
 
 local escapes, unescapes = { ["\\"] = "\\\\", ["\n"] = "\\n" }, { ["\\"] = "\\", n = "\n" };
@@ -18,6 +19,10 @@ local function acknowledgement(session, number)
 	return ("- %s %d.\n"):format(session, number);
 end
 
+local function settlement(name)
+	return ("= %s.\n"):format(name);
+end
+
 -- Returns the entry of a line, or nil when it is not whole.
 local function parse_line(line)
 	local session, number, name, time, length, text = line:match("^%+ (%S+) (%d+) (%S+) (%d+) (%d+) (.*)%.$");
@@ -25,7 +30,9 @@ local function parse_line(line)
 		return { t = session, s = tonumber(number), m = name, w = tonumber(time), x = text:gsub("\\(.)", unescapes) };
 	end
 	session, number = line:match("^%- (%S+) (%d+)%.$");
-	return session and { t = session, h = tonumber(number) };
+	if session then return { t = session, h = tonumber(number) }; end
+	name = line:match("^= (%S+)%.$");
+	return name and { d = name };
 end
 
 -- Returns the entries of text, and how many lines were dropped because they are not whole.
@@ -40,7 +47,8 @@ end
 
 local function format(entry)
 	if entry.h then return acknowledgement(entry.t, entry.h); end
+	if entry.d then return settlement(entry.d); end
 	return message(entry.t, entry.s, entry.m, entry.w, entry.x);
 end
 
-return { message = message, acknowledgement = acknowledgement, parse = parse, format = format };
+return { message = message, acknowledgement = acknowledgement, settlement = settlement, parse = parse, format = format };
