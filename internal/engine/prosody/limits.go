@@ -65,6 +65,10 @@ const (
 	// presence takes 5 KiB of it, and of a user with many contacts the newest 500 wait at a login.
 	maxUnacked      = 4 << 20
 	maxUnackedInAll = 16 << 20
+	// maxSessions is the number of sessions of a user, maxSessionsAway that of those whose connection has broken and who can go
+	// on with them for ten minutes.
+	maxSessions     = 20
+	maxSessionsAway = 10
 	// maxHistory bounds the memory of a room's history, of 20 messages of about 4 KiB; maxHistoryInAll that of all rooms.
 	maxHistory      = 1 << 20
 	maxHistoryInAll = 16 << 20
@@ -119,6 +123,8 @@ func settings() []setting {
 		{"stored_bytes", maxStoredBytes},
 		{"unacked_bytes", maxUnacked},
 		{"unacked_bytes_in_all", maxUnackedInAll},
+		{"user_sessions", maxSessions},
+		{"user_sessions_away", maxSessionsAway},
 		{"history_bytes", maxHistory},
 		{"history_bytes_in_all", maxHistoryInAll},
 		{"volume_reserve_percent", volumeReservePercent},

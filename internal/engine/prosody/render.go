@@ -33,6 +33,7 @@ var modules = []string{
 	"mod_xmppfed_returns.lua",
 	"mod_xmppfed_rooms.lua",
 	"mod_xmppfed_route.lua",
+	"mod_xmppfed_sessions.lua",
 	"mod_xmppfed_slow.lua",
 	"mod_xmppfed_status.lua",
 	"mod_xmppfed_strangers.lua",
