@@ -78,6 +78,16 @@ func TestRenderedCodeIsTakenOverWithoutARestart(t *testing.T) {
 	}
 }
 
+// The clock of a node can be set back, and what waits by it would wait for hours.
+func TestRenderedCodeWaitsByTheMonotonicClock(t *testing.T) {
+	const remembers = "xmppfed_logins.lib.lua" // over restarts, in days
+	for name, text := range mustRender(t, engine.Input{Domains: []string{"cupdomain.com"}, PeerDefaults: strict}).Files {
+		if strings.Contains(text, `"util.time".now`) && name != remembers {
+			t.Errorf("%s reads the clock of the node", name)
+		}
+	}
+}
+
 func TestRenderGivesAllFilesAndAGenerationThatFollowsThem(t *testing.T) {
 	base := engine.Input{Domains: []string{"cupdomain.com"}, GroupChat: "conference", PeerDefaults: strict}
 	first := mustRender(t, base)

@@ -8,7 +8,7 @@
 module:set_global();
 
 local errors = require "util.error";
-local now = require "util.time".now;
+local now = require "util.time".monotonic; -- the clock of the node can be set
 local st = require "util.stanza";
 local timer = require "util.timer";
 local group_of = module:require "xmppfed_group".of;

@@ -7,6 +7,7 @@
 module:set_global();
 
 local errors = require "util.error";
+local now = require "util.time".monotonic;
 
 local latest = module:shared("latest"); -- trace: of the stream that is being created, for mod_xmppfed_route
 
@@ -41,7 +42,7 @@ end
 
 module:hook("s2s-created", function (event) -- connected; close is set by now
 	local session = event.session;
-	session.xmppfed_opened = os.time();
+	session.xmppfed_opened = now();
 	session.xmppfed_trace = session.xmppfed_trace or { stage = "answer" }; -- an incoming one; may carry stanzas both ways
 	local close = session.close;
 	function session:close(reason, remote_reason, ...)

@@ -5,7 +5,7 @@
 -- looked at least recently are forgotten first.
 
 local new_cache = require "util.cache".new;
-local now = require "util.time".now;
+local now = require "util.time".monotonic; -- the clock of the node can be set
 
 local methods = {};
 local mt = { __index = methods };

@@ -9,7 +9,7 @@
 
 local lfs = require "lfs";
 local new_cache = require "util.cache".new;
-local now = require "util.time".now;
+local now = require "util.time".monotonic; -- the clock of the node can be set
 local st = require "util.stanza";
 local storagemanager = require "core.storagemanager";
 local lines = module:require "xmppfed_lines";

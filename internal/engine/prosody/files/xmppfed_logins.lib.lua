@@ -52,7 +52,7 @@ end
 local function remember(username, address)
 	local addresses = familiar_addresses(username);
 	local day = 24 * 60 * 60;
-	if (addresses[address] or 0) > now() - day then return; end
+	if math.abs(now() - (addresses[address] or 0)) < day then return; end -- a clock that was wrong may have been ahead
 	addresses[address] = now();
 	local count, oldest = 0, nil;
 	for other, time in pairs(addresses) do

@@ -4,7 +4,7 @@
 -- limit too: nothing is near then.
 
 local pposix = require "util.pposix";
-local now = require "util.time".now;
+local now = require "util.time".monotonic; -- the clock of the node can be set
 
 local limit_files = { "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes" }; -- cgroup v2, v1
 local no_limit = 2^50; -- bytes; cgroup v1 writes a number near 2^63 where there is no limit

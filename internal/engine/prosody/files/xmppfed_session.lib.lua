@@ -5,6 +5,7 @@
 
 local array = require "util.array";
 local net = require "util.net"; -- util.ip of 0.12 can't truncate addresses
+local now = require "util.time".monotonic;
 local verify_identity = require "util.x509".verify_identity;
 
 local max_name = 253; -- bytes; unauthenticated names come from strangers and can be longer
@@ -91,7 +92,7 @@ local function describe(session, name)
 		secure = session.secure and true or false;
 		tlsVersion = tls_version(session);
 		authentication = is_established(session) and mechanism(session, name) or "";
-		age = os.time() - (session.xmppfed_opened or os.time());
+		age = math.floor(now() - (session.xmppfed_opened or now()));
 		queue = queue(session);
 	};
 end
