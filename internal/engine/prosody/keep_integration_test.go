@@ -135,3 +135,23 @@ func TestKept_HistoryOfRooms(t *testing.T) {
 		r.Expect(got).To(And(ContainSubstring("small 0"), ContainSubstring("small 9")), "what is small stays")
 	})
 }
+
+func TestKept_PresenceOfTinyElements(t *testing.T) {
+	const occupants = 300
+	eachInItsMemory(t, 0, func(t *testing.T, r *rig) {
+		owner := r.openLobby()
+		defer owner.Close()
+		r.Expect(owner.Send("<presence id='large'>" + tiny + "</presence>")).To(Succeed())
+		r.Expect(r.untilPong(owner)).To(ContainSubstring("policy-violation"), "of a user")
+
+		server := r.inBothDirections(t, partner, roomService)
+		defer server.Close()
+		large := strings.Replace(enter, "</presence>", tiny+"</presence>", 1)
+		for i := range occupants {
+			from := fmt.Sprintf("jdoe%d@%s/x", i, partner)
+			r.Expect(r.answers(server, large, from, fmt.Sprintf("%s/jdoe%d", lobby, i))).To(ContainSubstring("policy-violation"))
+		}
+		r.Expect(r.Memory(t)).To(BeNumerically("<", 100<<20))
+		r.Expect(r.answers(server, enter, "jdoe@"+partner+"/x", lobby+"/jdoe")).To(ContainSubstring(isInside))
+	})
+}

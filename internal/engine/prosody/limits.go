@@ -69,6 +69,8 @@ const (
 	// on with them for ten minutes.
 	maxSessions     = 20
 	maxSessionsAway = 10
+	// maxPresence bounds the memory of one presence, of which a usual one takes 5 KiB.
+	maxPresence = 64 << 10
 	// maxHistory bounds the memory of a room's history, of 20 messages of about 4 KiB; maxHistoryInAll that of all rooms.
 	maxHistory      = 1 << 20
 	maxHistoryInAll = 16 << 20
@@ -125,6 +127,7 @@ func settings() []setting {
 		{"unacked_bytes_in_all", maxUnackedInAll},
 		{"user_sessions", maxSessions},
 		{"user_sessions_away", maxSessionsAway},
+		{"presence_bytes", maxPresence},
 		{"history_bytes", maxHistory},
 		{"history_bytes_in_all", maxHistoryInAll},
 		{"volume_reserve_percent", volumeReservePercent},

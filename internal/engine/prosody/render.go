@@ -28,6 +28,7 @@ var modules = []string{
 	"mod_xmppfed_outgoing.lua",
 	"mod_xmppfed_peers.lua",
 	"mod_xmppfed_ping.lua",
+	"mod_xmppfed_presence.lua",
 	"mod_xmppfed_rate.lua",
 	"mod_xmppfed_requests.lua",
 	"mod_xmppfed_returns.lua",

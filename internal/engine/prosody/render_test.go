@@ -96,7 +96,7 @@ func TestRenderGivesAllFilesAndAGenerationThatFollowsThem(t *testing.T) {
 		"mod_xmppfed_connections.lua",
 		"mod_xmppfed_dialback.lua", "mod_xmppfed_garbage.lua", "mod_xmppfed_history.lua", "mod_xmppfed_offline.lua", "mod_xmppfed_outgoing.lua",
 		"mod_xmppfed_peers.lua", "mod_xmppfed_ping.lua",
-		"mod_xmppfed_rate.lua", "mod_xmppfed_requests.lua", "mod_xmppfed_returns.lua", "mod_xmppfed_rooms.lua", "mod_xmppfed_route.lua",
+		"mod_xmppfed_presence.lua", "mod_xmppfed_rate.lua", "mod_xmppfed_requests.lua", "mod_xmppfed_returns.lua", "mod_xmppfed_rooms.lua", "mod_xmppfed_route.lua",
 		"mod_xmppfed_sessions.lua", "mod_xmppfed_slow.lua",
 		"mod_xmppfed_status.lua", "mod_xmppfed_strangers.lua", "mod_xmppfed_trace.lua", "mod_xmppfed_unacked.lua",
 		"mod_xmppfed_volume.lua", "peers.json", "prosody.cfg.lua",

@@ -117,7 +117,7 @@ local code_files = { -- libraries first, then modules in the order they are relo
 	"xmppfed_scram.lib", "xmppfed_sent.lib", "xmppfed_session.lib", "xmppfed_token.lib",
 	"xmppfed_weight.lib",
 	"mod_auth_xmppfed", "mod_xmppfed_accounts", "mod_xmppfed_requests", "mod_xmppfed_strangers", "mod_xmppfed_rooms",
-	"mod_xmppfed_capabilities", "mod_xmppfed_history", "mod_xmppfed_sessions",
+	"mod_xmppfed_capabilities", "mod_xmppfed_history", "mod_xmppfed_presence", "mod_xmppfed_sessions",
 	"mod_xmppfed_volume", "mod_xmppfed_offline", "mod_xmppfed_unacked", "mod_xmppfed_trace",
 	"mod_xmppfed_peers", "mod_xmppfed_outgoing", "mod_xmppfed_dialback", "mod_xmppfed_connections", "mod_xmppfed_rate",
 	"mod_xmppfed_slow", "mod_xmppfed_returns",
