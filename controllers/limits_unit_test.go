@@ -37,6 +37,10 @@ func TestJudgeLimits_SaysWhatFitsTheBounds(t *testing.T) {
 		"what users don't take": {
 			bounds: []string{"subscription requests"}, reason: v1alpha1.ReasonRefusing, says: []string{"nothing has to be done"}, saysNot: []string{list, guesses},
 		},
+		"what is kept of clients": {
+			bounds: []string{"sessions of a user", "history of rooms"}, reason: v1alpha1.ReasonRefusing, says: []string{"no message to a user is lost"},
+			saysNot: []string{list, guesses},
+		},
 		"the rate of strangers": {
 			bounds: []string{"rate of unlisted domains"}, reason: v1alpha1.ReasonRefusing, says: []string{rate, list}, saysNot: []string{guesses},
 		},
