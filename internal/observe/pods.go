@@ -92,7 +92,7 @@ func lastWords(status *corev1.ContainerStatus) string {
 // StartTrouble tells what keeps the kubelet from starting the pod, given the newest warning event about it. Events of
 // others than the kubelet, such as of the scheduler before there was a node, are over by then.
 func StartTrouble(pod *corev1.Pod, warning Event) *outcome.Error {
-	if pod.Status.Phase != corev1.PodPending || pod.Spec.NodeName == "" {
+	if pod.Status.Phase != corev1.PodPending || pod.Spec.NodeName == "" || prepared(pod) || passing(warning) {
 		return nil
 	}
 	switch warning.Reason {
@@ -104,6 +104,21 @@ func StartTrouble(pod *corev1.Pod, warning Event) *outcome.Error {
 			"pod %s can't be started: %s; the cluster's administrator has to mend that", pod.Name, warning.Message)
 	}
 	return nil
+}
+
+// prepared reports whether the kubelet has mounted the volumes and made the sandbox, so that what it said of them before is over.
+func prepared(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(condition corev1.PodCondition) bool {
+		return condition.Type == corev1.PodReadyToStartContainers && condition.Status == corev1.ConditionTrue
+	})
+}
+
+// passing reports whether a warning says only that the kubelet's own copies of ConfigMaps and Secrets had not arrived when the pod
+// was a moment old. It tries again by itself.
+func passing(warning Event) bool {
+	return warning.Reason == "FailedMount" && slices.ContainsFunc(
+		[]string{"failed to sync configmap cache", "failed to sync secret cache", " not registered"},
+		func(text string) bool { return strings.Contains(warning.Message, text) })
 }
 
 // Rejected tells that Kubernetes refuses to create pods, given the newest warning event about their StatefulSet.

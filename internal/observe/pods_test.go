@@ -136,6 +136,28 @@ func TestStartTroubleNeedsAPodThatHasANodeAndAWarning(t *testing.T) {
 	}
 }
 
+// The newest warning may be of the first second of the pod. The kubelet mounts volumes before it makes the sandbox.
+func TestStartTroubleThatIsOverIsNotTold(t *testing.T) {
+	prepared := func(p *corev1.Pod) {
+		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReadyToStartContainers, Status: corev1.ConditionTrue}}
+	}
+	for name, test := range map[string]struct {
+		pod     corev1.Pod
+		warning observe.Event
+	}{
+		"its volumes are mounted by now": {pod("cup-0", prepared), observe.Event{Reason: "FailedMount", Message: "no such volume"}},
+		"its sandbox is there by now":    {pod("cup-0", prepared), observe.Event{Reason: "FailedCreatePodSandBox", Message: "no address left"}},
+		"the kubelet's copy of a ConfigMap was not there yet": {pod("cup-0"), observe.Event{Reason: "FailedMount",
+			Message: `MountVolume.SetUp failed for volume "config" : failed to sync configmap cache: timed out waiting for the condition`}},
+		"the kubelet's copy of a Secret was not there yet": {pod("cup-0"), observe.Event{Reason: "FailedMount",
+			Message: `MountVolume.SetUp failed for volume "secret" : failed to sync secret cache: timed out waiting for the condition`}},
+		"the kubelet had not heard of the pod's objects yet": {pod("cup-0"), observe.Event{Reason: "FailedMount",
+			Message: `MountVolume.SetUp failed for volume "config" : object "chat"/"cup-config" not registered`}},
+	} {
+		t.Run(name, func(t *testing.T) { expect(t, observe.StartTrouble(&test.pod, test.warning), "", "") })
+	}
+}
+
 func TestStartTroubleThatIsNotOfVolumesIsNotBlamedOnStorage(t *testing.T) {
 	cup := pod("cup-0")
 	trouble := observe.StartTrouble(&cup, observe.Event{Reason: "FailedCreatePodSandBox", Message: "no address left"})
