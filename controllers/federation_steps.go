@@ -107,7 +107,7 @@ func failure(err error) *outcome.Error {
 	}
 	if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
 		return outcome.Stalled(v1alpha1.ReasonObjectRefused, "Kubernetes refuses an object that follows from the spec; correct the "+
-			"field of the spec that it comes from: %s", told(err)).Every(recheckObjects)
+			"field of the spec that it comes from: %s", inSpec.Replace(told(err))).Every(recheckObjects)
 	}
 	failed := outcome.From(err, v1alpha1.ReasonReconcileFailed)
 	if failed.Retry {
