@@ -54,7 +54,14 @@ func (r *FederationReconciler) checkPeers(_ context.Context, s *scope) (finding,
 	}
 	s.fed.Status.Peers = peerStatuses(s.fed, known, r.Now())
 	r.noteDelays(s)
-	return judgePeers(s.fed), nil
+	found := judgePeers(s.fed)
+	if !found.absent && serverDown(s) {
+		s.fed.Status.PeersReachable = ""
+		return finding{err: outcome.Unknown(v1alpha1.ReasonNotChecked,
+			"there is no server to try partners from: no pod of the server is ready, see condition %s; status.peers has what was found before",
+			v1alpha1.ConditionServerReady)}, nil
+	}
+	return found, nil
 }
 
 // maxWayIn is how long partners wait for the way in to work before they are tried all the same.

@@ -268,3 +268,21 @@ func TestStatusOf300PartnersThatAllFailStaysSmall(t *testing.T) {
 	t.Logf("status of 300 partners with the longest messages: %d bytes", len(encoded))
 	w.Expect(len(encoded)).To(gomega.BeNumerically("<", 256<<10))
 }
+
+// What partners said is no news of them when there is nobody left who could ask.
+func TestPeersReachable_IsUnknownWithoutAServer(t *testing.T) {
+	w := newWorldWithZone(t)
+	w.guard.known["gmail.com"] = answers
+	fed := w.createReady("cup", withPeers(partner("gmail.com")))
+	w.expectCondition(fed, v1alpha1.ConditionPeersReachable, metav1.ConditionTrue, v1alpha1.ReasonPeersReachable)
+	w.ready("cup", 0)
+	w.reconcile("cup")
+	fed = w.get("cup")
+	w.expectCondition(fed, v1alpha1.ConditionPeersReachable, metav1.ConditionUnknown, v1alpha1.ReasonNotChecked,
+		"no pod of the server is ready", "condition ServerReady")
+	w.Expect(fed.Status.PeersReachable).To(gomega.BeEmpty())
+	w.ready("cup", 1)
+	w.reconcile("cup")
+	w.expectCondition(w.get("cup"), v1alpha1.ConditionPeersReachable, metav1.ConditionTrue, v1alpha1.ReasonPeersReachable)
+	w.Expect(w.get("cup").Status.PeersReachable).To(gomega.Equal("1/1"))
+}
