@@ -33,8 +33,8 @@ var advices = []advice{
 		"the most were closed: a firewall, or spec.exposure.loadBalancer.sourceRanges, can keep that network out"},
 	{[]string{engine.BoundRequests, "offline messages", "answers about clients"}, "users got more from others than is kept for them: " +
 		"nothing has to be done, they get more when they have seen to it"},
-	{[]string{"unacknowledged stanzas", "sessions of a user", "history of rooms", "size of presence"}, "clients or rooms had more than is " +
-		"kept of them in memory, of which the oldest gave way: nothing has to be done, no message to a user is lost by it"},
+	{[]string{"unacknowledged stanzas", "sessions of a user", "history of rooms", "size of presence"}, "clients or rooms had more than " +
+		"is kept of them in memory, of which the oldest gave way: nothing has to be done, no message to a user is lost by it"},
 	{[]string{engine.BoundRate}, "domains that are not listed sent more than is taken at once, it is read later"},
 }
 
