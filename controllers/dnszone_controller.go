@@ -120,7 +120,8 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 		}
 	}
 	if silent := r.Silent != nil && r.Silent(); !silent && !equality.Semantic.DeepEqual(before.Status, zone.Status) {
-		if err := r.Status().Patch(ctx, zone.DeepCopy(), client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+		err := r.Status().Patch(ctx, zone.DeepCopy(), client.MergeFrom(before))
+		if client.IgnoreNotFound(err) != nil && !(apierrors.IsInvalid(err) && len(zone.Unreadable) > 0) { // then only the event tells
 			return ctrl.Result{}, fmt.Errorf("writing status: %w", err)
 		}
 		recordEvents(r.Recorder, zone, before.Status.Conditions, zone.Status.Conditions)
@@ -144,6 +145,9 @@ func (r *DNSZoneReconciler) lookAtZone(ctx context.Context, zone *v1alpha1.DNSZo
 
 // findOlder tells that another DNSZone has the same apex and came first.
 func (r *DNSZoneReconciler) findOlder(ctx context.Context, zone *v1alpha1.DNSZone) (*outcome.Error, error) {
+	if zone.Spec.Zone == "" {
+		return nil, nil
+	}
 	var zones v1alpha1.DNSZoneList
 	if err := r.List(ctx, &zones, client.MatchingFields{indexApex: string(zone.Spec.Zone)}); err != nil {
 		return nil, fmt.Errorf("listing DNSZones of %s: %w", zone.Spec.Zone, err)
@@ -178,6 +182,9 @@ func (r *DNSZoneReconciler) look(ctx context.Context, zone *v1alpha1.DNSZone, kn
 	if !r.Zones.set(apex, known.built.provider, trouble) {
 		return trouble, nil
 	}
+	if fields := unreadableZone(zone); len(fields) > 0 {
+		ctrl.LoggerFrom(ctx).Error(fields.Err(), "leaving a zone as it is whose DNSZone can't be read")
+	}
 	return trouble, r.tell(ctx, zone)
 }
 
@@ -201,6 +208,10 @@ func (r *DNSZoneReconciler) tell(ctx context.Context, zone *v1alpha1.DNSZone) er
 
 // build makes the zone's provider, anew only when the spec or a secret changed. There is none as long as one is missing.
 func (r *DNSZoneReconciler) build(ctx context.Context, zone *v1alpha1.DNSZone, known *knownZone) (*outcome.Error, error) {
+	if trouble := zoneUnreadable(zone); trouble != nil {
+		known.built = builtProvider{}
+		return trouble, nil
+	}
 	secrets, trouble, err := r.readSecrets(ctx, zone, known)
 	if err != nil {
 		return nil, err

@@ -41,7 +41,7 @@ func (r *DNSZoneReconciler) count(ctx context.Context, zone *v1alpha1.DNSZone) (
 // selectorTrouble is a selector that can't be read. It is no reason not to write to the zone, where records may stand.
 func selectorTrouble(zone *v1alpha1.DNSZone) *outcome.Error {
 	_, err := claims.Namespaces(zone)
-	if err == nil {
+	if err == nil || len(zone.Unreadable) > 0 {
 		return nil
 	}
 	// It repeats what the selector has, however long, and has its own idea of spaces.

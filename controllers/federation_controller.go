@@ -140,6 +140,9 @@ func (r *FederationReconciler) reconcile(ctx context.Context, req ctrl.Request) 
 		r.Peers.Forget(req.NamespacedName)
 		return r.finish(ctx, s, nil)
 	}
+	if len(unreadable(fed)) > 0 {
+		return r.leaveUnreadable(ctx, s)
+	}
 	// The finalizer comes before the first write elsewhere, so that nothing is ever left behind.
 	if !controllerutil.ContainsFinalizer(fed, Finalizer) {
 		before := fed.DeepCopy()

@@ -28,6 +28,7 @@ import (
 // that somebody else may have got meanwhile. It returns true when the Federation is gone.
 func (r *FederationReconciler) reconcileDelete(ctx context.Context, s *scope) (gone bool, err error) {
 	for _, part := range []func(context.Context, *scope) error{
+		r.readForDeletion,
 		r.findZones,
 		r.awaitTransfer,
 		r.withdrawServiceRecords,

@@ -58,7 +58,7 @@ const (
 // IndexFederations adds the indexes that the reconcilers look up, of DNSZones as well.
 func IndexFederations(ctx context.Context, indexer client.FieldIndexer) error {
 	indexes := map[string]func(*v1alpha1.Federation) []string{
-		indexClaims:     desired.Claims,
+		indexClaims:     claimed,
 		indexSecrets:    referredSecrets,
 		indexConfigMaps: referredConfigMaps,
 		indexConflicts:  conflictOwners,

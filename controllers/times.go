@@ -84,7 +84,11 @@ func correctConditions(conditions []metav1.Condition, now time.Time) {
 
 // correct a time at which something happened; nil: it did not.
 func correct(at *metav1.Time, now time.Time) {
-	if at != nil {
+	switch {
+	case at == nil:
+	case at.IsZero(): // it could not be read
+		at.Time = clock.Stamp(now)
+	default:
 		at.Time = clock.Past(at.Time, now)
 	}
 }

@@ -76,6 +76,19 @@ func TestNoTimeInStatusStaysInTheFuture(t *testing.T) {
 	}
 }
 
+// A time that could not be read would be written as null, which admission refuses with all that is written beside it.
+func TestTimesThatCouldNotBeReadAreNow(t *testing.T) {
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	status := &v1alpha1.FederationStatus{Conditions: []metav1.Condition{{}}, Peers: []v1alpha1.PeerStatus{{}}}
+	correctTimes(status, now)
+	if at := status.Conditions[0].LastTransitionTime; !at.Time.Equal(now) {
+		t.Errorf("the condition has %s", at)
+	}
+	if at := status.Peers[0].LastTransitionTime; !at.Time.Equal(now) {
+		t.Errorf("the peer has %s", at)
+	}
+}
+
 func TestTimesThatCanBeTrueAreLeftAlone(t *testing.T) {
 	now := time.Date(2026, 11, 29, 12, 0, 0, int(time.Millisecond), time.UTC)
 	withdrawn, until := metav1.NewTime(clock.Stamp(now)), metav1.NewTime(clock.Stamp(now).Add(5*time.Minute))

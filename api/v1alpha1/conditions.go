@@ -15,7 +15,7 @@ const (
 	// created or published while it is false; what was published before follows its address, or is withdrawn where the spec
 	// does not want it any more.
 	//
-	// True: Accepted. False: DomainClaimed, DomainNotAllowed, ZoneNotFound, UnsupportedByEngine.
+	// True: Accepted. False: SpecUnreadable, DomainClaimed, DomainNotAllowed, ZoneNotFound, UnsupportedByEngine.
 	ConditionAccepted = "Accepted"
 
 	// ConditionCertificateReady is true when the server has a key pair whose certificate names every domain and is
@@ -47,7 +47,7 @@ const (
 	// UnauthenticatedResponse, UpdateRefused, UpdateRejected, RateLimited, NotAuthoritative, NameOutsideZone,
 	// NotApplied, PropagationPending, ServerUnavailable,
 	// RecordsToCreate, RecordsToRemove, RemovalsPaused, Transferred, UnsupportedByProvider, WaitingForServer,
-	// NotAccepted.
+	// NotAccepted, SpecUnreadable.
 	ConditionDNSPublished = "DNSPublished"
 
 	// ConditionInboundReachable is true when the way a partner takes works: public DNS, address, TCP, stream, STARTTLS,
@@ -132,10 +132,11 @@ const (
 	ReasonReconcileFailed = "ReconcileFailed"
 	// ReasonSuspended: spec.suspend is true.
 	ReasonSuspended = "Suspended"
+	// ReasonSpecUnreadable: a field of spec, stored before admission refused its value, can't be read; nothing is changed until it can.
+	ReasonSpecUnreadable = "SpecUnreadable"
 	// ReasonNameTaken: an object that does not belong to the Federation has a name that its objects need.
 	ReasonNameTaken = "NameTaken"
-	// ReasonObjectRefused: Kubernetes refuses an object that follows from the spec, because of a value that the spec's own
-	// rules let pass.
+	// ReasonObjectRefused: Kubernetes refuses an object that follows from the spec, for a value that the spec's own rules let pass.
 	ReasonObjectRefused = "ObjectRefused"
 	// ReasonSecretNotFound: a Secret that the spec names, or a key in it, does not exist.
 	ReasonSecretNotFound = "SecretNotFound"
@@ -147,8 +148,7 @@ const (
 const (
 	// ReasonAccepted: the spec can be carried out.
 	ReasonAccepted = "Accepted"
-	// ReasonDomainClaimed: another Federation in the cluster came first with one of the names; of a DNSZone, another
-	// DNSZone with its zone.
+	// ReasonDomainClaimed: another Federation in the cluster came first with one of the names; of a DNSZone, another one with its zone.
 	ReasonDomainClaimed = "DomainClaimed"
 	// ReasonDomainNotAllowed: the DNSZone of one of the names does not allow this namespace; of a DNSZone, its selector of
 	// namespaces can't be read, so that it allows none.
@@ -394,7 +394,7 @@ const (
 	ReasonPeerSilent = "PeerSilent"
 	// ReasonPeerStreamError: the partner, or our server, ended the stream for another cause; the message has it.
 	ReasonPeerStreamError = "PeerStreamError"
-	// ReasonPeerHostsOurDomain: the partner's service, or one of spec.verification.hostedServices, hosts one of our
-	// domains, so that what its users send us never leaves it.
+	// ReasonPeerHostsOurDomain: the partner's service, or one of spec.verification.hostedServices, hosts one of our domains, so that
+	// what its users send us never leaves it.
 	ReasonPeerHostsOurDomain = "PeerHostsOurDomain"
 )

@@ -34,6 +34,9 @@ type DNSZone struct {
 	//
 	// +optional
 	Status DNSZoneStatus `json:"status,omitempty"`
+
+	// Unreadable are the fields of spec that were left out when the object was read; UnmarshalJSON sets it.
+	Unreadable UnreadableFields `json:"-"`
 }
 
 // DNSZoneList is a list of DNSZones.

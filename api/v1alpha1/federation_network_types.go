@@ -214,7 +214,7 @@ type DNSSpec struct {
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(s|m|h))+$') && duration(self) <= duration('24h')",message="must be a duration of at most 24h, for example 5m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]+)?(s|m|h))+$') && duration(self) <= duration('24h')",message="must be a duration of at most 24h, for example 5m"
 	MaxCacheWait *metav1.Duration `json:"maxCacheWait,omitempty"`
 
 	// Takeover names records that stand there already, written by somebody else, and that are to become this Federation's:
@@ -325,7 +325,7 @@ type VerificationSpec struct {
 	// +kubebuilder:default="5m"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]+([.][0-9]+)?(s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('24h')",message="must be a duration from 10s to 24h, for example 5m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]+)?(s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('24h')",message="must be a duration from 10s to 24h, for example 5m"
 	Interval metav1.Duration `json:"interval,omitzero"`
 
 	// Resolvers stand for the public DNS that partners ask. Absent: the operator's own resolvers.

@@ -37,6 +37,9 @@ type Federation struct {
 	//
 	// +optional
 	Status FederationStatus `json:"status,omitempty"`
+
+	// Unreadable are the fields of spec that were left out when the object was read; UnmarshalJSON sets it.
+	Unreadable UnreadableFields `json:"-"`
 }
 
 // FederationList is a list of Federations.
@@ -227,13 +230,13 @@ type AccountsSpec struct {
 // StorageSpec is the server's volume.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)",fieldPath=".storageClassName",message="spec.server.storage.storageClassName can't be changed; create a new Federation and move the data"
-// +kubebuilder:validation:XValidation:rule="!has(self.size) || !has(oldSelf.size) || quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) == 0",fieldPath=".size",message="spec.server.storage.size can't be changed; enlarge the PersistentVolumeClaim itself if its storage class allows that"
+// +kubebuilder:validation:XValidation:rule="!has(self.size) || !has(oldSelf.size) || !isQuantity(string(self.size)) || !isQuantity(string(oldSelf.size)) || quantity(string(self.size)).compareTo(quantity(string(oldSelf.size))) == 0",fieldPath=".size",message="spec.server.storage.size can't be changed; enlarge the PersistentVolumeClaim itself if its storage class allows that"
 type StorageSpec struct {
 	// Size of the volume.
 	//
 	// +optional
 	// +kubebuilder:default="1Gi"
-	// +kubebuilder:validation:XValidation:rule="!quantity(string(self)).isLessThan(quantity('100Mi'))",message="must be at least 100Mi, for example 1Gi"
+	// +kubebuilder:validation:XValidation:rule="isQuantity(string(self)) && !quantity(string(self)).isLessThan(quantity('100Mi'))",message="must be at least 100Mi, for example 1Gi"
 	Size resource.Quantity `json:"size,omitzero"`
 
 	// StorageClassName of the volume. Absent: the cluster's default.

@@ -83,6 +83,8 @@ func Adoptable(zones []v1alpha1.DNSZone) map[string]bool {
 func Namespaces(zone *v1alpha1.DNSZone) (labels.Selector, error) {
 	allowed := zone.Spec.Namespaces
 	switch {
+	case zone.Unreadable.Within("spec.namespaces"):
+		return labels.Nothing(), zone.Unreadable.Err()
 	case allowed != nil && allowed.From == v1alpha1.NamespacesAll:
 		return labels.Everything(), nil
 	case allowed == nil || allowed.Selector == nil:

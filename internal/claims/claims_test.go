@@ -13,6 +13,7 @@ import (
 
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 	"github.com/xmppfed/xmppfed/internal/claims"
+	"github.com/xmppfed/xmppfed/internal/desired"
 )
 
 // made is an object that came so many seconds after the first.
@@ -78,6 +79,29 @@ func TestOfASelectorThatCannotBeReadTheSameIsAlwaysSaid(t *testing.T) {
 	_, refused := claims.Place([]string{"xmpp.a.example"}, "chat", nil, []v1alpha1.DNSZone{unreadable})
 	if refused == nil || !strings.Contains(refused.Message, "Ready of the DNSZone") || strings.Contains(refused.Message, "chat") {
 		t.Errorf("got %v, want one that leads to the DNSZone", refused)
+	}
+}
+
+func TestOfNamespacesThatCannotBeReadNoneIsAllowed(t *testing.T) {
+	half := zone("a", "a.example", 0, &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesAll})
+	half.Unreadable = v1alpha1.UnreadableFields{{Path: "spec.namespaces.selector.matchExpressions[1]", Cause: "it is a number"}}
+	if allowed, err := claims.Namespaces(&half); err == nil || allowed.Matches(labels.Set{}) {
+		t.Errorf("got %v and %v", allowed, err)
+	}
+	half.Unreadable[0].Path = "spec.brake.percent"
+	if allowed, err := claims.Namespaces(&half); err != nil || !allowed.Matches(labels.Set{}) {
+		t.Errorf("what says nothing of namespaces changes who is allowed: got %v and %v", allowed, err)
+	}
+}
+
+// A DNSZone whose apex can't be read covers nothing, rather than all names, and a Federation without domains wants no name.
+func TestNamesAreNotPlacedInAZoneWithoutApex(t *testing.T) {
+	apexless := zone("a", "", 0, &v1alpha1.AllowedNamespaces{From: v1alpha1.NamespacesAll})
+	if apexes, refused := claims.Place([]string{"a.example"}, "chat", nil, []v1alpha1.DNSZone{apexless}); refused == nil {
+		t.Errorf("got %v", apexes)
+	}
+	if names := desired.Claims(&v1alpha1.Federation{}); len(names) > 0 {
+		t.Errorf("got %q", names)
 	}
 }
 

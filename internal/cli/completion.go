@@ -32,7 +32,11 @@ func (e *environment) completeFederations(cmd *cobra.Command, args []string, typ
 	var names []string
 	for _, fed := range feds.Items {
 		if strings.HasPrefix(fed.Name, typed) {
-			names = append(names, fed.Name+"\t"+string(fed.Spec.Domains[0]))
+			name := fed.Name
+			if len(fed.Spec.Domains) > 0 {
+				name += "\t" + string(fed.Spec.Domains[0])
+			}
+			names = append(names, name)
 		}
 	}
 	return names, directive

@@ -270,6 +270,9 @@ func follow(judged judgement, estate *plan.Estate) (plan.Plan, error) {
 	if err != nil {
 		return plan.Plan{}, err
 	}
+	if after != nil && len(after.Unreadable) > 0 {
+		return plan.Plan{}, fmt.Errorf("reading Federation %s: %w", after.Name, after.Unreadable.Err())
+	}
 	if estate != nil {
 		if problems := plan.Names(after, *estate); len(problems) > 0 {
 			return plan.Plan{Problems: problems}, nil

@@ -8,9 +8,9 @@ import (
 	"github.com/xmppfed/xmppfed/api/v1alpha1"
 )
 
-// Hostname is the target of the service records.
+// Hostname is the target of the service records; empty for a spec that was stored without domains.
 func Hostname(fed *v1alpha1.Federation) string {
-	if fed.Spec.DNS.Hostname != "" {
+	if fed.Spec.DNS.Hostname != "" || len(fed.Spec.Domains) == 0 {
 		return string(fed.Spec.DNS.Hostname)
 	}
 	return "xmpp." + string(fed.Spec.Domains[0])
@@ -27,7 +27,10 @@ func AddressableDomains(fed *v1alpha1.Federation) []string {
 
 // Claims are the names that only one Federation in the cluster may have, sorted.
 func Claims(fed *v1alpha1.Federation) []string {
-	names := append(AddressableDomains(fed), Hostname(fed))
+	names := AddressableDomains(fed)
+	if host := Hostname(fed); host != "" {
+		names = append(names, host)
+	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }

@@ -26,8 +26,11 @@ func Bare(name string) string {
 }
 
 // InZone tells whether name is the apex or lies below it. Labels are compared as a whole: fooexample.com does not lie
-// in example.com.
+// in example.com. In a zone that has no apex, as in a DNSZone that can't be read, lies nothing.
 func InZone(name, apex string) bool {
+	if apex == "" {
+		return false
+	}
 	name, apex = Canonical(name), Canonical(apex)
 	return apex == "." || name == apex || strings.HasSuffix(name, "."+apex)
 }

@@ -89,6 +89,7 @@ var classes = map[string]Class{
 	v1alpha1.ReasonDeleting:          OpenEnded,
 	v1alpha1.ReasonReconcileFailed:   Progressing,
 	v1alpha1.ReasonSuspended:         OpenEnded,
+	v1alpha1.ReasonSpecUnreadable:    Blocked,
 	v1alpha1.ReasonNameTaken:         Blocked,
 	v1alpha1.ReasonObjectRefused:     Blocked,
 	v1alpha1.ReasonSecretNotFound:    Awaited,

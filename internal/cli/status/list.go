@@ -48,7 +48,10 @@ func row(fed *v1alpha1.Federation, namespaces bool, now time.Time) []text.Cell {
 	if reachable, all, _ := strings.Cut(peers.Text, "/"); reachable != all {
 		peers.Tone = text.Warning
 	}
-	domain := text.Cell{Text: string(fed.Spec.Domains[0])}
+	domain := text.Cell{}
+	if len(fed.Spec.Domains) > 0 {
+		domain.Text = string(fed.Spec.Domains[0])
+	}
 	if more := len(fed.Spec.Domains) - 1; more > 0 {
 		domain.Text += fmt.Sprintf(" +%d", more)
 	}
