@@ -22,10 +22,10 @@ type advice struct {
 
 // advices are in the order of their weight.
 var advices = []advice{
-	{[]string{engine.BoundMemory}, "the server came near its memory limit and refused new streams, of strangers first: raise the limit in " +
-		"spec.server.podTemplate.resources, which restarts the server"},
-	{[]string{engine.BoundVolume, "messages to keep"}, "messages for users who are away went back to their senders, as the server could not " +
-		"store them: see condition " + v1alpha1.ConditionServerReady + " and the server's log"},
+	{[]string{engine.BoundMemory}, "the server came near its memory limit and refused new streams, of strangers first: " +
+		"raise the limit in spec.server.podTemplate.resources, which restarts the server"},
+	{[]string{engine.BoundVolume, "messages to keep"}, "messages for users who are away went back to their senders, as the server could " +
+		"not store them: see condition " + v1alpha1.ConditionServerReady + " and the server's log"},
 	{[]string{engine.BoundLogins}, "somebody may be guessing passwords, which the server holds up: lines with `Login failed` in the " +
 		"server's log name users and addresses; keep such an address out with a firewall or " +
 		"spec.exposure.loadBalancer.sourceRanges, and see that passwords of users are strong"},
@@ -51,8 +51,8 @@ func judgeLimits(bounds []string, within time.Duration) finding {
 	if slices.Contains(bounds, engine.BoundMemory) {
 		found.reason = v1alpha1.ReasonShortOfMemory
 	}
-	found.message = phrase.Message(fmt.Sprintf("in the last %d minutes the server refused or delayed what was beyond these bounds: %s; %s; "+
-		"`kubectl xmppfed status` counts what was refused", int(within.Minutes()), phrase.List(bounds, maxListed),
+	found.message = phrase.Message(fmt.Sprintf("in the last %d minutes the server refused or delayed what was beyond these bounds: %s; "+
+		"%s; `kubectl xmppfed status` counts what was refused", int(within.Minutes()), phrase.List(bounds, maxListed),
 		strings.Join(advise(bounds), "; ")))
 	return found
 }

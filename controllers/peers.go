@@ -58,7 +58,8 @@ func (r *FederationReconciler) checkPeers(_ context.Context, s *scope) (finding,
 	if !found.absent && serverDown(s) {
 		s.fed.Status.PeersReachable = ""
 		return finding{err: outcome.Unknown(v1alpha1.ReasonNotChecked,
-			"there is no server to try partners from: no pod of the server is ready, see condition %s; status.peers has what was found before",
+			"there is no server to try partners from: no pod of the server is ready, see condition %s; "+
+				"status.peers has what was found before",
 			v1alpha1.ConditionServerReady)}, nil
 	}
 	return found, nil

@@ -108,7 +108,8 @@ type FederationStatus struct {
 	// +optional
 	Server *ServerStatus `json:"server,omitempty"`
 
-	// PeersReachable is how many partners answer, of those that may, for example 3/4. Absent: there are none, or no server to try them from.
+	// PeersReachable is how many partners answer, of those that may, for example 3/4. Absent: there are none, or no
+	// server to try them from.
 	//
 	// +optional
 	PeersReachable string `json:"peersReachable,omitempty"`
