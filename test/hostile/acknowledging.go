@@ -41,8 +41,7 @@ func (s *stream) ask(ctx context.Context, from, to string) {
 	const questions = 500
 	stop := context.AfterFunc(ctx, func() { _ = s.Close() })
 	defer stop()
-	question := fmt.Sprintf("<iq type='get' id='q' from='a@%s' to='%s'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>", from, to)
-	last := strings.Replace(question, "'q'", "'last'", 1)
+	question, last := discoInfo("q", "a@"+from, to), discoInfo("last", "a@"+from, to)
 	go func() { _ = s.send("%s", strings.Repeat(question, questions)+last) }()
 	for {
 		answer, err := s.expectWithin(time.Minute, "</iq>")
@@ -50,4 +49,9 @@ func (s *stream) ask(ctx context.Context, from, to string) {
 			return
 		}
 	}
+}
+
+// discoInfo is a question with a long answer (XEP-0030).
+func discoInfo(id, from, to string) string {
+	return fmt.Sprintf("<iq type='get' id='%s' from='%s' to='%s'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>", id, from, to)
 }

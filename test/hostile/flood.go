@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -42,6 +43,37 @@ func BidiFlood(seconds int) Attack {
 			message := fmt.Sprintf("<message type='chat' from='a@%s' to='nobody@%s'><body>%s</body></message>",
 				domain, target.Domain, strings.Repeat("z", 200))
 			s.flood(ctx, strings.Repeat(message, 20))
+			return "", nil
+		},
+	}
+}
+
+// StreamsFlood has one stranger open that many streams, for names below its domain, and then send on all of them as much as the
+// server takes, for some seconds.
+func StreamsFlood(streams, seconds int) Attack {
+	return Attack{
+		Name: fmt.Sprintf("a flood on %d streams of one stranger", streams), Limit: time.Minute,
+		Do: func(ctx context.Context, target Target) (string, error) {
+			const domain = "flooding.example"
+			certificate := target.Issue("*." + domain)
+			var open []*stream
+			for i := range streams {
+				s, err := federate(ctx, target, fmt.Sprintf("n%d.%s", i, domain), target.Domain, certificate)
+				if err != nil {
+					return "", err
+				}
+				defer func() { _ = s.Close() }()
+				open = append(open, s)
+			}
+			limited, end := context.WithTimeout(ctx, time.Duration(seconds)*time.Second)
+			defer end()
+			var flood sync.WaitGroup
+			for i, s := range open {
+				go func() { _, _ = io.Copy(io.Discard, s.Conn) }()
+				question := discoInfo("q", fmt.Sprintf("a@n%d.%s", i, domain), target.Domain)
+				flood.Go(func() { s.flood(limited, strings.Repeat(question, 20)) })
+			}
+			flood.Wait()
 			return "", nil
 		},
 	}

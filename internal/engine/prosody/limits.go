@@ -46,17 +46,22 @@ const (
 	// maxUnsent is what may be unsent on one connection, in bytes, beside what the kernel has taken: two of the largest
 	// stanzas. maxUnsentPerGroup and maxUnsentInAll are the same for a group of domains and for all.
 	maxUnsent         = 1 << 20
-	maxUnsentPerGroup = 4 << 20
+	maxUnsentPerGroup = 8 << 20
 	maxUnsentInAll    = 32 << 20
-	// maxUnacknowledged is what another server may not have acknowledged on one stream (XEP-0198), in bytes of memory. It
-	// counts for the group and for all together with what is unsent.
-	maxUnacknowledged = 2 << 20
+	// maxUnacknowledged is what another server may not have acknowledged on one stream (XEP-0198), in bytes of memory: the
+	// 500 stanzas that Prosody keeps of each, if these are as large as presence. It counts for the group and for all together with what is unsent.
+	maxUnacknowledged = 4 << 20
 	// maxSendBuffer is where Prosody 13 itself cuts a connection off. The answer for the operator's status needs 1 MiB.
 	maxSendBuffer = 4 << 20
 	// strangerRate and listedRate are the bytes that are read in a second from a stream of those who are not listed as
 	// peers, and of those who are: about 110 and 370 short messages.
 	strangerRate = 30_000
 	listedRate   = 100_000
+	// streamsAtFullRate is how many busy streams of a group of domains have their whole rate; more share it. strangersRate
+	// is what all who are not listed share. leastRate is what every stream has, in spite of both.
+	streamsAtFullRate = 4
+	strangersRate     = 400_000
+	leastRate         = 500
 	// maxStoredMessages and maxStoredBytes bound what a client may leave unacknowledged, for each user. The bytes bound the
 	// offline messages of a user, too, whose number Prosody bounds by 10000.
 	maxStoredMessages = 5000
@@ -121,6 +126,9 @@ func settings() []setting {
 		{"unsent_bytes_in_all", maxUnsentInAll},
 		{"stranger_rate", strangerRate},
 		{"listed_rate", listedRate},
+		{"streams_at_full_rate", streamsAtFullRate},
+		{"strangers_rate", strangersRate},
+		{"least_rate", leastRate},
 		{"stored_messages", maxStoredMessages},
 		{"stored_bytes", maxStoredBytes},
 		{"unacked_bytes", maxUnacked},

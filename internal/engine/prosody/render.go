@@ -56,6 +56,7 @@ var modules = []string{
 	"xmppfed_scram.lib.lua",
 	"xmppfed_sent.lib.lua",
 	"xmppfed_session.lib.lua",
+	"xmppfed_shares.lib.lua",
 	"xmppfed_token.lib.lua",
 	"xmppfed_weight.lib.lua",
 }

@@ -103,7 +103,7 @@ func TestRenderGivesAllFilesAndAGenerationThatFollowsThem(t *testing.T) {
 		"xmppfed_buckets.lib.lua", "xmppfed_cut.lib.lua", "xmppfed_entries.lib.lua", "xmppfed_group.lib.lua", "xmppfed_journal.lib.lua",
 		"xmppfed_ledger.lib.lua", "xmppfed_lines.lib.lua", "xmppfed_lists.lib.lua", "xmppfed_logins.lib.lua", "xmppfed_memory.lib.lua",
 		"xmppfed_policy.lib.lua", "xmppfed_queues.lib.lua", "xmppfed_scram.lib.lua", "xmppfed_sent.lib.lua", "xmppfed_session.lib.lua",
-		"xmppfed_token.lib.lua",
+		"xmppfed_shares.lib.lua", "xmppfed_token.lib.lua",
 		"xmppfed_weight.lib.lua",
 	}
 	if got := slices.Sorted(maps.Keys(first.Files)); !slices.Equal(got, want) {

@@ -17,7 +17,7 @@ import (
 // TestSlow_ServersThatAcknowledgeNothingAreCutAndSendersTold has a partner take messages of a user and answers of the server, and
 // acknowledge none.
 func TestSlow_ServersThatAcknowledgeNothingAreCutAndSendersTold(t *testing.T) {
-	const messages, questions = 120, 130
+	const messages, questions = 120, 230
 	each(t, func(t *testing.T, r *rig) {
 		r.input.Peers = append(r.input.Peers, engine.Peer{Domain: partner, Policy: strict, Rate: 2_000_000})
 		r.deliverConfig(t)

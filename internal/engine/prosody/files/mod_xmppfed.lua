@@ -114,7 +114,7 @@ end
 local code_files = { -- libraries first, then modules in the order they are reloaded
 	"xmppfed_buckets.lib", "xmppfed_cut.lib", "xmppfed_entries.lib", "xmppfed_group.lib", "xmppfed_journal.lib", "xmppfed_ledger.lib",
 	"xmppfed_lines.lib", "xmppfed_lists.lib", "xmppfed_logins.lib", "xmppfed_memory.lib", "xmppfed_policy.lib", "xmppfed_queues.lib",
-	"xmppfed_scram.lib", "xmppfed_sent.lib", "xmppfed_session.lib", "xmppfed_token.lib",
+	"xmppfed_scram.lib", "xmppfed_sent.lib", "xmppfed_session.lib", "xmppfed_shares.lib", "xmppfed_token.lib",
 	"xmppfed_weight.lib",
 	"mod_auth_xmppfed", "mod_xmppfed_accounts", "mod_xmppfed_requests", "mod_xmppfed_strangers", "mod_xmppfed_rooms",
 	"mod_xmppfed_capabilities", "mod_xmppfed_history", "mod_xmppfed_presence", "mod_xmppfed_sessions",

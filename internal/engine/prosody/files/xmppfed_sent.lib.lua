@@ -5,17 +5,9 @@
 -- large they are.
 
 local filters = require "util.filters";
+local weight_of = module:require "xmppfed_weight".of;
 
-local tag_cost = 300; -- bytes of memory that an element takes beside its text
-
-local function weigh(stanza)
-	local bytes = tag_cost;
-	for _, value in pairs(stanza.attr) do bytes = bytes + #value; end
-	for _, child in ipairs(stanza) do
-		bytes = bytes + (type(child) == "string" and #child or weigh(child));
-	end
-	return bytes;
-end
+local added = 900; -- bytes of what mod_smacks adds to a stanza
 
 -- Takes from own what mod_smacks does not keep any more.
 local function settle(own)
@@ -37,7 +29,7 @@ local function note(stanza, session)
 		session.xmppfed_sent = own;
 	end
 	if last > own.last then
-		own[last], own.last = weigh(stanza), last;
+		own[last], own.last = weight_of(stanza) + added, last;
 		own.bytes = own.bytes + own[last];
 		settle(own);
 	end
