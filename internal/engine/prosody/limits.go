@@ -49,7 +49,8 @@ const (
 	maxUnsentPerGroup = 8 << 20
 	maxUnsentInAll    = 32 << 20
 	// maxUnacknowledged is what another server may not have acknowledged on one stream (XEP-0198), in bytes of memory: the
-	// 500 stanzas that Prosody keeps of each, if these are as large as presence. It counts for the group and for all together with what is unsent.
+	// 500 stanzas that Prosody keeps of each, if these are as large as presence. It counts for the group and for all
+	// together with what is unsent.
 	maxUnacknowledged = 4 << 20
 	// maxSendBuffer is where Prosody 13 itself cuts a connection off. The answer for the operator's status needs 1 MiB.
 	maxSendBuffer = 4 << 20
