@@ -102,6 +102,25 @@ func TestWhoMayNoLongerPublishKeepsOnlyWhatItHas(t *testing.T) {
 	}
 }
 
+// Who is kept out of a name looks in the DNS whether what it noted of its other names still holds, for its word counts for others.
+func TestWhoIsKeptOutForgetsWhoHadItsOtherNames(t *testing.T) {
+	w := newWorldWithZone(t)
+	w.create("holder", named("holder.cupdomain.com", "held.cupdomain.com"), addressed("203.0.113.7"))
+	older := w.create("older", named("older.cupdomain.com", "cupdomain.com"), addressed("203.0.113.8"))
+	w.nextSecond(older.CreationTimestamp)
+	w.create("younger", named("younger.cupdomain.com", "cupdomain.com"), addressed("203.0.113.9"))
+	w.create("cup", named("cup1.cupdomain.com", "cupdomain.com", "held.cupdomain.com"), addressed(publicAddress))
+	w.rounds(2, "holder", "younger")
+	cup := w.get("cup")
+	cup.Status.Conflicts = []v1alpha1.NameConflict{{Name: "cupdomain.com", Owner: w.get("younger").Status.DNSOwner}}
+	w.Expect(w.api.Status().Update(t.Context(), cup)).To(gomega.Succeed())
+	w.reconcile("cup")
+	w.Expect(w.get("cup").Status.Conflicts).To(gomega.Equal(
+		[]v1alpha1.NameConflict{{Name: "held.cupdomain.com", Owner: w.get("holder").Status.DNSOwner}}), "as the DNS says")
+	w.rounds(2, "younger", "older")
+	w.Expect(w.acceptedOf("holder", "cup", "younger", "older")).To(gomega.Equal([]string{"holder", "older"}))
+}
+
 // Fault: nobody could learn what to write to spec.dns.transferTo, as the new one was not accepted, nor could it be.
 func TestAFederationMovesWithinTheClusterWithoutAGap(t *testing.T) {
 	for name, namespace := range map[string]func(*world) string{
