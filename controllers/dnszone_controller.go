@@ -119,18 +119,28 @@ func (r *DNSZoneReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ct
 			return ctrl.Result{}, err
 		}
 	}
-	if silent := r.Silent != nil && r.Silent(); !silent && !equality.Semantic.DeepEqual(before.Status, zone.Status) {
-		err := r.Status().Patch(ctx, zone.DeepCopy(), client.MergeFrom(before))
-		if client.IgnoreNotFound(err) != nil && !(apierrors.IsInvalid(err) && len(zone.Unreadable) > 0) { // then only the event tells
-			return ctrl.Result{}, fmt.Errorf("writing status: %w", err)
-		}
-		recordEvents(r.Recorder, zone, before.Status.Conditions, zone.Status.Conditions)
+	if err := r.writeStatus(ctx, before, zone); err != nil {
+		return ctrl.Result{}, err
 	}
 	next := known.built.scattered(paceOf(zone.Spec.Provider))
 	if left > 0 {
 		next = min(next, left)
 	}
 	return ctrl.Result{RequeueAfter: next}, nil
+}
+
+// writeStatus writes the status of a DNSZone where it changed, and the events that go with it.
+func (r *DNSZoneReconciler) writeStatus(ctx context.Context, before, zone *v1alpha1.DNSZone) error {
+	if r.Silent != nil && r.Silent() || equality.Semantic.DeepEqual(before.Status, zone.Status) {
+		return nil
+	}
+	err := r.Status().Patch(ctx, zone.DeepCopy(), client.MergeFrom(before))
+	onlyEvent := len(zone.Unreadable) > 0 && apierrors.IsInvalid(err) // see leaveUnreadable
+	if client.IgnoreNotFound(err) != nil && !onlyEvent {
+		return fmt.Errorf("writing status: %w", err)
+	}
+	recordEvents(r.Recorder, zone, before.Status.Conditions, zone.Status.Conditions)
+	return nil
 }
 
 // lookAtZone looks at the provider of a zone, and where that is well, at the zone's name servers and at what changed in them.
