@@ -102,7 +102,7 @@ func TestDualStackThatTheClusterDoesNotHaveIsRefused(t *testing.T) {
 	})
 	w.reconcile("cup")
 	w.expectCondition(w.get("cup"), v1alpha1.ConditionAddressAssigned, metav1.ConditionFalse, v1alpha1.ReasonObjectRefused,
-		"spec.ipFamilyPolicy", "not configured for dual-stack")
+		"spec.exposure.loadBalancer.ipFamilyPolicy", "not configured for dual-stack")
 }
 
 func TestAnotherAddressMovesTheAddressRecordAlone(t *testing.T) {
