@@ -34,6 +34,10 @@ func TestJudgeLimits_SaysWhatFitsTheBounds(t *testing.T) {
 		"connections of strangers": {
 			bounds: []string{"connections of servers"}, reason: v1alpha1.ReasonRefusing, says: []string{sources}, saysNot: []string{list, guesses},
 		},
+		"stanzas of many parts": {
+			bounds: []string{"unfinished stanzas"}, reason: v1alpha1.ReasonRefusing, says: []string{"nothing has to be done", "in the server's log"},
+			saysNot: []string{list, guesses},
+		},
 		"what users don't take": {
 			bounds: []string{"subscription requests"}, reason: v1alpha1.ReasonRefusing, says: []string{"nothing has to be done"}, saysNot: []string{list, guesses},
 		},

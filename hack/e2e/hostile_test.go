@@ -23,11 +23,13 @@ var attacks = testkit.Campaign(
 		hostile.WildcardDialback(1), hostile.WildcardDialback(4), hostile.PlainDialback(4), hostile.Crowd(200), hostile.Crowd(1000),
 		hostile.SlowReaders(8), hostile.BidiFlood(5), hostile.Idle(1000),
 		hostile.Unacknowledged(120), hostile.StreamsFlood(250, 10),
+		hostile.UnfinishedByStrangers(1000), hostile.UnfinishedByPartners(30), hostile.NewNames(30, 10),
 	},
 	[]hostile.Attack{
 		hostile.WildcardDialback(1), hostile.WildcardDialback(4), hostile.PlainDialback(4), hostile.Crowd(600), hostile.Crowd(1000),
 		hostile.SlowReaders(8), hostile.BidiFlood(60), hostile.Idle(3000),
 		hostile.Unacknowledged(120), hostile.StreamsFlood(250, 60),
+		hostile.UnfinishedByStrangers(1000), hostile.UnfinishedByPartners(30), hostile.NewNames(30, 60),
 	},
 )
 

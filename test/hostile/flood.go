@@ -97,17 +97,25 @@ func Idle(connections int) Attack {
 				go func() { _, _ = io.Copy(io.Discard, s.Conn) }()
 			}
 			<-until(ctx, quiet)
-			const newcomer = "newcomer.example"
-			s, err := federate(ctx, target, newcomer, target.Domain, target.Issue(newcomer))
-			if err != nil {
-				return "", fmt.Errorf("a partner did not get in: %w", err)
+			if err := newcomers(ctx, target); err != nil {
+				return "", err
 			}
-			_ = s.Close()
-			user, err := login(ctx, target, target.Attacker)
-			if err != nil {
-				return "", fmt.Errorf("a user did not get in: %w", err)
-			}
-			return "a partner and a user got in", user.Close()
+			return "a partner and a user got in", nil
 		},
 	}
+}
+
+// newcomers returns why a partner or a user who come just now don't get in, or nil.
+func newcomers(ctx context.Context, target Target) error {
+	const newcomer = "newcomer.example"
+	s, err := federate(ctx, target, newcomer, target.Domain, target.Issue(newcomer))
+	if err != nil {
+		return fmt.Errorf("a partner did not get in: %w", err)
+	}
+	_ = s.Close()
+	user, err := login(ctx, target, target.Attacker)
+	if err != nil {
+		return fmt.Errorf("a user did not get in: %w", err)
+	}
+	return user.Close()
 }

@@ -98,11 +98,13 @@ var attacks = testkit.Campaign(
 	[]hostile.Attack{
 		hostile.WildcardDialback(4), hostile.PlainDialback(4), hostile.Crowd(200), hostile.SlowReaders(8), hostile.BidiFlood(10),
 		hostile.Unacknowledged(120), hostile.StreamsFlood(250, 10),
+		hostile.UnfinishedByStrangers(1000), hostile.UnfinishedByPartners(30), hostile.NewNames(30, 20),
 	},
 	[]hostile.Attack{
 		hostile.WildcardDialback(1), hostile.WildcardDialback(4), hostile.PlainDialback(4), hostile.Crowd(600), hostile.Crowd(1000),
 		hostile.SlowReaders(8), hostile.BidiFlood(60), hostile.Idle(3000), hostile.Unacknowledged(120),
 		hostile.StreamsFlood(250, 20),
+		hostile.UnfinishedByStrangers(1000), hostile.UnfinishedByPartners(30), hostile.NewNames(30, 60),
 	},
 )
 

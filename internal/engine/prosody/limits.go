@@ -41,6 +41,16 @@ const (
 	// maxUnauthenticated is the number of connections that may be open without having proven anything, of servers and of
 	// clients each. All 300 partners of a large Federation fit in, coming at once.
 	maxUnauthenticated = 1024
+	// maxUnprovenBytes is the memory, as it is estimated, of what a connection may send before it has proven anything, and
+	// maxUnprovenInAll that of what is being read from all of these.
+	maxUnprovenBytes = 128 << 10
+	maxUnprovenInAll = 8 << 20
+	// maxStanza is the estimated memory of one stanza; a list of 3000 rooms takes 2.7 MiB. maxUnfinished is that of all that
+	// are not complete yet.
+	maxStanza     = 4 << 20
+	maxUnfinished = 12 << 20
+	// maxParserNames is what a parser of XML may keep of names, about, before it is replaced.
+	maxParserNames = 32 << 10
 	// maxIncomingPerGroup is the number of incoming streams of a group; of more, the oldest is closed.
 	maxIncomingPerGroup = 256
 	// maxUnsent is what may be unsent on one connection, in bytes, beside what the kernel has taken: two of the largest
@@ -120,6 +130,11 @@ func settings() []setting {
 		{"names", maxNames},
 		{"refused_names", maxRefusedNames},
 		{"unauthenticated", maxUnauthenticated},
+		{"unproven_bytes", maxUnprovenBytes},
+		{"unproven_bytes_in_all", maxUnprovenInAll},
+		{"stanza_bytes", maxStanza},
+		{"unfinished_bytes", maxUnfinished},
+		{"names_bytes", maxParserNames},
 		{"incoming_per_group", maxIncomingPerGroup},
 		{"unsent_bytes", maxUnsent},
 		{"unacknowledged_bytes", maxUnacknowledged},

@@ -40,6 +40,7 @@ var modules = []string{
 	"mod_xmppfed_strangers.lua",
 	"mod_xmppfed_trace.lua",
 	"mod_xmppfed_unacked.lua",
+	"mod_xmppfed_unfinished.lua",
 	"mod_xmppfed_volume.lua",
 	"xmppfed_buckets.lib.lua",
 	"xmppfed_cut.lib.lua",
@@ -59,6 +60,7 @@ var modules = []string{
 	"xmppfed_shares.lib.lua",
 	"xmppfed_token.lib.lua",
 	"xmppfed_weight.lib.lua",
+	"xmppfed_xml.lib.lua",
 }
 
 var configTemplate = template.Must(template.ParseFS(files, "files/prosody.cfg.lua.tmpl"))

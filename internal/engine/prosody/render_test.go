@@ -99,12 +99,13 @@ func TestRenderGivesAllFilesAndAGenerationThatFollowsThem(t *testing.T) {
 		"mod_xmppfed_presence.lua", "mod_xmppfed_rate.lua", "mod_xmppfed_requests.lua", "mod_xmppfed_returns.lua", "mod_xmppfed_rooms.lua", "mod_xmppfed_route.lua",
 		"mod_xmppfed_sessions.lua", "mod_xmppfed_slow.lua",
 		"mod_xmppfed_status.lua", "mod_xmppfed_strangers.lua", "mod_xmppfed_trace.lua", "mod_xmppfed_unacked.lua",
+		"mod_xmppfed_unfinished.lua",
 		"mod_xmppfed_volume.lua", "peers.json", "prosody.cfg.lua",
 		"xmppfed_buckets.lib.lua", "xmppfed_cut.lib.lua", "xmppfed_entries.lib.lua", "xmppfed_group.lib.lua", "xmppfed_journal.lib.lua",
 		"xmppfed_ledger.lib.lua", "xmppfed_lines.lib.lua", "xmppfed_lists.lib.lua", "xmppfed_logins.lib.lua", "xmppfed_memory.lib.lua",
 		"xmppfed_policy.lib.lua", "xmppfed_queues.lib.lua", "xmppfed_scram.lib.lua", "xmppfed_sent.lib.lua", "xmppfed_session.lib.lua",
 		"xmppfed_shares.lib.lua", "xmppfed_token.lib.lua",
-		"xmppfed_weight.lib.lua",
+		"xmppfed_weight.lib.lua", "xmppfed_xml.lib.lua",
 	}
 	if got := slices.Sorted(maps.Keys(first.Files)); !slices.Equal(got, want) {
 		t.Errorf("files %q, want %q", got, want)

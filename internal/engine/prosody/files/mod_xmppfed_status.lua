@@ -9,6 +9,7 @@ module:set_global();
 module:depends("http");
 
 local configmanager = require "core.configmanager";
+local modulemanager = require "core.modulemanager";
 local portmanager = require "core.portmanager";
 local array = require "util.array";
 local it = require "util.iterators";
@@ -32,11 +33,17 @@ local function is_listening(service)
 end
 
 local needed = { "s2s", "tls", "xmppfed_peers", "xmppfed_outgoing", "xmppfed_dialback", "xmppfed_slow" }; -- modules of every host
+local bounding = { "xmppfed_connections", "xmppfed_rate", "xmppfed_unfinished" }; -- modules of the whole server
 local needed_of = { ["local"] = "xmppfed_strangers", component = "xmppfed_rooms" };
 
 local function why_not_ready()
 	if not is_listening("s2s") then return "s2s is not listening"; end
 	if not state.certificate then return state.problem or "starting"; end
+	for _, name in ipairs(bounding) do
+		if not modulemanager.is_loaded("*", name) then
+			return "what others may send is not bounded: module "..name.." is not loaded";
+		end
+	end
 	for host in pairs(configmanager.getconfig()) do
 		local active = host == "*" or rawget(prosody.hosts, host);
 		if not active then return host.." is not active"; end
