@@ -36,7 +36,9 @@ func domainOf(given string) (string, error) {
 	if _, err := netip.ParseAddrPort(given); err == nil {
 		return "", fmt.Errorf("%s is an address with a port; give the XMPP domain that is served there, as in user@domain", given)
 	}
-	for what, part := range map[string]string{"a URL": hostOfURL(domain), "an XMPP address": hostOfJID(domain), "a host with a port": hostOfPort(domain)} {
+	for what, part := range map[string]string{
+		"a URL": hostOfURL(domain), "an XMPP address": hostOfJID(domain), "a host with a port": hostOfPort(domain),
+	} {
 		if part != "" {
 			return "", fmt.Errorf("%s is %s; give its domain alone: %s", given, what, part)
 		}
@@ -44,8 +46,9 @@ func domainOf(given string) (string, error) {
 	if ascii, err := idna.Lookup.ToASCII(domain); err == nil && ascii != domain {
 		return "", fmt.Errorf("%s has letters beyond ASCII; give the domain as it stands in the DNS: %s", given, ascii)
 	}
-	if problems := validation.IsDNS1123Subdomain(strings.ReplaceAll(domain, "_", "x")); len(problems) > 0 || !strings.Contains(domain, ".") {
-		return "", fmt.Errorf("%q is no domain name: labels of letters, digits and hyphens with dots between them, such as example.org", given)
+	problems := validation.IsDNS1123Subdomain(strings.ReplaceAll(domain, "_", "x"))
+	if len(problems) > 0 || !strings.Contains(domain, ".") {
+		return "", fmt.Errorf("%q is no domain name, which has labels of letters, digits and hyphens with dots between them", given)
 	}
 	return domain, nil
 }

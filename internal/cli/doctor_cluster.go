@@ -42,17 +42,18 @@ const (
 // lookUp finds the Federation that the argument names; nil for a domain, which no Federation has for its name. Where an argument may be
 // a domain, the cluster gets little time, and who asks is told that it did not answer.
 func (e *environment) lookUp(ctx context.Context, argument string) (*cluster, *v1alpha1.Federation, error) {
-	mayBeDomain := strings.Contains(argument, ".")
-	if config, err := e.flags.ToRawKubeConfigLoader().RawConfig(); mayBeDomain && (err != nil || len(config.Contexts) == 0) {
-		return nil, nil, nil
-	}
-	if mayBeDomain {
+	if strings.Contains(argument, ".") {
+		config, unread := e.flags.ToRawKubeConfigLoader().RawConfig()
+		if unread != nil || len(config.Contexts) == 0 {
+			return nil, nil, nil // a domain needs no cluster
+		}
 		known, err := e.knows(ctx, argument)
 		if err != nil {
-			fmt.Fprintf(e.ErrOut, "%s is taken for a domain, because the cluster could not be asked for a Federation of that name: %v\n", argument, err)
+			fmt.Fprintf(e.ErrOut, "%s is taken for a domain, because the cluster could not be asked for a Federation of that name: %v\n",
+				argument, err)
 		}
 		if !known {
-			return nil, nil, nil // a domain needs no cluster
+			return nil, nil, nil
 		}
 	}
 	c, err := e.cluster()
