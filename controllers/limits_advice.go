@@ -35,8 +35,8 @@ var advices = []advice{
 		"nothing has to be done, they get more when they have seen to it"},
 	{[]string{"unacknowledged stanzas", "sessions of a user", "history of rooms", "size of presence"}, "clients or rooms had more than " +
 		"is kept of them in memory, of which the oldest gave way: nothing has to be done, no message to a user is lost by it"},
-	{[]string{"unfinished stanzas"}, "streams were closed whose stanzas had far more parts than people's programs send: nothing has to be " +
-		"done, lines with `stanza is too big` or `too much is being read` in the server's log name them"},
+	{[]string{"unfinished stanzas"}, "streams were closed whose stanzas had far more parts than people's programs send: nothing has to " +
+		"be done, lines with `stanza is too big` or `too much is being read` in the server's log name them"},
 	{[]string{engine.BoundRate}, "domains that are not listed sent more than is taken at once, it is read later"},
 }
 

@@ -43,10 +43,6 @@ const (
 // a domain, the cluster gets little time, and who asks is told that it did not answer.
 func (e *environment) lookUp(ctx context.Context, argument string) (*cluster, *v1alpha1.Federation, error) {
 	if strings.Contains(argument, ".") {
-		config, unread := e.flags.ToRawKubeConfigLoader().RawConfig()
-		if unread != nil || len(config.Contexts) == 0 {
-			return nil, nil, nil // a domain needs no cluster
-		}
 		known, err := e.knows(ctx, argument)
 		if err != nil {
 			fmt.Fprintf(e.ErrOut, "%s is taken for a domain, because the cluster could not be asked for a Federation of that name: %v\n",
@@ -73,6 +69,9 @@ func (e *environment) lookUp(ctx context.Context, argument string) (*cluster, *v
 // knows tells whether there is a Federation of this name, within lookUpTimeout: the time of every request is limited, because discovery
 // knows no context.
 func (e *environment) knows(ctx context.Context, name string) (bool, error) {
+	if config, _ := e.flags.ToRawKubeConfigLoader().RawConfig(); len(config.Contexts) == 0 {
+		return false, nil // a domain needs no cluster
+	}
 	c, err := e.clusterWithin(lookUpTimeout)
 	if err != nil {
 		return false, err
