@@ -68,6 +68,33 @@ func TestAPlanNeedsNoClusterOffline(t *testing.T) {
 	}
 }
 
+func TestAPlanRefusesWhatIsMeantForAKindOfOursAndIsNone(t *testing.T) {
+	for name, head := range map[string]string{
+		"a kind with a letter too few":  "apiVersion: xmppfed.io/v1alpha1\nkind: Federaton",
+		"a kind in lower case":          "apiVersion: xmppfed.io/v1alpha1\nkind: federation",
+		"a version that there is not":   "apiVersion: xmppfed.io/v1\nkind: Federation",
+		"a group with a letter too few": "apiVersion: xmpfed.io/v1alpha1\nkind: Federation",
+		"a group of another name":       "apiVersion: xmppfed.github.com/v1alpha1\nkind: DNSzone",
+		"a group that is missing":       "apiVersion: v1alpha1\nkind: DNSZone",
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, errOut, code := offline(t, head+"\nmetadata: {name: a}\nspec: {domains: [a.example]}\n", "-f", "-")
+			said := strings.Join(strings.Fields(out), " ") // lines are broken where it fits
+			want := `supported values: "DNSZone of xmppfed.io/v1alpha1", "Federation of xmppfed.io/v1alpha1"`
+			if code != cli.ExitFound || !strings.Contains(said, want) {
+				t.Errorf("ends with %d: %s%s", code, out, errOut)
+			}
+		})
+	}
+	for name, head := range map[string]string{
+		"one of Kubernetes": "apiVersion: v1\nkind: ConfigMap", "one of others": "apiVersion: cert-manager.io/v1\nkind: Certificate",
+	} {
+		if out, errOut, code := offline(t, head+"\nmetadata: {name: a}\n", "-f", "-"); code != cli.ExitGood {
+			t.Errorf("%s: ends with %d: %s%s", name, code, out, errOut)
+		}
+	}
+}
+
 func TestAPlanForProgramsHoldsWhatThatForPeopleDoes(t *testing.T) {
 	out, errOut, code := offline(t, federationManifest, "-f", "-", "-o", "json")
 	var planned plan.Plan

@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
 
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -81,6 +83,25 @@ func newKindSchema(version apiextensionsv1.CustomResourceDefinitionVersion) (*ki
 
 // Known tells whether objects of a kind can be judged.
 func (s Schemas) Known(kind schema.GroupVersionKind) bool { return s[kind] != nil }
+
+// Mistaken says what is wrong with a kind that is not known and yet seems to be meant for one of these, because its group is theirs or
+// speaks of XMPP, or because it is called like one of them; nil for the kinds of others.
+func (s Schemas) Mistaken(kind schema.GroupVersionKind) *field.Error {
+	var kinds []string
+	path, meant := "apiVersion", strings.Contains(strings.ToLower(kind.Group), "xmpp")
+	for own := range s {
+		kinds = append(kinds, own.Kind+" of "+own.GroupVersion().String())
+		meant = meant || strings.EqualFold(own.Kind, kind.Kind) || kind.Group == own.Group
+		if own.GroupVersion() == kind.GroupVersion() {
+			path = "kind"
+		}
+	}
+	if s.Known(kind) || !meant {
+		return nil
+	}
+	slices.Sort(kinds)
+	return field.NotSupported(field.NewPath(path), kind.Kind+" of "+kind.GroupVersion().String(), kinds)
+}
 
 // Namespaced tells whether objects of a known kind lie in namespaces.
 func (s Schemas) Namespaced(kind schema.GroupVersionKind) bool { return s[kind].namespaced }
