@@ -40,7 +40,7 @@ var advices = []advice{
 	{[]string{engine.BoundRate}, "domains that are not listed sent more than is taken at once, it is read later"},
 }
 
-// listPartner is what to do about all other bounds, which are those of domains.
+// listPartner is the advice for every bound that has none of its own. All of these bounds hold for domains.
 const listPartner = "nothing has to be done unless partners or users of yours complain: then list the partner's domain in spec.peers, " +
 	"which gives it bounds of its own"
 

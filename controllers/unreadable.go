@@ -16,9 +16,9 @@ import (
 	"github.com/xmppfed/xmppfed/internal/outcome"
 )
 
-// A spec of which a part can't be read says less than whoever wrote it wants. So nothing follows from it: objects and records stay as
-// they are, and the names of the Federation stay its own, until the spec is corrected. Only deletion goes on, which follows status and
-// the zones.
+// When a part of a spec can't be read, it is not known what its author wants. So the operator changes nothing until the spec is
+// corrected: objects and records stay as they are, and the Federation keeps its names. Only deletion goes on, because it works from
+// status and from the zones.
 
 // unreadable returns the fields of a spec that can't be read. Domains that are missing are among them, as nothing works without.
 func unreadable(fed *v1alpha1.Federation) v1alpha1.UnreadableFields {

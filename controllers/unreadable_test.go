@@ -25,7 +25,7 @@ func (w *world) spoil(kind string, object client.Object, spec string) {
 	kubetest.WithoutRules(w.t, kind, func(client.Client) error { return w.api.Patch(w.t.Context(), object, patch) })
 }
 
-// correct changes the spec of a Federation as whoever manages it does.
+// correct changes the spec of a Federation, which stands for the correction that its manager makes.
 func (w *world) correct(name, spec string) {
 	w.t.Helper()
 	w.Expect(w.api.Patch(w.t.Context(), w.get(name), client.RawPatch(types.MergePatchType, []byte(`{"spec":`+spec+`}`)))).To(gomega.Succeed())

@@ -63,7 +63,7 @@ func (f *Federation) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// UnmarshalJSON reads a DNSZone as it is stored, see that of Federation.
+// UnmarshalJSON reads a DNSZone as it is stored. It leaves out what can't be read, as [Federation.UnmarshalJSON] does.
 func (z *DNSZone) UnmarshalJSON(data []byte) error {
 	type plain DNSZone // has no UnmarshalJSON
 	unreadable, err := decode(data, (*plain)(z))
@@ -166,7 +166,7 @@ func fits(t reflect.Type, value any) error {
 	return utiljson.Unmarshal(data, reflect.New(t).Interface())
 }
 
-// maxCause is how much is told of a cause, in bytes: it may repeat the value.
+// maxCause is the length, in bytes, to which a cause is cut. Causes can repeat the value, which can be long.
 const maxCause = 200
 
 // cause says what is wrong with a value, without Go's names for types.

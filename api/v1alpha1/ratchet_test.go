@@ -106,7 +106,7 @@ func dropRules(schema *apiextensionsv1.JSONSchemaProps) {
 	}
 }
 
-// storeAll creates those of the objects that need no rule to be refused, in a group whose CRD is new.
+// storeAll creates the objects in a group whose CRD has no rules yet. Objects that the API server refuses even so are left out.
 func storeAll(t *testing.T, c client.Client, group string, all []badManifest) []*unstructured.Unstructured {
 	t.Helper()
 	g := gomega.NewWithT(t)

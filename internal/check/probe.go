@@ -111,8 +111,8 @@ func (c *Checker) open(ctx context.Context, t *trial, names xmpp.Names, p patien
 	return stream
 }
 
-// secure starts TLS. The state is that of the handshake, if there was one. A server that ends the stream in place of going ahead with
-// TLS refuses the stream.
+// secure starts TLS. It returns the state of the handshake, which is empty if there was none. When the server ends the stream instead
+// of starting TLS, it refuses the stream.
 func (c *Checker) secure(ctx context.Context, t *trial, stream *xmpp.Stream, oldest uint16, p patience) (state tls.ConnectionState) {
 	if t.noTLS = !stream.Features.StartTLS; t.noTLS {
 		return state

@@ -12,7 +12,7 @@ import (
 	"github.com/xmppfed/xmppfed/internal/xmpp"
 )
 
-// remedies are what to do about a stream error: where the server should be that of a Federation, and where it is anybody's, as an order.
+// remedies say what to do about each stream error: one text for the server of a Federation, and one, as an order, for any other server.
 type remedies struct{ ours, anybodys string }
 
 const seeLog = "; the server's log says more"

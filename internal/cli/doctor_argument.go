@@ -36,11 +36,11 @@ func domainOf(given string) (string, error) {
 	if _, err := netip.ParseAddrPort(given); err == nil {
 		return "", fmt.Errorf("%s is an address with a port; give the XMPP domain that is served there, as in user@domain", given)
 	}
-	for what, part := range map[string]string{
-		"a URL": hostOfURL(domain), "an XMPP address": hostOfJID(domain), "a host with a port": hostOfPort(domain),
+	for _, other := range []struct{ what, domain string }{
+		{"a URL", hostOfURL(domain)}, {"an XMPP address", hostOfJID(domain)}, {"a host with a port", hostOfPort(domain)},
 	} {
-		if part != "" {
-			return "", fmt.Errorf("%s is %s; give its domain alone: %s", given, what, part)
+		if other.domain != "" {
+			return "", fmt.Errorf("%s is %s; give its domain alone: %s", given, other.what, other.domain)
 		}
 	}
 	if ascii, err := idna.Lookup.ToASCII(domain); err == nil && ascii != domain {
@@ -71,6 +71,7 @@ func hostOfJID(text string) string {
 	_, domain, isUser := strings.Cut(bare, "@")
 	switch {
 	case isUser:
+		domain, _, _ = strings.Cut(domain, ":")
 		return domain
 	case isFull:
 		return bare

@@ -13,12 +13,13 @@ import (
 
 func TestWhatIsNoDomainIsSaidWithTheDomainInIt(t *testing.T) {
 	for given, want := range map[string]string{
-		"https://c55.example":          "is a URL; give its domain alone: c55.example",
-		"xmpp://c55.example:5269/path": "is a URL; give its domain alone: c55.example",
-		"user@c55.example":             "is an XMPP address; give its domain alone: c55.example",
-		"user@c55.example/phone":       "is an XMPP address; give its domain alone: c55.example",
-		"c55.example/phone":            "is an XMPP address; give its domain alone: c55.example",
-		"c55.example:5269":             "is a host with a port; give its domain alone: c55.example",
+		"https://c55.example":          "is a URL; give its domain alone: c55.example.",
+		"xmpp://c55.example:5269/path": "is a URL; give its domain alone: c55.example.",
+		"user@c55.example":             "is an XMPP address; give its domain alone: c55.example.",
+		"user@c55.example/phone":       "is an XMPP address; give its domain alone: c55.example.",
+		"user@c55.example:5269":        "is an XMPP address; give its domain alone: c55.example.",
+		"c55.example/phone":            "is an XMPP address; give its domain alone: c55.example.",
+		"c55.example:5269":             "is a host with a port; give its domain alone: c55.example.",
 		"203.0.113.7":                  "203.0.113.7 is an address; give the XMPP domain that is served there",
 		"203.0.113.7:5269":             "is an address with a port; give the XMPP domain",
 		"[2001:db8::7]:5269":           "is an address with a port; give the XMPP domain",
@@ -29,7 +30,7 @@ func TestWhatIsNoDomainIsSaidWithTheDomainInIt(t *testing.T) {
 		".":                            "is no domain name",
 		"c55.example,c56.example":      "is no domain name",
 	} {
-		if domain, err := domainOf(given); err == nil || !strings.Contains(err.Error(), want) {
+		if domain, err := domainOf(given); err == nil || !strings.Contains(err.Error()+".", want) {
 			t.Errorf("%s: got %q, %v, want the error %q", given, domain, err, want)
 		}
 	}

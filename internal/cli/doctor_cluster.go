@@ -39,8 +39,8 @@ const (
 	maxPeers = 20
 )
 
-// lookUp finds the Federation that the argument names; nil for a domain, which no Federation has for its name. Where an argument may be
-// a domain, the cluster gets little time, and who asks is told that it did not answer.
+// lookUp finds the Federation that the argument names. It returns nil when there is none and the argument can be a domain. For such an
+// argument it waits for the cluster only lookUpTimeout, and tells the user when the cluster did not answer.
 func (e *environment) lookUp(ctx context.Context, argument string) (*cluster, *v1alpha1.Federation, error) {
 	if strings.Contains(argument, ".") {
 		known, err := e.knows(ctx, argument)
@@ -66,8 +66,8 @@ func (e *environment) lookUp(ctx context.Context, argument string) (*cluster, *v
 	return c, fed, nil
 }
 
-// knows tells whether there is a Federation of this name, within lookUpTimeout: the time of every request is limited, because discovery
-// knows no context.
+// knows tells whether there is a Federation of this name. It limits every request to lookUpTimeout, because discovery ignores the
+// context.
 func (e *environment) knows(ctx context.Context, name string) (bool, error) {
 	if config, _ := e.flags.ToRawKubeConfigLoader().RawConfig(); len(config.Contexts) == 0 {
 		return false, nil // a domain needs no cluster
